@@ -1,0 +1,37 @@
+//! Words of the hub: ids, units, time, states, reasons, errors, atomic files, shutdown.
+//!
+//! Stands on nothing; everything else stands on it.
+
+pub mod clock;
+pub mod footage;
+pub mod fs;
+pub mod id;
+pub mod problem;
+pub mod shutdown;
+pub mod state;
+
+pub use clock::{Clock, Mono, SharedClock, SimClock, SystemClock, TimeSource};
+pub use id::{
+    BootId, CameraId, ConnectionId, DiskId, EpochId, EventId, GapId, HubId, KitId, PrincipalId, SecretId, SegmentId,
+};
+pub use jiff::Timestamp;
+pub use problem::{Problem, ProblemKind};
+pub use shutdown::Shutdown;
+
+/// Fills a buffer with random bytes from the kernel.
+///
+/// # Panics
+/// If the kernel gives none, which Linux does not do once booted: nothing safe could go on.
+pub fn random(buf: &mut [u8]) {
+    getrandom::fill(buf).expect("the kernel gives random bytes");
+}
+
+fn ntp_synchronised() -> bool {
+    // SAFETY: timex is a plain C struct of integers, for which all zeroes is a value; with modes = 0 adjtimex
+    // only reads the kernel's state into it.
+    let (state, status) = unsafe {
+        let mut t: nix::libc::timex = std::mem::zeroed();
+        (nix::libc::adjtimex(&mut t), t.status)
+    };
+    state >= 0 && status & nix::libc::STA_UNSYNC == 0
+}

@@ -1,0 +1,182 @@
+//! The catalogue of everything that a person can be told went wrong: what happened, then what to do.
+//!
+//! Logs get the error chain; people get these words. A kind stands here once, and the API maps it to a status,
+//! the command line to an exit code. `docs/problems.md` is this table; a test keeps the two the same.
+
+use std::fmt;
+
+/// Something went wrong in a way that a person is told of.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problem {
+    /// Which of the catalogue.
+    pub kind: ProblemKind,
+    /// What exactly, where the kind alone does not say it: a file, a key, a limit. Never a secret.
+    pub detail: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a detail.
+    pub fn with(kind: ProblemKind, detail: impl fmt::Display) -> Self {
+        Self { kind, detail: Some(detail.to_string()) }
+    }
+}
+
+impl From<ProblemKind> for Problem {
+    fn from(kind: ProblemKind) -> Self {
+        Self { kind, detail: None }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.happened())?;
+        if let Some(detail) = &self.detail {
+            write!(f, " {detail}")?;
+            if !detail.ends_with('.') {
+                f.write_str(".")?;
+            }
+        }
+        write!(f, " {}", self.kind.remedy())
+    }
+}
+
+macro_rules! problems {
+    ($($kind:ident $code:literal $happened:literal $remedy:literal)*) => {
+        /// Every kind of problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ProblemKind {
+            $(#[doc = concat!($happened, " ", $remedy)] $kind,)*
+        }
+        impl ProblemKind {
+            /// All of them, in the catalogue's order.
+            pub const ALL: &'static [ProblemKind] = &[$(ProblemKind::$kind,)*];
+            /// Its name for machines, stable.
+            pub fn code(self) -> &'static str {
+                match self { $(ProblemKind::$kind => $code,)* }
+            }
+            /// What happened, one sentence.
+            pub fn happened(self) -> &'static str {
+                match self { $(ProblemKind::$kind => $happened,)* }
+            }
+            /// What to do about it, one sentence or more.
+            pub fn remedy(self) -> &'static str {
+                match self { $(ProblemKind::$kind => $remedy,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    // Requests
+    BadRequest "bad-request" "The request could not be understood." "Check it against /api/openapi.json."
+    BadBody "bad-body" "The request's body is not what this address takes." "Check it against /api/openapi.json."
+    BodyTooLarge "body-too-large" "The request's body is too large." "Send less."
+    LengthRequired "length-required" "The request has a body without a length." "Send a Content-Length header."
+    UnsupportedMediaType "unsupported-media-type" "The request's body is not JSON." "Send it as application/json."
+    NotFound "not-found" "There is nothing at this address for you." "Check the address, or ask the owner of the hub for access."
+    MethodNotAllowed "method-not-allowed" "This address does not take this method." "Check it against /api/openapi.json."
+    UpgradeRequired "upgrade-required" "This address speaks WebSocket only." "Open it as a WebSocket."
+    WrongHost "wrong-host" "This name is not one of the hub's." "Use the address that the hub shows on its console."
+    ForeignOrigin "foreign-origin" "The request comes from another site's page." "Open the hub's own page and try again there."
+    BadInterval "bad-interval" "The span of time cannot be used." "Give from and to as RFC 3339 times, from before to, at most 31 days apart."
+    RequestTimeout "request-timeout" "The request took too long to arrive." "Try again on a better connection."
+    TooBusy "too-busy" "The hub has too much to do at the moment." "Try again in a few seconds."
+    TooManyAttempts "too-many-attempts" "There were too many attempts." "Wait for as long as Retry-After says, then try again."
+    Internal "internal" "Something went wrong inside the hub." "Try again; if it stays, see the hub's log."
+    ShuttingDown "shutting-down" "The hub is stopping." "Try again when it has started."
+
+    // People
+    NotSignedIn "not-signed-in" "You are not signed in." "Sign in with your name and password."
+    WrongPassword "wrong-password" "The name or the password is wrong." "Check both and try again."
+    NotAllowed "not-allowed" "Only an owner may do this." "Ask an owner of the hub."
+    AlreadyClaimed "already-claimed" "This hub has an owner already." "Sign in, or ask the owner for an invitation."
+    NotClaimed "not-claimed" "This hub has no owner yet." "Claim it first, with the token that `keepsight claim-token` prints."
+    WrongClaimToken "wrong-claim-token" "The claim token is wrong or no longer open." "Print the token again with `keepsight claim-token`, which also opens it for another 30 minutes."
+    WeakPassword "weak-password" "The password is too easy to guess." "Choose a longer one: four unrelated words are good."
+    BadName "bad-name" "The name cannot be used." "Choose one of 1 to 64 characters, without control characters or spaces at its ends."
+    NameTaken "name-taken" "The name is taken." "Choose another one."
+
+    // Cameras
+    BadCameraUrl "bad-camera-url" "The camera's address cannot be used." "Give one like rtsp://192.168.1.20:554/stream, with user name and password in their own fields."
+    CameraUnreachable "camera-unreachable" "The camera does not answer." "Check that it has power and network, and that its address is right."
+    CameraUnauthorised "camera-unauthorised" "The camera refuses the user name or the password." "Check both in the camera's own settings."
+    CameraUnsupported "camera-unsupported" "The camera's stream cannot be recorded." "Set the camera to H.264, and its sound to AAC."
+    TooManyCameras "too-many-cameras" "The hub has as many cameras as it can take." "Remove one first."
+
+    // Footage
+    NoFootage "no-footage" "There is no footage at that time." "See the camera's timeline for what there is."
+    NotGranted "not-granted" "You were not given this camera." "Ask the owner of the hub for access."
+    FootageForeign "footage-foreign" "The file belongs to another hub, camera or segment than asked for." "It was not shown. Look for moved or renamed files in the footage folder."
+    FootageDamaged "footage-damaged" "The file is damaged from its start." "Run `keepsight check`; nothing of it can be shown."
+    WrongKey "wrong-key" "This key does not open the file." "Use the key file of the camera and time that the file is from."
+    BadKeyFile "bad-key-file" "This is not a key file." "Give a file with an AGE-SECRET-KEY-1 line, the 24 words, or the JSON of the claim."
+    KeyExists "key-exists" "A key file of this epoch is there already and is never overwritten." "Move it away if you are sure that it is not needed."
+
+    // Disks and store
+    DiskForeign "disk-foreign" "The footage folder is on another disk than the one this hub knows." "Connect the right disk, or take this one in with `keepsight adopt`."
+    DiskError "disk-error" "The disk did not take the data." "Check the disk and its cable; the hub tries again by itself."
+    DiskFull "disk-full" "The disk is full." "Free some space, or give the hub a larger disk."
+    StoreDamaged "store-damaged" "The store cannot be read." "It was set aside and rebuilt from its last export and the footage; see the hub's log."
+    StoreUnsafe "store-unsafe" "The store cannot be made durable on this system." "Keepsight was built without its sync_file_range override; use an official build."
+    StoreBusy "store-busy" "The store is in use by another process." "Stop the other hub that uses this folder."
+    NewerFormat "newer-format" "This was written by a newer Keepsight." "Install the newer version."
+    BadExport "bad-export" "This is not a whole export of a Keepsight store." "Use another export."
+
+    // Configuration and start
+    BadConfig "bad-config" "The configuration cannot be used." "Correct the file and start again."
+    NoConfig "no-config" "The configuration cannot be read." "Check the path, or give another one with --config."
+    PortTaken "port-taken" "The hub cannot listen on an address." "Stop what uses it, or choose another port under [api] in keepsight.toml."
+    HubNotRunning "hub-not-running" "No hub is running with this configuration." "Start it with `keepsight run`, or give the right file with --config."
+    HubRunning "hub-running" "A hub is running with this configuration already." "Stop it first."
+    FileError "file-error" "A file could not be read or written." "Check that it is there, its permissions and the space on the disk."
+    BadFile "bad-file" "A file of the hub is not what it should be." "Restore it from a backup, or move it away."
+    MissingPart "missing-part" "A part of the system that the hub needs is missing." "Run scripts/setup, which installs it."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_says_what_happened_then_what_to_do() {
+        for kind in ProblemKind::ALL {
+            for text in [kind.happened(), kind.remedy()] {
+                assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{kind:?}: {text}");
+            }
+            assert!(kind.code().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let mut codes: Vec<_> = ProblemKind::ALL.iter().map(|k| k.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ProblemKind::ALL.len());
+    }
+
+    #[test]
+    fn the_documents_table_is_the_catalogue() {
+        let mut table = String::from(
+            "# Problems\n\nEverything a person can be told went wrong, and what to do. Written by `hub/base/src/problem.rs`.\n\n| code | what happened | what to do |\n|---|---|---|\n",
+        );
+        for kind in ProblemKind::ALL {
+            table += &format!("| `{}` | {} | {} |\n", kind.code(), kind.happened(), kind.remedy());
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/problems.md");
+        if std::env::var_os("KEEPSIGHT_BLESS").is_some() {
+            std::fs::write(path, &table).unwrap();
+        }
+        let on_disk = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(on_disk == table, "docs/problems.md differs from the catalogue: run this test with KEEPSIGHT_BLESS=1");
+    }
+
+    #[test]
+    fn a_detail_stands_between_what_happened_and_what_to_do() {
+        let problem = Problem::with(ProblemKind::BadName, "It is 65 characters long");
+        assert_eq!(
+            problem.to_string(),
+            "The name cannot be used. It is 65 characters long. Choose one of 1 to 64 characters, without control characters or spaces at its ends."
+        );
+    }
+}

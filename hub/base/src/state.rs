@@ -1,0 +1,96 @@
+//! States and reasons: the few words in which the hub says how it is (promise 5).
+//!
+//! Each word is the same in code, API, app, metrics and documents.
+
+use serde::{Deserialize, Serialize};
+
+/// How a feature is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Health {
+    /// Works.
+    Ok,
+    /// Works less well, and says why.
+    Degraded {
+        /// What is wrong, one of the words of the hub.
+        reason: Reason,
+        /// The same for a person, with what to do.
+        detail: String,
+    },
+    /// Switched off by somebody.
+    Off,
+}
+
+/// Why a feature is degraded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// A camera does not answer.
+    CameraUnreachable,
+    /// A camera refuses the user name or the password.
+    CameraUnauthorised,
+    /// A camera sends nothing although it is connected.
+    CameraStalled,
+    /// A camera's stream cannot be recorded.
+    CameraUnsupported,
+    /// Footage cannot be written.
+    DiskError,
+    /// Footage is written more slowly than it arrives, or synced late.
+    SlowDisk,
+    /// No room is left.
+    DiskFull,
+    /// The footage disk is not the one the hub knows, or none.
+    DiskMissing,
+    /// The store could not be opened and was rebuilt.
+    StoreRebuilt,
+    /// Sound of this camera is in a format that cannot be kept.
+    AudioDropped,
+}
+
+/// Where a camera is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraState {
+    /// Being connected to.
+    Connecting,
+    /// Pictures arrive and are kept.
+    Recording,
+    /// Connected, but no picture came for a while.
+    Stalled,
+    /// Refuses the user name or the password; tried slowly, since cameras lock accounts.
+    Unauthorised,
+    /// Does not answer; tried again and again.
+    Unreachable,
+    /// Answers, but with a stream that cannot be recorded.
+    Unsupported,
+    /// Pictures arrive but cannot be written.
+    NotWriting,
+    /// Somebody paused it.
+    Paused,
+}
+
+/// Why footage is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The hub was not running (switched off, restarted, power cut).
+    HubDown,
+    /// The camera closed the connection or could not be reached.
+    CameraLost,
+    /// The camera stayed connected and sent no pictures.
+    CameraStalled,
+    /// The camera refused the user name or the password.
+    CameraUnauthorised,
+    /// The camera's stream could not be recorded.
+    CameraUnsupported,
+    /// The disk did not take the footage in time, or not at all.
+    DiskError,
+    /// There was no room.
+    DiskFull,
+    /// The footage disk was missing or another one.
+    DiskMissing,
+    /// Somebody paused the camera.
+    Paused,
+    /// The file was damaged and what was in it is lost.
+    Damaged,
+}
