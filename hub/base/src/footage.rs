@@ -100,6 +100,11 @@ impl InitSegment {
             None => self.video.codec.clone(),
         }
     }
+    /// Tells two sets of parameters apart: FNV-1a (64 bits) of the bytes. Segments with the same fingerprint play on
+    /// after one another without a new init segment. Not for anything that an enemy could gain from.
+    pub fn fingerprint(&self) -> u64 {
+        self.bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    }
     /// Ticks per second of a track.
     pub fn timescale(&self, track: Track) -> u32 {
         match (track, &self.audio) {
@@ -235,6 +240,8 @@ pub struct SegmentInfo {
     pub video: Option<VideoParams>,
     /// Parameters of the audio track.
     pub audio: Option<AudioParams>,
+    /// [`InitSegment::fingerprint`] of its `ftyp` and `moov`, `None` while unknown.
+    pub fingerprint: Option<u64>,
     /// How much of this is known.
     pub details: SegmentDetails,
 }

@@ -48,6 +48,16 @@ impl Password {
         if typed.len() > Self::MAX_BYTES { Err(PasswordTooLong) } else { Ok(Self(typed)) }
     }
 
+    /// A new password of four random words, for people who do not want to think of one: 44 random bits, behind the slow
+    /// derivation. The words are BIP-39's: short, and none is mistaken for another.
+    pub fn four_words() -> Zeroizing<String> {
+        let words = bip39::Language::English.word_list();
+        let mut random = Zeroizing::new([0u8; 8]);
+        base::random(&mut *random);
+        let chosen = random.chunks_exact(2).map(|b| words[usize::from(u16::from_be_bytes([b[0], b[1]])) % words.len()]);
+        Zeroizing::new(chosen.collect::<Vec<_>>().join(" "))
+    }
+
     /// Is it hard to guess, for somebody who knows `user_inputs` (the person's name, the hub's)? It wraps a key that a
     /// thief of the disk can attack at leisure, so zxcvbn must give it 3 of 4 or better.
     pub fn check_strength(&self, user_inputs: &[&str]) -> Result<(), WeakPassword> {
@@ -167,6 +177,16 @@ mod tests {
 
     fn password(text: &str) -> Password {
         Password::new(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn four_generated_words_are_strong_and_never_the_same() {
+        let passwords: Vec<_> = (0..20).map(|_| Password::four_words()).collect();
+        for password in &passwords {
+            assert_eq!(password.split(' ').count(), 4);
+            assert_eq!(Password::new(password.to_string()).unwrap().check_strength(&["Olivia"]), Ok(()));
+        }
+        assert!((1..20).all(|i| passwords[i] != passwords[i - 1]));
     }
 
     #[test]

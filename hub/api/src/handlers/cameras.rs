@@ -1,0 +1,265 @@
+//! Cameras: listed, added, changed, removed.
+
+use base::state::CameraState;
+use base::{CameraId, ProblemKind, Timestamp};
+use http::StatusCode;
+use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange};
+use serde::{Deserialize, Deserializer, Serialize};
+use store::StreamSource;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::hub::Ctx;
+use crate::problem::ApiError;
+use crate::reply::{self, Response};
+use crate::route::{Access, Caller, Hub, Request, Right, Route};
+
+pub(super) fn routes() -> Vec<Route<Ctx>> {
+    vec![
+        Route::get("/api/v1/cameras", Access::Session, "Lists the cameras that you may see.", list)
+            .answers_list::<CameraJson>("The cameras, in the order they were added.")
+            .local(),
+        Route::post("/api/v1/cameras", Access::Owner, "Adds a camera and records it.", add)
+            .takes::<AddCamera>()
+            .answers::<CameraJson>(201, "The camera.")
+            .local(),
+        Route::post("/api/v1/cameras/probe", Access::Owner, "Tries a camera's address without adding it.", probe)
+            .takes::<AddSource>()
+            .answers::<Probed>(200, "What the camera sends.")
+            .local(),
+        Route::get("/api/v1/cameras/{id}", Access::Camera(Right::Any), "Shows a camera.", show)
+            .answers::<CameraJson>(200, "The camera.")
+            .local(),
+        Route::patch("/api/v1/cameras/{id}", Access::Camera(Right::Manage), "Changes a camera.", change)
+            .takes::<ChangeCamera>()
+            .answers::<CameraJson>(200, "The camera as it is now.")
+            .local(),
+        Route::delete("/api/v1/cameras/{id}", Access::Owner, "Removes a camera; its footage stays until its room is needed.", remove)
+            .answers_with(204, "Removed.", None)
+            .local(),
+    ]
+}
+
+/// A camera as it is told: never with a password.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CameraJson {
+    #[schema(value_type = String)]
+    id: CameraId,
+    name: String,
+    /// connecting, recording, stalled, unauthorised, unreachable, unsupported, not_writing or paused.
+    #[schema(value_type = String)]
+    state: CameraState,
+    /// Since when it is in this state.
+    #[schema(value_type = Option<String>)]
+    since: Option<Timestamp>,
+    /// What is wrong and what to do, if something is.
+    detail: Option<String>,
+    /// Its footage reached the disk within the last seconds.
+    recording: bool,
+    /// Whether somebody paused it.
+    paused: bool,
+    /// RFC 6381 codecs of the main stream, as Media Source Extensions want them; absent before the first picture.
+    codec: Option<String>,
+    width: Option<u16>,
+    height: Option<u16>,
+    /// Encoding of its sound if that cannot be kept.
+    sound_dropped: Option<String>,
+    /// End of what is surely on disk.
+    #[schema(value_type = Option<String>)]
+    last_fragment_at: Option<Timestamp>,
+    #[schema(value_type = String)]
+    created: Timestamp,
+    /// Only for who may manage the camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    main: Option<SourceJson>,
+    /// Only for who may manage the camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<SourceJson>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SourceJson {
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+}
+
+/// Where a stream comes from.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddSource {
+    /// `rtsp://host:port/path`, without user name and password.
+    url: String,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+impl AddSource {
+    fn into_new(self) -> NewSource {
+        NewSource { url: self.url, username: self.username, password: self.password.map(Zeroizing::new) }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddCamera {
+    /// 1 to 64 characters.
+    name: String,
+    main: AddSource,
+    #[serde(default)]
+    sub: Option<AddSource>,
+}
+
+/// A change of a source; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeSource {
+    #[serde(default)]
+    url: Option<String>,
+    /// null removes it.
+    #[serde(default, deserialize_with = "given")]
+    username: Option<Option<String>>,
+    /// null removes it.
+    #[serde(default, deserialize_with = "given")]
+    password: Option<Option<String>>,
+}
+
+impl ChangeSource {
+    fn into_change(self) -> SourceChange {
+        let password = self.password.map(|p| p.map(Zeroizing::new));
+        SourceChange { url: self.url, username: self.username, password }
+    }
+}
+
+/// A change of a camera; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeCamera {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    main: Option<ChangeSource>,
+    /// null removes the sub stream.
+    #[serde(default, deserialize_with = "given")]
+    sub: Option<Option<ChangeSource>>,
+    /// true: is not recorded until it is false again.
+    #[serde(default)]
+    paused: Option<bool>,
+}
+
+/// Tells `"x": null` from no `x` at all.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
+
+#[derive(Serialize, ToSchema)]
+struct Probed {
+    /// RFC 6381 codecs, as Media Source Extensions want them.
+    codec: String,
+    width: u16,
+    height: u16,
+    /// Encoding of its sound if that cannot be kept.
+    sound_dropped: Option<String>,
+}
+
+async fn list(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let mut shown = Vec::new();
+    for (camera, status) in hub.parts.recorder.cameras().await? {
+        let manages = match &request.caller {
+            Caller::Local => true,
+            Caller::Nobody => continue,
+            Caller::Signed(session) => match hub.rights(session, camera.id).await? {
+                Some(rights) => rights.manage,
+                None => continue,
+            },
+        };
+        shown.push(told(camera, status, manages));
+    }
+    Ok(reply::json(&shown))
+}
+
+async fn show(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let id: CameraId = request.id("id")?;
+    let manages = match &request.caller {
+        Caller::Signed(session) => hub.rights(session, id).await?.is_some_and(|r| r.manage),
+        Caller::Local => true,
+        Caller::Nobody => false,
+    };
+    one(&hub, id, manages, StatusCode::OK).await
+}
+
+async fn add(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let body: AddCamera = request.json()?;
+    let new = NewCamera { name: body.name, main: body.main.into_new(), sub: body.sub.map(AddSource::into_new) };
+    let camera = hub.parts.recorder.add(new).await?;
+    hub.export().await?;
+    one(&hub, camera.id, true, StatusCode::CREATED).await
+}
+
+async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let id: CameraId = request.id("id")?;
+    let body: ChangeCamera = request.json()?;
+    let change = CameraChange {
+        name: body.name,
+        main: body.main.map(ChangeSource::into_change),
+        sub: body.sub.map(|sub| sub.map(ChangeSource::into_change)),
+        paused: body.paused,
+    };
+    if hub.parts.recorder.change(id, change).await?.is_none() {
+        return Err(ProblemKind::NotFound.into());
+    }
+    hub.export().await?;
+    one(&hub, id, true, StatusCode::OK).await
+}
+
+async fn remove(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let id: CameraId = request.id("id")?;
+    if !hub.parts.recorder.remove(id).await? {
+        return Err(ProblemKind::NotFound.into());
+    }
+    hub.export().await?;
+    Ok(reply::no_content())
+}
+
+async fn probe(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let body: AddSource = request.json()?;
+    let found = hub.parts.recorder.probe(body.into_new()).await?;
+    Ok(reply::json(&Probed {
+        codec: match &found.audio {
+            Some(audio) => format!("{}, {}", found.video.codec, audio.codec),
+            None => found.video.codec.clone(),
+        },
+        width: found.video.width,
+        height: found.video.height,
+        sound_dropped: found.dropped_audio,
+    }))
+}
+
+async fn one(hub: &Ctx, id: CameraId, manages: bool, status_code: StatusCode) -> Result<Response, ApiError> {
+    let Some((camera, status)) = hub.parts.recorder.camera(id).await? else {
+        return Err(ProblemKind::NotFound.into());
+    };
+    Ok(reply::json_with(status_code, &told(camera, status, manages)))
+}
+
+fn told(camera: store::Camera, status: Option<CameraStatus>, manages: bool) -> CameraJson {
+    let source = |row: &StreamSource| SourceJson { url: row.url.clone(), username: row.username.clone() };
+    let init = status.as_ref().and_then(|s| s.init.clone());
+    CameraJson {
+        id: camera.id,
+        name: camera.name,
+        state: status.as_ref().map_or(CameraState::Unsupported, |s| s.state),
+        since: status.as_ref().map(|s| s.since),
+        recording: status.as_ref().is_some_and(|s| s.recording),
+        paused: camera.paused,
+        codec: init.as_ref().map(|i| i.codecs()),
+        width: init.as_ref().map(|i| i.video.width),
+        height: init.as_ref().map(|i| i.video.height),
+        sound_dropped: status.as_ref().and_then(|s| s.sound_dropped.clone()),
+        last_fragment_at: status.as_ref().and_then(|s| s.last_fragment_at),
+        detail: status.and_then(|s| s.detail),
+        created: camera.created,
+        main: manages.then(|| source(&camera.main)),
+        sub: camera.sub.as_ref().filter(|_| manages).map(source),
+    }
+}

@@ -1,0 +1,252 @@
+//! Looking back: the timeline, playback, and a camera's keys for who wants to open the files without the hub.
+
+use base::footage::{SegmentDetails, StreamName};
+use base::state::GapReason;
+use base::{CameraId, GapId, ProblemKind, SegmentId, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use store::{Actor, Durability, Event, Gap, SecretKind};
+use utoipa::ToSchema;
+use vault::{Password, ViewError, Viewer, Zeroizing};
+
+use crate::handlers::people::derive;
+use crate::hub::Ctx;
+use crate::playback::{self, Stretch};
+use crate::problem::ApiError;
+use crate::reply::{self, Response};
+use crate::route::{Access, Caller, Request, Right, Route};
+
+/// The longest span of time that may be asked for at once.
+const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(31 * 24);
+
+pub(super) fn routes() -> Vec<Route<Ctx>> {
+    let span = |route: Route<Ctx>| {
+        route.query("from", true, "RFC 3339, inclusive").query("to", true, "RFC 3339, exclusive; at most 31 days after from")
+    };
+    vec![
+        span(Route::get(
+            "/api/v1/cameras/{id}/timeline",
+            Access::Camera(Right::Playback),
+            "What was recorded, what was not and why, and what happened.",
+            timeline,
+        ))
+        .answers::<Timeline>(200, "Segments, gaps and events that have a part in the span, by start."),
+        span(Route::get(
+            "/api/v1/cameras/{id}/playback.mp4",
+            Access::Camera(Right::Playback),
+            "Footage from the key picture at or before `from`, to the next gap over 1 s or change of parameters.",
+            play,
+        ))
+        .answers_with(200, "Fragmented MP4. Keepsight-Start: time of its first picture; Keepsight-Next: where to go on.", Some("video/mp4")),
+        Route::post(
+            "/api/v1/cameras/{id}/key",
+            Access::Camera(Right::Export),
+            "Hands out the keys of a camera's footage, for opening its files with `age -d`, and begins a new epoch.",
+            export_key,
+        )
+        .takes::<ExportKey>()
+        .answers_with(200, "An age identity file.", Some("text/plain; charset=utf-8")),
+    ]
+}
+
+#[derive(Serialize, ToSchema)]
+struct Timeline {
+    segments: Vec<SegmentJson>,
+    gaps: Vec<GapJson>,
+    events: Vec<EventJson>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SegmentJson {
+    #[schema(value_type = String)]
+    id: SegmentId,
+    #[schema(value_type = String)]
+    start: Timestamp,
+    /// Of the segment that is being written: the last instant that is surely on disk.
+    #[schema(value_type = String)]
+    end: Timestamp,
+    /// main or sub.
+    #[schema(value_type = String)]
+    stream: StreamName,
+    /// Length of the sealed file in bytes.
+    bytes: u64,
+    /// open, closed, recovered (cut short by a crash) or unknown (nobody could look inside yet).
+    #[schema(value_type = String)]
+    details: SegmentDetails,
+}
+
+#[derive(Serialize, ToSchema)]
+struct GapJson {
+    #[schema(value_type = String)]
+    id: GapId,
+    #[schema(value_type = String)]
+    start: Timestamp,
+    /// Of a gap that lasts: now.
+    #[schema(value_type = String)]
+    end: Timestamp,
+    /// Why nothing was recorded, such as camera_lost or hub_down.
+    #[schema(value_type = String)]
+    reason: GapReason,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EventJson {
+    #[schema(value_type = String)]
+    id: base::EventId,
+    #[schema(value_type = String)]
+    start: Timestamp,
+    /// Of an event that lasts: now.
+    #[schema(value_type = String)]
+    end: Timestamp,
+    #[schema(value_type = String)]
+    kind: store::EventKind,
+}
+
+async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let (camera, viewer, from, to) = asked(&hub, request).await?;
+    let (segments, _viewer) = segments(&hub, camera, viewer, from, to).await?;
+    let (gaps, events): (Vec<Gap>, Vec<Event>) = hub
+        .parts
+        .store
+        .read(move |db| Ok((db.gaps(camera, StreamName::Main, from, to)?, db.events_in(camera, from, to)?)))
+        .await?;
+    let now = hub.parts.clock.wall();
+    let until = |start: Timestamp, end: Option<Timestamp>| end.unwrap_or(now).max(start);
+    Ok(reply::json(&Timeline {
+        segments: segments
+            .into_iter()
+            .map(|s| SegmentJson { id: s.id, start: s.start, end: s.end, stream: s.stream, bytes: s.bytes, details: s.details })
+            .collect(),
+        gaps: gaps
+            .into_iter()
+            .map(|g| GapJson { id: g.id, start: g.start, end: until(g.start, g.end), reason: g.reason })
+            .collect(),
+        events: events
+            .into_iter()
+            .map(|e| EventJson { id: e.id, start: e.start, end: until(e.start, e.end), kind: e.kind })
+            .collect(),
+    }))
+}
+
+async fn play(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let (camera, viewer, from, to) = asked(&hub, request).await?;
+    let (segments, viewer) = segments(&hub, camera, viewer, from, to).await?;
+    let stretch = Stretch::find(&segments, from, to).ok_or(ProblemKind::NoFootage)?;
+    let next = stretch.next;
+    let footage = hub.parts.footage.clone();
+    let player = tokio::task::spawn_blocking(move || playback::Player::open(&footage, viewer, camera, stretch, from, to))
+        .await
+        .map_err(ApiError::internal)??;
+    let mut headers = HeaderMap::new();
+    let time = |t: Timestamp| HeaderValue::from_str(&t.to_string()).map_err(ApiError::internal);
+    headers.insert(HeaderName::from_static("keepsight-start"), time(player.start())?);
+    if let Some(next) = next {
+        headers.insert(HeaderName::from_static("keepsight-next"), time(next)?);
+    }
+    Ok(reply::stream("video/mp4", headers, player.stream()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ExportKey {
+    /// The password of who asks: a session alone hands out no key.
+    #[schema(value_type = String)]
+    password: Password,
+}
+
+async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let camera: CameraId = request.id("id")?;
+    let body: ExportKey = request.json()?;
+    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
+    let (principal, name) = (session.principal.id, session.principal.name.clone());
+    let attempt = hub.sign_in_attempts.begin(&name, request.peer)?;
+    let secret = hub.parts.store.read(move |db| db.password_of(principal)).await?;
+    let Some(SecretKind::Password { params }) = secret.as_ref().map(|s| s.kind.clone()) else {
+        return Err(ProblemKind::NotAllowed.into());
+    };
+    let password = derive(&hub, body.password, params).await?;
+    if !secret.is_some_and(|s| password.unlock(&s.sealed).is_ok()) {
+        return Err(ProblemKind::WrongPassword.into());
+    }
+    attempt.succeeded();
+
+    let viewer = session.into_viewer(&hub, camera).await?;
+    let mut keys = Zeroizing::new(String::new());
+    for epoch in hub.parts.store.read(move |db| db.epochs_of(camera)).await? {
+        match viewer.export_key(camera, epoch.public.epoch) {
+            Ok(key) => keys.push_str(&key),
+            Err(ViewError::NotGranted) => {} // from before this principal was granted the camera
+            Err(e) => return Err(e.into()),
+        }
+    }
+    // In the log before it is handed out; and what is recorded from now on, it does not open.
+    let who = Actor::Principal(principal);
+    hub.parts.store.urgent(move |db| db.append_audit(who, "camera.key.export", &camera.to_string())).await?;
+    hub.parts.recorder.new_epoch(camera).await?;
+    hub.export().await?;
+    Ok(reply::bytes("text/plain; charset=utf-8", keys.as_bytes().to_vec()))
+}
+
+/// Camera, viewer and span of a request.
+async fn asked(hub: &Ctx, request: Request<Ctx>) -> Result<(CameraId, Viewer, Timestamp, Timestamp), ApiError> {
+    let camera: CameraId = request.id("id")?;
+    let time = |name| request.query.text(name).and_then(|text| text.parse::<Timestamp>().ok()).ok_or(ProblemKind::BadInterval);
+    let (from, to) = (time("from")?, time("to")?);
+    if from >= to || to.duration_since(from) > LONGEST {
+        return Err(ProblemKind::BadInterval.into());
+    }
+    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
+    Ok((camera, session.into_viewer(hub, camera).await?, from, to))
+}
+
+/// The segments of the main stream in a span. Those that nobody has looked into since a crash are opened with the
+/// request's viewer and filled in; the one that is being written ends where the last sync did.
+async fn segments(
+    hub: &Ctx,
+    camera: CameraId,
+    viewer: Viewer,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<(Vec<base::footage::SegmentInfo>, Viewer), ApiError> {
+    let mut found = hub.parts.store.read(move |db| db.segments(camera, StreamName::Main, from, to)).await?;
+    let synced = hub.parts.recorder.status(camera).and_then(|s| s.last_fragment_at);
+    for open in found.iter_mut().filter(|s| s.details == SegmentDetails::Open) {
+        open.end = synced.unwrap_or(open.start).max(open.start);
+    }
+    if found.iter().all(|s| s.details != SegmentDetails::Unknown) {
+        return Ok((found, viewer));
+    }
+    let footage = hub.parts.footage.clone();
+    let (found, changed, viewer) = tokio::task::spawn_blocking(move || {
+        let mut changed = Vec::new();
+        for segment in found.iter_mut().filter(|s| s.details == SegmentDetails::Unknown) {
+            match footage.open(&viewer, camera, segment) {
+                Ok(mut reader) => {
+                    let before = std::mem::replace(segment, reader.summary().info);
+                    changed.push((before, segment.clone()));
+                }
+                Err(e) => tracing::debug!(segment = %segment.id, error = &e as &dyn std::error::Error, "stays unknown"),
+            }
+        }
+        (found, changed, viewer)
+    })
+    .await
+    .map_err(ApiError::internal)?;
+    let fill_in = hub.parts.store.submit(Durability::Lazy, move |db| {
+        for (before, after) in &changed {
+            db.put_segment(after)?;
+            // The gap that began where the segment was thought to end begins where it does.
+            for gap in db.gaps(camera, after.stream, before.start, to)? {
+                if gap.start == before.end && gap.end.is_none_or(|end| end > after.end) {
+                    db.remove_gap(&gap)?;
+                    db.put_gap(&Gap { start: after.end, ..gap })?;
+                }
+            }
+        }
+        Ok(())
+    });
+    drop(fill_in); // rows that could be rebuilt: nobody waits for the disk
+    // A guess may have reached into the span where the truth does not.
+    Ok((found.into_iter().filter(|s| s.end > from).collect(), viewer))
+}
+

@@ -1,0 +1,112 @@
+//! Live pictures: one fragment per picture over a WebSocket, into Media Source Extensions.
+
+use std::sync::Arc;
+
+use base::footage::{AccessUnit, InitSegment, VIDEO_TIMESCALE};
+use base::{CameraId, ProblemKind, Timestamp};
+use futures::{SinkExt, StreamExt};
+use recorder::{LiveItem, LiveStream};
+use serde::Serialize;
+use utoipa::ToSchema;
+use warp::Reply;
+use warp::ws::{Message, WebSocket};
+
+use crate::hub::Ctx;
+use crate::problem::ApiError;
+use crate::reply::Response;
+use crate::route::{Access, Caller, Request, Right, Route};
+
+pub(super) fn routes() -> Vec<Route<Ctx>> {
+    vec![
+        Route::get("/api/v1/cameras/{id}/live", Access::Camera(Right::Live), "Live pictures, over a WebSocket.", live)
+            .websocket()
+            .answers::<LiveStart>(101, "Text like this, then binary: an init segment, then one fragment per picture. Again at a change of parameters."),
+    ]
+}
+
+/// What a player is told before each init segment.
+#[derive(Serialize, ToSchema)]
+struct LiveStart {
+    /// For `MediaSource.isTypeSupported`: `avc1.64001f, mp4a.40.2`.
+    codecs: String,
+    width: u16,
+    height: u16,
+    /// Wall-clock time of the first picture, which has media time 0.
+    #[schema(value_type = String)]
+    start: Timestamp,
+}
+
+async fn live(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let id: CameraId = request.id("id")?;
+    let Some(upgrade) = request.upgrade else { return Err(ProblemKind::UpgradeRequired.into()) };
+    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
+    let viewer = session.into_viewer(&hub, id).await?;
+    let ring = hub.parts.recorder.live_ring(id).ok_or(ProblemKind::NotFound)?;
+    let stream = ring.open(&viewer, id)?;
+    Ok(upgrade.on_upgrade(move |socket| show(hub, stream, socket)).into_response())
+}
+
+async fn show(hub: Ctx, mut stream: LiveStream, socket: WebSocket) {
+    let viewing = hub.metrics.live_viewer();
+    let (mut to, mut from) = socket.split();
+    let mut shown: Option<Shown> = None;
+    loop {
+        let item = tokio::select! {
+            item = stream.next() => item,
+            // Nothing is expected from a viewer; what comes only tells whether it is still there.
+            said = from.next() => match said {
+                Some(Ok(message)) if !message.is_close() => continue,
+                _ => break,
+            },
+            () = hub.parts.shutdown.wait() => break,
+        };
+        let messages = match item {
+            None => break,
+            Some(LiveItem::Init { init, start }) => {
+                let text = LiveStart { codecs: init.codecs(), width: init.video.width, height: init.video.height, start };
+                let text = serde_json::to_string(&text).unwrap_or_default();
+                let binary = Message::binary(init.bytes.clone());
+                shown = Some(Shown { init, first: None, sequence: 0 });
+                vec![Message::text(text), binary]
+            }
+            Some(LiveItem::Unit(unit)) => match &mut shown {
+                Some(shown) => shown.fragment(&unit).map(Message::binary).into_iter().collect(),
+                None => continue,
+            },
+        };
+        for message in messages {
+            // A viewer that does not take it lags, and is dropped to the next key picture by the ring.
+            let sent = tokio::select! {
+                sent = to.send(message) => sent.is_ok(),
+                () = hub.parts.shutdown.wait() => false,
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
+    let _ = to.close().await; // the viewer may be gone
+    drop(viewing);
+}
+
+/// What a viewer has been shown since its last init segment.
+struct Shown {
+    init: Arc<InitSegment>,
+    /// Decode time of the first picture, 90 kHz: media time 0 for the viewer.
+    first: Option<i64>,
+    sequence: u32,
+}
+
+impl Shown {
+    /// One unit as a fragment; `None` for sound from before the first picture.
+    fn fragment(&mut self, unit: &AccessUnit) -> Option<Vec<u8>> {
+        let first = *self.first.get_or_insert(unit.dts);
+        let rate = i64::from(self.init.timescale(unit.track));
+        let dts = unit.dts - first * rate / i64::from(VIDEO_TIMESCALE);
+        if dts < 0 {
+            return None;
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(media::live_fragment(self.sequence, &[AccessUnit { dts, ..unit.clone() }]))
+    }
+}

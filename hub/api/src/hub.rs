@@ -1,0 +1,207 @@
+//! What handlers work with, and who a session is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::{CameraId, HubId, ProblemKind, SharedClock, Shutdown};
+use footage::Footage;
+use recorder::Recorder;
+use store::{ExportKind, Principal, Role, Secret, SecretKind, Store};
+use tokio::sync::Semaphore;
+use vault::{Password, PrincipalIdentity, SessionToken, Viewer, Zeroizing};
+
+use crate::claiming::Claiming;
+use crate::limit::Attempts;
+use crate::metrics::Metrics;
+use crate::problem::ApiError;
+use crate::route::{Credentials, Hub, Peer, Rights, Standing};
+
+/// What the API is made of.
+pub struct Parts {
+    /// Whose home.
+    pub hub: HubId,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The store.
+    pub store: Store,
+    /// The cameras.
+    pub recorder: Recorder,
+    /// The footage.
+    pub footage: Footage,
+    /// The hub's certificates: its names are the ones that are answered to.
+    pub authority: Arc<tls::Authority>,
+    /// `<data>/secrets`.
+    pub secrets: PathBuf,
+    /// `<data>/export`.
+    pub export: PathBuf,
+    /// Cost of password derivation; light in tests only.
+    pub password_params: fn() -> vault::PasswordParams,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// The context of every handler. Clones share everything. Holds no key that opens footage.
+#[derive(Clone)]
+pub struct Ctx(Arc<Inner>);
+
+/// What every [`Ctx`] shares.
+pub struct Inner {
+    pub(crate) parts: Parts,
+    pub(crate) claiming: Claiming,
+    pub(crate) claim_attempts: Attempts,
+    pub(crate) sign_in_attempts: Attempts,
+    /// Password derivations at a time: each takes 64 MiB and a core.
+    pub(crate) derivations: Semaphore,
+    pub(crate) metrics: Metrics,
+}
+
+impl Ctx {
+    /// The context of a hub.
+    ///
+    /// # Errors
+    /// The claim token's file cannot be read or written.
+    pub fn new(parts: Parts) -> Result<Self, base::fs::FsError> {
+        let claiming = Claiming::open(&parts.secrets, parts.clock.clone())?;
+        Ok(Self(Arc::new(Inner {
+            claiming,
+            claim_attempts: Attempts::for_claim(parts.clock.clone()),
+            sign_in_attempts: Attempts::for_sign_in(parts.clock.clone()),
+            derivations: Semaphore::new(1),
+            metrics: Metrics::default(),
+            parts,
+        })))
+    }
+}
+
+impl std::ops::Deref for Ctx {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Ctx {
+    /// The claim token, open for half an hour from now; `None` if the hub has an owner.
+    ///
+    /// # Errors
+    /// The store or the token's file fails.
+    pub async fn open_claim(&self) -> Result<Option<Zeroizing<String>>, ApiError> {
+        if self.claimed().await? {
+            return Ok(None);
+        }
+        self.claiming.reopen().map(Some).map_err(ApiError::internal)
+    }
+
+    /// Makes somebody the owner at the machine itself, without the token: for the demo.
+    ///
+    /// # Errors
+    /// As `POST /api/v1/claim`.
+    pub async fn claim(&self, name: &str, password: Password) -> Result<(), ApiError> {
+        crate::handlers::claim_hub(self, name.to_owned(), password).await.map(drop)
+    }
+
+    /// Writes people, keys, cameras and settings into `<data>/export`, as after every change of them.
+    pub(crate) async fn export(&self) -> Result<(), ApiError> {
+        let (store, dir) = (self.parts.store.clone(), self.parts.export.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            base::fs::create_dir(&dir, 0o700)?;
+            store.export(&dir.join("settings.export"), ExportKind::Settings)
+        });
+        written.await.map_err(ApiError::internal)??;
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(crate) async fn claimed(&self) -> Result<bool, ApiError> {
+        Ok(self.parts.store.read(|db| db.hub_row()).await?.claim.is_some())
+    }
+}
+
+/// Somebody who is signed in, for the length of one request: the principal's identity, unwrapped by the session's secret.
+pub struct Session {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// By which of its secrets.
+    pub(crate) secret: Secret,
+    identity: PrincipalIdentity,
+}
+
+impl Session {
+    pub(crate) fn is_owner(&self) -> bool {
+        self.principal.role == Role::Owner
+    }
+
+    /// The viewer for one camera: holds that camera's keys only, as far as they were granted.
+    pub(crate) async fn into_viewer(self, hub: &Ctx, camera: CameraId) -> Result<Viewer, ApiError> {
+        let principal = self.principal.id;
+        let keys = hub.parts.store.read(move |db| db.wrapped_keys(principal, camera)).await?;
+        Ok(Viewer::new(principal, self.identity, keys))
+    }
+}
+
+impl Hub for Ctx {
+    type Session = Session;
+
+    fn clock(&self) -> &SharedClock {
+        &self.parts.clock
+    }
+
+    fn knows_host(&self, host: &str) -> bool {
+        self.parts.authority.names().contains(host)
+    }
+
+    async fn authenticate(&self, credentials: &Credentials, _peer: Peer) -> Result<Option<Session>, ApiError> {
+        let Ok(token) = SessionToken::parse(&credentials.secret) else { return Ok(None) };
+        let (lookup, now) = (token.lookup(), self.parts.clock.wall());
+        let found = self
+            .parts
+            .store
+            .read(move |db| {
+                let Some(secret) = db.secret_by_lookup(&lookup)? else { return Ok(None) };
+                Ok(db.principal(secret.principal)?.map(|principal| (principal, secret)))
+            })
+            .await?;
+        let Some((principal, secret)) = found else { return Ok(None) };
+        let expires = match &secret.kind {
+            SecretKind::Session { expires, .. } | SecretKind::Token { expires } => *expires,
+            SecretKind::Password { .. } => return Ok(None), // a password is no session
+        };
+        if expires.is_some_and(|at| at <= now) {
+            return Ok(None);
+        }
+        let identity = token.unlock(&secret.sealed).map_err(|e| {
+            tracing::error!(principal = %principal.id, error = %e, "a session does not open its principal's identity");
+            ApiError::from(ProblemKind::NotSignedIn)
+        })?;
+        Ok(Some(Session { principal, secret, identity }))
+    }
+
+    fn standing(&self, session: &Session) -> Standing {
+        match (session.principal.role, &session.secret.kind) {
+            (_, SecretKind::Token { .. }) => Standing::Token,
+            (Role::Owner, _) => Standing::Owner,
+            (Role::Member, _) => Standing::Member,
+        }
+    }
+
+    async fn rights(&self, session: &Session, camera: CameraId) -> Result<Option<Rights>, ApiError> {
+        let (principal, owner, now) = (session.principal.id, session.is_owner(), self.parts.clock.wall());
+        let found = self
+            .parts
+            .store
+            .read(move |db| Ok((db.camera(camera)?.is_some(), db.grant(principal, camera)?)))
+            .await?;
+        Ok(match found {
+            (false, _) => None,
+            (true, _) if owner => Some(Rights::ALL),
+            (true, Some(grant)) if grant.expires.is_none_or(|at| at > now) => Some(Rights {
+                live: grant.rights.live,
+                playback: grant.rights.playback,
+                export: grant.rights.export,
+                manage: grant.rights.manage,
+            }),
+            (true, _) => None,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Accept loop, routes, sign-in, live, playback, OpenAPI, the embedded page.
+//!
+//! A request comes in through [`server`], passes the checks of [`dispatch`], and reaches the handler of its
+//! [`route`]. Handlers stand in `handlers/`, one file for each family of routes; each file has a
+//! `routes() -> Vec<Route<…>>`, and the hub's [`dispatch::Table`] is made of those.
+
+mod claiming;
+mod connections;
+pub mod cookie;
+pub mod dispatch;
+mod handlers;
+pub mod host;
+pub mod hub;
+pub mod limit;
+pub mod listen;
+mod metrics;
+pub mod openapi;
+pub mod page;
+pub mod plain;
+mod playback;
+pub mod problem;
+pub mod reply;
+pub mod route;
+pub mod server;
+
+pub use dispatch::Table;
+pub use problem::ApiError;
+pub use reply::Response;
+pub use route::{Access, Caller, Credentials, Hub, Peer, Request, Right, Rights, Route, Standing};
+
+/// Every route of the hub, from which the filters, the OpenAPI document and the access tests are made.
+pub fn table() -> Table<hub::Ctx> {
+    Table::new(handlers::routes())
+}

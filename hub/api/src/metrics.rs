@@ -1,0 +1,70 @@
+//! What Prometheus is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use recorder::CameraStatus;
+use std::sync::atomic::AtomicU64;
+
+/// Counts that belong to the API itself.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    live_viewers: Arc<AtomicI64>,
+}
+
+/// A live view that is counted while this is held.
+pub(crate) struct Viewing(Arc<AtomicI64>);
+
+impl Metrics {
+    pub(crate) fn live_viewer(&self) -> Viewing {
+        self.live_viewers.fetch_add(1, Ordering::Relaxed);
+        Viewing(self.live_viewers.clone())
+    }
+}
+
+impl Drop for Viewing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A camera is named by its id: names are for people who may see the camera.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Camera {
+    camera: String,
+}
+
+/// The hub's state as Prometheus text.
+pub(crate) fn text(metrics: &Metrics, cameras: &[(store::Camera, Option<CameraStatus>)], now: base::Timestamp) -> String {
+    let mut registry = Registry::with_prefix("keepsight");
+    let recording = Family::<Camera, Gauge>::default();
+    let pictures = Family::<Camera, Counter>::default();
+    let failures = Family::<Camera, Counter>::default();
+    let behind = Family::<Camera, Gauge<f64, AtomicU64>>::default();
+    registry.register("camera_recording", "1 if the camera's footage reached the disk within the last seconds", recording.clone());
+    registry.register("camera_pictures", "Pictures that arrived since the hub started", pictures.clone());
+    registry.register("camera_failures", "Connections lost or refused since the hub started", failures.clone());
+    registry.register("camera_unsynced_seconds", "Age of the newest footage that is surely on disk", behind.clone());
+    let viewers = Gauge::<i64>::default();
+    viewers.set(metrics.live_viewers.load(Ordering::Relaxed));
+    registry.register("live_viewers", "Open live views", viewers);
+    for (camera, status) in cameras {
+        let label = Camera { camera: camera.id.to_string() };
+        recording.get_or_create(&label).set(i64::from(status.as_ref().is_some_and(|s| s.recording)));
+        let Some(status) = status else { continue };
+        pictures.get_or_create(&label).inc_by(status.pictures);
+        failures.get_or_create(&label).inc_by(status.failures);
+        if let Some(end) = status.last_fragment_at {
+            behind.get_or_create(&label).set(now.duration_since(end).as_secs_f64());
+        }
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("writing to a String does not fail");
+    text
+}

@@ -1,0 +1,267 @@
+//! Footage as one fragmented MP4: the segments of a stretch after one another, opened one at a time and only as far as
+//! the player takes them.
+
+use std::time::Duration;
+
+use base::footage::{SegmentInfo, Track, VIDEO_TIMESCALE};
+use base::{CameraId, Problem, Timestamp};
+use bytes::{Bytes, BytesMut};
+use footage::{Footage, OpenError, ReadFragment, SegmentReader, bmff};
+use futures::Stream;
+use tokio::sync::mpsc;
+use vault::Viewer;
+
+/// A longer hole ends a stretch.
+const LONGEST_HOLE: Duration = Duration::from_secs(1);
+/// Bytes that are read and opened at a time.
+const PART_BYTES: usize = 256 * 1024;
+
+/// Segments that play after one another without a gap over 1 s and without a change of parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stretch {
+    segments: Vec<SegmentInfo>,
+    /// Where the next stretch begins, if that is before the end of what was asked for.
+    pub(crate) next: Option<Timestamp>,
+}
+
+impl Stretch {
+    /// The stretch at `from`, or the first after it, among segments sorted by start; `None` if there is none before `to`.
+    pub(crate) fn find(segments: &[SegmentInfo], from: Timestamp, to: Timestamp) -> Option<Self> {
+        let mut rest = segments.iter().filter(|s| s.end > from && s.start < to);
+        let first = rest.next()?;
+        let mut stretch = vec![first.clone()];
+        let mut next = None;
+        for segment in rest {
+            let last = stretch.last().unwrap_or(first);
+            let hole = segment.start.duration_since(last.end);
+            let same = segment.fingerprint.is_some() && segment.fingerprint == last.fingerprint;
+            if !same || hole > jiff::SignedDuration::try_from(LONGEST_HOLE).unwrap_or_default() {
+                next = Some(segment.start);
+                break;
+            }
+            stretch.push(segment.clone());
+        }
+        Some(Self { segments: stretch, next })
+    }
+}
+
+/// Plays a stretch.
+pub(crate) struct Player {
+    footage: Footage,
+    viewer: Viewer,
+    camera: CameraId,
+    /// Segments that are still to be opened, the next one last.
+    rest: Vec<SegmentInfo>,
+    reader: SegmentReader,
+    segment: SegmentInfo,
+    /// 90 kHz; added to a time in the segment it gives the time in the answer.
+    offset_90k: i64,
+    /// 90 kHz in the answer: how far it has been filled.
+    filled_90k: i64,
+    sequence: u32,
+    first: Option<ReadFragment>,
+    start: Timestamp,
+    to: Timestamp,
+}
+
+impl Player {
+    /// Opens the first segment that can be opened and finds the key picture at or before `from`.
+    ///
+    /// # Errors
+    /// Why the segment cannot be opened, or that there is nothing in it.
+    pub(crate) fn open(
+        footage: &Footage,
+        viewer: Viewer,
+        camera: CameraId,
+        stretch: Stretch,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Self, Problem> {
+        let mut rest = stretch.segments;
+        rest.reverse();
+        let nothing = || Problem::from(base::ProblemKind::NoFootage);
+        let segment = rest.pop().ok_or_else(nothing)?;
+        let mut reader = footage.open(&viewer, camera, &segment).map_err(refused)?;
+        reader.seek(ticks_between(segment.start, from));
+        let first = match reader.next_fragment() {
+            Some(first) => first,
+            None => return Err(nothing()),
+        };
+        let start = reader.wall(first.start_90k);
+        let offset_90k = -first.start_90k;
+        let footage = footage.clone();
+        let first = Some(first);
+        Ok(Self { footage, viewer, camera, rest, reader, segment, offset_90k, filled_90k: 0, sequence: 0, first, start, to })
+    }
+
+    /// Wall-clock time of the first picture.
+    pub(crate) fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// The file in parts; each is read when the one before has been taken.
+    pub(crate) fn stream(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static {
+        let (parts, taken) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let init = self.reader.init().bytes.clone();
+            if parts.send(init).await.is_err() {
+                return;
+            }
+            let mut player = Some(self);
+            while let Some(mut p) = player.take() {
+                let read = tokio::task::spawn_blocking(move || {
+                    let part = p.part();
+                    (p, part)
+                });
+                let Ok((p, part)) = read.await else { return };
+                if part.is_empty() || parts.send(part).await.is_err() {
+                    return; // the end, or nobody listens any more
+                }
+                player = Some(p);
+            }
+        });
+        futures::stream::unfold(taken, async |mut taken: mpsc::Receiver<Bytes>| Some((Ok(taken.recv().await?), taken)))
+    }
+
+    /// The next fragments, about [`PART_BYTES`] of them; empty at the end.
+    fn part(&mut self) -> Bytes {
+        let mut part = BytesMut::new();
+        while part.len() < PART_BYTES {
+            let Some(fragment) = self.first.take().or_else(|| self.reader.next_fragment()) else {
+                match self.next_segment() {
+                    true => continue,
+                    false => break,
+                }
+            };
+            if self.reader.wall(fragment.start_90k) >= self.to {
+                self.rest.clear();
+                break;
+            }
+            match self.place(fragment) {
+                Some(bytes) => part.extend_from_slice(&bytes),
+                None => {
+                    self.rest.clear();
+                    break;
+                }
+            }
+        }
+        part.freeze()
+    }
+
+    /// Opens the next segment; `false` if the stretch ends here.
+    fn next_segment(&mut self) -> bool {
+        let Some(segment) = self.rest.pop() else { return false };
+        if let Some(why) = self.reader.shortened() {
+            tracing::info!(segment = %self.segment.id, %why, "a segment is shorter than it was");
+        }
+        let reader = match self.footage.open(&self.viewer, self.camera, &segment) {
+            Ok(reader) => reader,
+            Err(e) => {
+                tracing::warn!(segment = %segment.id, error = &e as &dyn std::error::Error, "playback ends before a segment");
+                self.rest.clear();
+                return false;
+            }
+        };
+        if reader.init().bytes != self.reader.init().bytes {
+            self.rest.clear();
+            return false; // other parameters than its row says: a new stretch
+        }
+        let (before, after) = (self.reader.header(), reader.header());
+        let apart = if before.connection == after.connection {
+            after.media_start_90k - before.media_start_90k
+        } else {
+            ticks_between(before.start, after.start)
+        };
+        // Never back in time: a player would show pictures over one another.
+        self.offset_90k = (self.offset_90k + apart).max(self.filled_90k);
+        self.reader = reader;
+        self.segment = segment;
+        true
+    }
+
+    /// Moves a fragment to its place in the answer.
+    fn place(&mut self, mut fragment: ReadFragment) -> Option<Vec<u8>> {
+        let rate = self.reader.init().timescale(Track::Audio);
+        let offset = self.offset_90k;
+        let moved = bmff::retime(&mut fragment.bytes, |track, dts| {
+            let by = match track {
+                Track::Video => offset,
+                Track::Audio => offset * i64::from(rate) / i64::from(VIDEO_TIMESCALE),
+            };
+            dts.saturating_add_signed(by)
+        });
+        self.sequence = self.sequence.wrapping_add(1);
+        let numbered = bmff::set_sequence(&mut fragment.bytes, self.sequence);
+        if let Err(e) = moved.and(numbered) {
+            tracing::warn!(segment = %self.segment.id, error = &e as &dyn std::error::Error, "a fragment cannot be played");
+            return None;
+        }
+        self.filled_90k = self.filled_90k.max(fragment.end_90k + offset);
+        Some(fragment.bytes)
+    }
+}
+
+/// A segment that is not opened for this viewer is not there for it.
+fn refused(e: OpenError) -> Problem {
+    match &e {
+        OpenError::NotGranted(_) => base::ProblemKind::NoFootage.into(),
+        _ => {
+            tracing::warn!(error = &e as &dyn std::error::Error, "a segment was not opened");
+            Problem { detail: None, ..Problem::from(&e) } // the path is the log's, not the person's
+        }
+    }
+}
+
+fn ticks_between(from: Timestamp, to: Timestamp) -> i64 {
+    let ns = to.as_nanosecond() - from.as_nanosecond();
+    (ns * i128::from(VIDEO_TIMESCALE) / 1_000_000_000).clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::footage::{SegmentDetails, StreamName};
+    use base::{SegmentId, SimClock};
+
+    fn at(s: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_767_225_600_000 + s * 1_000).unwrap()
+    }
+
+    fn segment(from: i64, to: i64, fingerprint: u64) -> SegmentInfo {
+        let clock = SimClock::default();
+        SegmentInfo {
+            camera: CameraId::new(&clock),
+            id: SegmentId::new(&clock),
+            stream: StreamName::Main,
+            epoch: None,
+            media: None,
+            start: at(from),
+            end: at(to),
+            bytes: 0,
+            video: None,
+            audio: None,
+            fingerprint: Some(fingerprint),
+            details: SegmentDetails::Closed,
+        }
+    }
+
+    #[test]
+    fn a_stretch_ends_at_a_gap_over_a_second_and_at_a_change_of_parameters() {
+        let all = [segment(0, 60, 1), segment(61, 120, 1), segment(122, 180, 1), segment(180, 240, 2)];
+        let found = |from, to| Stretch::find(&all, at(from), at(to)).map(|s| (s.segments.len(), s.next));
+        assert_eq!(found(0, 300), Some((2, Some(at(122)))));
+        assert_eq!(found(130, 300), Some((1, Some(at(180)))));
+        assert_eq!(found(200, 300), Some((1, None)));
+        assert_eq!(found(121, 300), Some((1, Some(at(180)))), "in a gap: what comes after it");
+        assert_eq!(found(0, 60), Some((1, None)));
+        assert_eq!(found(0, 121), Some((2, None)), "what comes after what was asked for is not next");
+        assert_eq!(found(240, 300), None);
+        assert_eq!(found(-20, 0), None);
+    }
+
+    #[test]
+    fn ticks_between_is_exact_to_the_tick() {
+        assert_eq!(ticks_between(at(0), at(1)), 90_000);
+        assert_eq!(ticks_between(at(1), at(0)), -90_000);
+    }
+}

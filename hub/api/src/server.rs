@@ -1,0 +1,322 @@
+//! The accept loop: sockets to requests, with every limit in one place.
+//!
+//! warp has neither TLS nor limits, so its filter is served on connections that are accepted, limited and drained here.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use base::{SharedClock, Shutdown};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_util::task::TaskTracker;
+
+use crate::connections::{Admitted, Busy, Connections, Held};
+use crate::dispatch::{Seen, Table};
+use crate::plain::Plain;
+use crate::route::{Hub, Peer};
+
+pub use crate::connections::Limits;
+
+/// What a server is made of.
+pub struct Options<C: Hub> {
+    /// What handlers get.
+    pub hub: C,
+    /// The routes.
+    pub table: Arc<Table<C>>,
+    /// The TLS configuration: `tls::Authority::server_config`.
+    pub tls: Arc<ServerConfig>,
+    /// Where HTTPS is served.
+    pub https: Vec<TcpListener>,
+    /// Where [`Plain`] is served.
+    pub http: Vec<TcpListener>,
+    /// What is served there.
+    pub plain: Plain,
+    /// The hub's own socket.
+    pub local: Option<UnixListener>,
+    /// How much it takes on.
+    pub limits: Limits,
+}
+
+/// A running server.
+pub struct Server {
+    shared: Shared,
+    tasks: TaskTracker,
+}
+
+#[derive(Clone)]
+struct Shared {
+    clock: SharedClock,
+    limits: Limits,
+    connections: Arc<Connections>,
+    /// No more connections, and no more requests on those that are open.
+    stop: Shutdown,
+}
+
+impl Server {
+    /// Starts to accept. Must be called inside a tokio runtime.
+    pub fn start<C: Hub>(options: Options<C>) -> Self {
+        let Options { hub, table, tls, https, http, plain, local, limits } = options;
+        let clock = Arc::clone(hub.clock());
+        let connections = Connections::new(limits, Arc::clone(&clock));
+        let shared = Shared { clock, limits, connections, stop: Shutdown::new() };
+        let tasks = TaskTracker::new();
+        let app = TowerToHyperService::new(warp::service(table.filter(hub.clone())));
+        for listener in https {
+            let (shared, app, tls) = (shared.clone(), app.clone(), TlsAcceptor::from(Arc::clone(&tls)));
+            tasks.spawn(accept(shared.clone(), listener, move |stream, admitted, peer| {
+                secure(shared.clone(), tls.clone(), stream, admitted, mark(app.clone(), peer))
+            }));
+        }
+        let plain = Arc::new(plain);
+        for listener in http {
+            let (shared, plain, hub) = (shared.clone(), Arc::clone(&plain), hub.clone());
+            tasks.spawn(accept(shared.clone(), listener, move |stream, admitted, _| {
+                let (plain, hub) = (Arc::clone(&plain), hub.clone());
+                let answer = move |request: Request<Incoming>| {
+                    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+                    std::future::ready(Ok(plain.answer(method, uri, headers, |host| hub.knows_host(host))))
+                };
+                serve(shared.clone(), false, stream, admitted, answer)
+            }));
+        }
+        if let Some(listener) = local {
+            let (shared, app) = (shared.clone(), app.clone());
+            tasks.spawn(accept(shared.clone(), listener, move |stream, admitted, peer| {
+                serve(shared.clone(), false, stream, admitted, mark(app.clone(), peer))
+            }));
+        }
+        let idle = shared.clone();
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = idle.stop.wait() => return,
+                    () = idle.clock.sleep(idle.limits.idle / 8) => idle.connections.close_idle(),
+                }
+            }
+        });
+        tasks.close();
+        Self { shared, tasks }
+    }
+
+    /// How many connections are open, WebSockets included.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.count()
+    }
+
+    /// Stops: accepts nothing more, closes what is idle, lets requests under way end for at most `drain`, then cuts
+    /// them. Whoever serves a WebSocket ends it on the hub's own signal, given before.
+    pub async fn stop(self, drain: Duration) {
+        self.shared.stop.trigger();
+        self.tasks.wait().await;
+        let connections = &self.shared.connections;
+        if base::clock::timeout(&*self.shared.clock, drain, connections.emptied()).await.is_none() {
+            tracing::warn!(connections = connections.count(), "cutting connections that do not end");
+            connections.close_all();
+        }
+    }
+}
+
+/// Tells the dispatcher of each request what warp cannot.
+fn mark<A: Service<Request<Incoming>>>(app: A, peer: Peer) -> impl Fn(Request<Incoming>) -> A::Future {
+    move |mut request| {
+        let uri = request.uri().clone();
+        request.extensions_mut().insert(Seen { peer, uri });
+        app.call(request)
+    }
+}
+
+/// What connections come from.
+trait Listener: Send + Sync + 'static {
+    type Stream: Send + 'static;
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    async fn next(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, address) = self.accept().await?;
+        // A phone that left the house must not hold its place for hours. No setting is worth losing a client for.
+        let _ = stream.set_nodelay(true);
+        let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
+        let _ = setsockopt(&stream, sockopt::TcpKeepIdle, &60);
+        let _ = setsockopt(&stream, sockopt::TcpKeepInterval, &15);
+        let _ = setsockopt(&stream, sockopt::TcpKeepCount, &4);
+        Ok((stream, Peer::Net(SocketAddr::new(address.ip().to_canonical(), address.port()))))
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    async fn next(&self) -> io::Result<(UnixStream, Peer)> {
+        Ok((self.accept().await?.0, Peer::Local))
+    }
+}
+
+/// Accepts until the server stops. `handle` gets each connection that there is room for, in a task of its own.
+async fn accept<L, F>(shared: Shared, listener: L, handle: impl Fn(L::Stream, Admitted, Peer) -> F + Send)
+where
+    L: Listener,
+    F: Future<Output = ()> + Send + 'static,
+{
+    const FIRST_WAIT: Duration = Duration::from_millis(10);
+    let mut wait = FIRST_WAIT;
+    loop {
+        let accepted = tokio::select! {
+            () = shared.stop.wait() => return,
+            accepted = listener.next() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                wait = FIRST_WAIT;
+                match shared.connections.admit(peer) {
+                    Some(admitted) => drop(tokio::spawn(handle(stream, admitted, peer))),
+                    None => tracing::debug!(?peer, "too many connections: refused one"),
+                }
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                // Most often out of file handles, which an idle connection gives back. Without the wait this would
+                // be a busy loop, as the connection stays to be accepted.
+                let closed = shared.connections.close_one();
+                tracing::warn!(%error, closed, "cannot accept a connection");
+                tokio::select! {
+                    () = shared.stop.wait() => return,
+                    () = shared.clock.sleep(wait) => {}
+                }
+                wait = (wait * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+/// The client went away before it was accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::ConnectionRefused | K::Interrupted)
+}
+
+/// The handshake, in the connection's own task and within its time, then HTTP.
+async fn secure<F, Fut, B>(shared: Shared, tls: TlsAcceptor, stream: TcpStream, admitted: Admitted, answer: F)
+where
+    F: Fn(Request<Incoming>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let closed = admitted.closed();
+    let handshake = base::clock::timeout(&*shared.clock, shared.limits.handshake, tls.accept(stream));
+    let stream = tokio::select! {
+        () = closed.cancelled() => return,
+        () = shared.stop.wait() => return,
+        handshake = handshake => match handshake {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+            None => return tracing::debug!("a TLS handshake took too long"),
+        },
+    };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    serve(shared, http2, stream, admitted, answer).await;
+}
+
+/// Serves HTTP on a connection until it ends, has to make room, or the server stops.
+async fn serve<S, F, Fut, B>(shared: Shared, http2: bool, stream: S, admitted: Admitted, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Incoming>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (closed, activity) = (admitted.closed(), admitted.activity());
+    let service = service_fn(move |request| {
+        let (busy, activity) = (activity.request(), activity.clone());
+        let answer = answer(request);
+        async move {
+            let response = answer.await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.upgraded();
+            }
+            Ok::<_, Infallible>(response.map(|body| Watched { body, busy }))
+        }
+    });
+    let builder = builder(http2, &shared.limits);
+    let stream = TokioIo::new(Held { stream, admitted });
+    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = shared.stop.wait(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "a connection failed");
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// The protocol is the one that TLS agreed on: hyper's guessing waits for the first bytes without a limit.
+fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
+    const MAX_HEAD_BYTES: usize = 32 * 1024;
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };
+    // Without a timer hyper's limits of time do nothing.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header)
+        .max_buf_size(MAX_HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// An answer's body that tells its connection when a part of it goes out. Its request is over when it is dropped.
+struct Watched<B> {
+    body: B,
+    busy: Busy,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let poll = Pin::new(&mut self.body).poll_frame(cx);
+        if poll.is_ready() {
+            self.busy.progress();
+        }
+        poll
+    }
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

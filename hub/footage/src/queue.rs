@@ -1,0 +1,267 @@
+//! What waits to be sealed: a bounded queue per stream, one thread that takes from all of them in turn.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use base::footage::{Fragment, InitSegment, StreamName};
+use base::{CameraId, ConnectionId, Mono, SegmentId};
+use vault::EpochPublic;
+
+/// What a stream tells the writer, in order.
+pub(crate) enum Item {
+    /// The first of all: whose stream this is.
+    Stream {
+        camera: CameraId,
+        stream: StreamName,
+        epoch: EpochPublic,
+    },
+    Begin {
+        init: InitSegment,
+        connection: ConnectionId,
+        started: Mono,
+    },
+    Epoch(EpochPublic),
+    Fragment(Fragment),
+    /// Fragments of this span of media time did not fit.
+    Lost {
+        from_90k: i64,
+        to_90k: i64,
+    },
+    End,
+    /// The last of all.
+    Gone,
+}
+
+/// What the writer does next.
+pub(crate) enum Work {
+    /// Settle all segments: a sync is due.
+    Tick,
+    /// A segment of this stream could not be synced.
+    Broken(u64, SegmentId),
+    Item(u64, Item),
+    /// Nothing is left and nothing will come.
+    Stop,
+}
+
+/// Lock order: a leaf; no I/O under it.
+#[derive(Default)]
+pub(crate) struct Queues {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    streams: BTreeMap<u64, Stream>,
+    next_id: u64,
+    /// The stream that was served last.
+    served: u64,
+    tick: bool,
+    broken: VecDeque<(u64, SegmentId)>,
+    stopping: bool,
+}
+
+#[derive(Default)]
+struct Stream {
+    items: VecDeque<Item>,
+    bytes: usize,
+}
+
+impl Queues {
+    /// A new stream; what it is called here.
+    pub(crate) fn register(&self, camera: CameraId, stream: StreamName, epoch: EpochPublic) -> u64 {
+        let mut state = self.lock();
+        state.next_id += 1;
+        let id = state.next_id;
+        let items = VecDeque::from([Item::Stream { camera, stream, epoch }]);
+        state.streams.insert(id, Stream { items, bytes: 0 });
+        id
+    }
+
+    /// Adds an item. Over `limit` bytes the oldest fragments make room; returns the bytes that were dropped.
+    pub(crate) fn push(&self, id: u64, item: Item, limit: usize) -> usize {
+        let mut state = self.lock();
+        let weight = weight(&item);
+        if state.stopping {
+            return weight;
+        }
+        let Some(stream) = state.streams.get_mut(&id) else { return weight };
+        stream.items.push_back(item);
+        stream.bytes += weight;
+        let mut dropped = 0;
+        while stream.bytes > limit && stream.drop_oldest(&mut dropped) {}
+        drop(state);
+        self.wake.notify_one();
+        dropped
+    }
+
+    pub(crate) fn tick(&self) {
+        self.lock().tick = true;
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn broken(&self, id: u64, segment: SegmentId) {
+        self.lock().broken.push_back((id, segment));
+        self.wake.notify_one();
+    }
+
+    /// Takes nothing more; what is there is still worked off.
+    pub(crate) fn stop(&self) {
+        self.lock().stopping = true;
+        self.wake.notify_one();
+    }
+
+    /// Waits for something to do. The disk's news first, then the streams in turn.
+    pub(crate) fn next(&self) -> Work {
+        let mut state = self.lock();
+        loop {
+            if let Some((id, segment)) = state.broken.pop_front() {
+                return Work::Broken(id, segment);
+            }
+            if std::mem::take(&mut state.tick) {
+                return Work::Tick;
+            }
+            if let Some((id, item)) = state.take() {
+                return Work::Item(id, item);
+            }
+            if state.stopping {
+                return Work::Stop;
+            }
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner) // every change is made in one piece
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<(u64, Item)> {
+        let waiting = |(_, stream): &(&u64, &Stream)| !stream.items.is_empty();
+        let after = self.streams.range(self.served + 1..).find(waiting);
+        let id = *after.or_else(|| self.streams.range(..=self.served).find(waiting))?.0;
+        self.served = id;
+        let stream = self.streams.get_mut(&id)?;
+        let item = stream.items.pop_front()?;
+        stream.bytes -= weight(&item);
+        if matches!(item, Item::Gone) {
+            self.streams.remove(&id);
+        }
+        Some((id, item))
+    }
+}
+
+impl Stream {
+    /// Turns the oldest fragment into a `Lost`, together with one right before it.
+    fn drop_oldest(&mut self, dropped: &mut usize) -> bool {
+        let oldest = self.items.iter().position(|item| matches!(item, Item::Fragment(_)));
+        let Some((at, Some(Item::Fragment(fragment)))) = oldest.map(|at| (at, self.items.remove(at))) else {
+            return false;
+        };
+        let (from_90k, to_90k) = (fragment.start_90k, fragment.end_90k);
+        let weight = weight(&Item::Fragment(fragment));
+        self.bytes -= weight;
+        *dropped += weight;
+        match at.checked_sub(1).and_then(|before| self.items.get_mut(before)) {
+            Some(Item::Lost { to_90k: to, .. }) => *to = to_90k.max(*to),
+            _ => self.items.insert(at, Item::Lost { from_90k, to_90k }),
+        }
+        true
+    }
+}
+
+/// Bytes that an item occupies, about; what is not a fragment is small and rare.
+fn weight(item: &Item) -> usize {
+    match item {
+        Item::Fragment(f) => f.bytes.len() + size_of_val(&f.samples[..]) + size_of::<Fragment>(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::SimClock;
+    use vault::EpochSecrets;
+
+    use super::*;
+
+    fn fragment(second: i64) -> Item {
+        Item::Fragment(Fragment {
+            bytes: vec![0; 1_000],
+            samples: Vec::new(),
+            start_90k: second * 90_000,
+            end_90k: (second + 1) * 90_000,
+            key: true,
+            arrived: Mono(0),
+        })
+    }
+
+    fn queues() -> (Queues, u64, u64) {
+        let clock = SimClock::default();
+        let queues = Queues::default();
+        let register = || {
+            let camera = CameraId::new(&clock);
+            let epoch = EpochSecrets::generate(base::EpochId::new(&clock), camera).public();
+            let id = queues.register(camera, StreamName::Main, epoch);
+            assert!(matches!(queues.next(), Work::Item(found, Item::Stream { .. }) if found == id));
+            id
+        };
+        let (a, b) = (register(), register());
+        (queues, a, b)
+    }
+
+    fn describe(work: Work) -> String {
+        match work {
+            Work::Item(id, Item::Fragment(f)) => format!("{id}: {}", f.start_90k / 90_000),
+            Work::Item(id, Item::Lost { from_90k, to_90k }) => {
+                format!("{id}: lost {}..{}", from_90k / 90_000, to_90k / 90_000)
+            }
+            Work::Item(id, Item::End) => format!("{id}: end"),
+            Work::Stop => "stop".into(),
+            _ => "else".into(),
+        }
+    }
+
+    fn rest(queues: &Queues) -> Vec<String> {
+        queues.stop();
+        std::iter::repeat_with(|| describe(queues.next())).take_while(|text| text != "stop").collect()
+    }
+
+    #[test]
+    fn streams_are_served_in_turn() {
+        let (queues, a, b) = queues();
+        for second in 0..3 {
+            queues.push(a, fragment(second), usize::MAX);
+        }
+        queues.push(b, fragment(7), usize::MAX);
+        assert_eq!(rest(&queues), ["1: 0", "2: 7", "1: 1", "1: 2"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_pushes_the_oldest_out_and_leaves_its_span() {
+        let (queues, a, b) = queues();
+        let limit = 3 * weight(&fragment(0));
+        assert_eq!((0..3).map(|s| queues.push(a, fragment(s), limit)).sum::<usize>(), 0);
+        queues.push(a, Item::End, limit);
+        assert_eq!((3..5).map(|s| queues.push(a, fragment(s), limit)).sum::<usize>(), 2 * limit / 3);
+        queues.push(b, fragment(9), limit);
+        assert_eq!(rest(&queues), ["1: lost 0..2", "2: 9", "1: 2", "1: end", "1: 3", "1: 4"]);
+    }
+
+    #[test]
+    fn a_fragment_that_is_larger_than_the_queue_is_dropped_itself() {
+        let (queues, a, _) = queues();
+        assert!(queues.push(a, fragment(0), 100) > 0);
+        assert_eq!(rest(&queues), ["1: lost 0..1"]);
+    }
+
+    #[test]
+    fn nothing_is_taken_after_the_stop() {
+        let (queues, a, _) = queues();
+        queues.push(a, fragment(0), usize::MAX);
+        queues.stop();
+        assert!(queues.push(a, fragment(1), usize::MAX) > 0);
+        assert_eq!(rest(&queues), ["1: 0"]);
+    }
+}

@@ -1,0 +1,414 @@
+//! The thread that seals and writes.
+
+use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use base::footage::{Fragment, InitSegment, SegmentDetails, SegmentHeader, SegmentInfo, StreamName, Track};
+use base::{BootId, CameraId, ConnectionId, HubId, Mono, SegmentId, SharedClock, Timestamp};
+use vault::EpochPublic;
+
+use crate::bmff;
+use crate::disk::{DIR_MODE, Disk};
+use crate::error::KeepError;
+use crate::header::FORMAT;
+use crate::keeper::{Kept, Options};
+use crate::queue::{Item, Queues, Work};
+use crate::segment::{OpenSegment, SegmentFile, prepare};
+use crate::sync::Job;
+use crate::timeline::Timeline;
+
+/// More between two fragments than this is a hole: no two segments with it in between join up, and none goes on over it
+/// if it can be helped.
+const HOLE_90K: i64 = 90_000;
+
+/// Two segments whose media join up and whose times differ by less are one after another; by more, the clock was set.
+const STEP_MS: u64 = 1_000;
+
+pub(crate) struct Writer {
+    disk: Disk,
+    clock: SharedClock,
+    hub: HubId,
+    boot: BootId,
+    notify: Arc<dyn Fn(Kept) + Send + Sync>,
+    options: Options,
+    queues: Arc<Queues>,
+    jobs: Sender<Job>,
+    streams: HashMap<u64, Stream>,
+}
+
+/// What the writer knows of a stream.
+struct Stream {
+    key: u64,
+    camera: CameraId,
+    stream: StreamName,
+    epoch: EpochPublic,
+    /// New keys that wait for a key picture, and until when.
+    next_epoch: Option<(EpochPublic, Mono)>,
+    connection: Option<Connection>,
+    open: Option<OpenSegment>,
+    /// What arrived and was not kept, not reported yet.
+    lost: Option<(Timestamp, Timestamp)>,
+}
+
+struct Connection {
+    id: ConnectionId,
+    init: InitSegment,
+    timeline: Timeline,
+}
+
+impl Writer {
+    #[expect(clippy::too_many_arguments, reason = "called once")]
+    pub(crate) fn new(
+        disk: Disk,
+        clock: SharedClock,
+        hub: HubId,
+        boot: BootId,
+        notify: Arc<dyn Fn(Kept) + Send + Sync>,
+        options: Options,
+        queues: Arc<Queues>,
+        jobs: Sender<Job>,
+    ) -> Self {
+        Self { disk, clock, hub, boot, notify, options, queues, jobs, streams: HashMap::new() }
+    }
+
+    /// Until the keeper stops.
+    pub(crate) fn run(mut self) {
+        let queues = self.queues.clone();
+        loop {
+            match queues.next() {
+                Work::Tick => self.each(|writer, stream| writer.tick(stream)),
+                Work::Broken(id, segment) => {
+                    if let Some(mut stream) = self.streams.remove(&id) {
+                        self.broken(&mut stream, segment);
+                        self.streams.insert(id, stream);
+                    }
+                }
+                Work::Item(key, Item::Stream { camera, stream, epoch }) => {
+                    let (next_epoch, connection, open, lost) = (None, None, None, None);
+                    let stream = Stream { key, camera, stream, epoch, next_epoch, connection, open, lost };
+                    self.streams.insert(key, stream);
+                }
+                Work::Item(id, Item::Gone) => {
+                    if let Some(mut stream) = self.streams.remove(&id) {
+                        self.end(&mut stream);
+                    }
+                }
+                Work::Item(id, item) => {
+                    if let Some(mut stream) = self.streams.remove(&id) {
+                        self.item(&mut stream, item);
+                        self.streams.insert(id, stream);
+                    }
+                }
+                Work::Stop => {
+                    self.each(Self::end);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn each(&mut self, mut f: impl FnMut(&Self, &mut Stream)) {
+        let mut streams = std::mem::take(&mut self.streams);
+        for stream in streams.values_mut() {
+            f(self, stream);
+        }
+        self.streams = streams;
+    }
+
+    fn item(&self, stream: &mut Stream, item: Item) {
+        match item {
+            Item::Begin { init, connection, started } => self.begin(stream, init, connection, started),
+            Item::Epoch(epoch) => {
+                let until = self.clock.mono() + self.options.epoch_patience;
+                stream.next_epoch = (epoch != stream.epoch).then_some((epoch, until));
+            }
+            Item::Fragment(fragment) => self.fragment(stream, fragment),
+            Item::Lost { from_90k, to_90k } => {
+                let (from, to) = (self.wall(stream, from_90k), self.wall(stream, to_90k));
+                self.close(stream, None);
+                stream.lose(from, to);
+            }
+            Item::End => self.end(stream),
+            Item::Stream { .. } | Item::Gone => {} // seen to by the caller
+        }
+    }
+
+    fn begin(&self, stream: &mut Stream, init: InitSegment, connection: ConnectionId, started: Mono) {
+        self.close(stream, None);
+        if stream.connection.as_ref().is_some_and(|c| c.id != connection) {
+            self.report_lost(stream, None);
+        }
+        match bmff::split_init(&init.bytes) {
+            Ok(_) => {
+                // New parameters within a connection: what was learnt of its time stays true.
+                let timeline = match stream.connection.take() {
+                    Some(old) if old.id == connection => old.timeline,
+                    _ => Timeline::new(started),
+                };
+                stream.connection = Some(Connection { id: connection, init, timeline });
+            }
+            Err(e) => {
+                stream.connection = None;
+                self.failed(stream, None, KeepError::BadInit(e));
+            }
+        }
+    }
+
+    fn end(&self, stream: &mut Stream) {
+        self.close(stream, None);
+        self.report_lost(stream, None);
+        stream.connection = None;
+    }
+
+    fn fragment(&self, stream: &mut Stream, mut fragment: Fragment) {
+        let Some(connection) = &mut stream.connection else { return };
+        let rate = connection.init.timescale(Track::Audio).max(1);
+        let layout = match prepare(&mut fragment) {
+            Ok(layout) => layout,
+            Err(e) => {
+                let (from, to) = (self.wall(stream, fragment.start_90k), self.wall(stream, fragment.end_90k));
+                self.close(stream, None);
+                self.failed(stream, None, KeepError::BadFragment(e));
+                return stream.lose(from, to);
+            }
+        };
+        let start_90k = layout.start_90k(rate);
+        connection.timeline.arrived(layout.first_picture_90k().unwrap_or(start_90k), fragment.arrived);
+        let (from, to) = (self.wall(stream, start_90k), self.wall(stream, layout.end_90k(rate)));
+        let joined = self.make_way(stream, start_90k, layout.key());
+        if stream.open.is_none() {
+            if !layout.key() {
+                // At the start of a connection nothing can be shown before the first key picture: that is no loss.
+                if stream.lost.is_some() {
+                    stream.lose(from, to);
+                }
+                return;
+            }
+            if let Err(e) = self.open(stream, start_90k, joined) {
+                self.failed(stream, None, e);
+                return stream.lose(from, to);
+            }
+        }
+        let Some(open) = &mut stream.open else { return };
+        if let Err(source) = open.push(fragment, layout, self.clock.mono()) {
+            self.write_failed(stream, source);
+            stream.lose(from, to);
+        }
+    }
+
+    /// Closes the open segment where this fragment must not go into it. If the next one joins up with it: its start.
+    fn make_way(&self, stream: &mut Stream, start_90k: i64, key: bool) -> Option<Timestamp> {
+        let Some(open) = &stream.open else {
+            stream.take_epoch();
+            return None;
+        };
+        let (end, zero_90k) = (open.end(), open.zero_90k());
+        let hole = (start_90k - open.end_90k()).abs() > HOLE_90K;
+        let long = start_90k - zero_90k >= self.options.rotate_after.as_millis() as i64 * 90;
+        if key && (long || hole || stream.next_epoch.is_some()) {
+            // The end of one is the start of the next, unless the clock was set in between.
+            let joined = self
+                .start(stream, start_90k)
+                .filter(|start| !hole && start.as_millisecond().abs_diff(end.as_millisecond()) <= STEP_MS);
+            self.close(stream, joined);
+            stream.take_epoch();
+            joined
+        } else {
+            if start_90k < zero_90k {
+                // Time went back to before the segment: it cannot hold this.
+                self.close(stream, None);
+                stream.lose(end, end);
+            }
+            None
+        }
+    }
+
+    /// Best wall-clock time for a segment to start with this media time.
+    fn start(&self, stream: &mut Stream, start_90k: i64) -> Option<Timestamp> {
+        let timeline = &mut stream.connection.as_mut()?.timeline;
+        timeline.correct();
+        Some(timeline.wall(start_90k, &*self.clock))
+    }
+
+    fn open(&self, stream: &mut Stream, start_90k: i64, joined: Option<Timestamp>) -> Result<(), KeepError> {
+        let start = joined.or_else(|| self.start(stream, start_90k));
+        let (Some(connection), Some(start)) = (&stream.connection, start) else { return Ok(()) };
+        let header = SegmentHeader {
+            format: FORMAT,
+            hub: self.hub,
+            camera: stream.camera,
+            segment: SegmentId::new(&*self.clock),
+            stream: stream.stream,
+            epoch: stream.epoch.epoch,
+            boot: self.boot,
+            connection: connection.id,
+            mono_start_ns: connection.timeline.mono(start_90k).0,
+            media_start_90k: start_90k,
+            start,
+            time_source: self.clock.source(),
+            video: connection.init.video.clone(),
+            audio: connection.init.audio.clone(),
+        };
+        let file = self.create(&header)?;
+        let open = match OpenSegment::create(&stream.epoch.footage, file.clone(), &header, &connection.init) {
+            Ok(open) => open,
+            Err(source) => {
+                // Nobody was told of it, and there is nothing in it.
+                if let Err(e) = std::fs::remove_file(&file.path) {
+                    tracing::warn!(path = %file.path.display(), error = %e, "an empty segment stays behind");
+                }
+                return Err(KeepError::Write { path: file.path.clone(), source });
+            }
+        };
+        self.job(Job::Opened { stream: stream.key, file, info: open.info().clone() });
+        stream.open = Some(open);
+        self.report_lost(stream, Some(start));
+        Ok(())
+    }
+
+    fn create(&self, header: &SegmentHeader) -> Result<Arc<SegmentFile>, KeepError> {
+        let path = self.disk.segment_path(&name_only(header));
+        let dir = path.parent().unwrap_or(self.disk.root());
+        // The folder of a disk that was pulled out is a folder of the system's disk.
+        Disk::open(self.disk.root(), Some(self.disk.id())).map_err(KeepError::Disk)?;
+        // Made durable by the sync thread, before anything in it counts as kept.
+        let make = || DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir);
+        let create = || self.options.medium.create(&path);
+        let file = match create() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => make().and_then(|()| create()),
+            done => done,
+        };
+        match file {
+            Ok(file) => Ok(Arc::new(SegmentFile::new(path, file, self.options.medium.clone(), header.start))),
+            Err(source) => Err(KeepError::Create { path, source }),
+        }
+    }
+
+    /// Closes the open segment in order, if there is one.
+    fn close(&self, stream: &mut Stream, end: Option<Timestamp>) {
+        let Some(open) = stream.open.take() else { return };
+        let (file, whole_end) = (open.file().clone(), open.end());
+        match open.close(end.unwrap_or(whole_end)) {
+            Ok(info) => self.job(Job::Closed { file, info }),
+            Err((source, info)) => {
+                self.abandon(stream, file, info, source);
+                stream.lose(whole_end, whole_end);
+            }
+        }
+    }
+
+    /// The open segment could not be written on.
+    fn write_failed(&self, stream: &mut Stream, source: io::Error) {
+        let Some(open) = stream.open.take() else { return };
+        self.abandon(stream, open.file().clone(), open.info().clone(), source);
+    }
+
+    /// What is in the file whole stays there; what was in memory is lost.
+    fn abandon(&self, stream: &mut Stream, file: Arc<SegmentFile>, info: SegmentInfo, source: io::Error) {
+        let error = KeepError::Write { path: file.path.clone(), source };
+        self.failed(stream, Some(info.id), error);
+        stream.lose(info.end, info.end);
+        self.job(Job::Closed { file, info: SegmentInfo { details: SegmentDetails::Recovered, ..info } });
+    }
+
+    /// A segment could not be synced.
+    fn broken(&self, stream: &mut Stream, segment: SegmentId) {
+        let Some(open) = stream.open.take_if(|open| open.info().id == segment) else { return };
+        stream.lose(open.file().synced(), open.end());
+        self.job(Job::Closed { file: open.file().clone(), info: open.info().clone() });
+    }
+
+    fn tick(&self, stream: &mut Stream) {
+        let now = self.clock.mono();
+        if stream.next_epoch.as_ref().is_some_and(|(_, until)| now >= *until) {
+            let end = stream.open.as_ref().map(OpenSegment::end);
+            self.close(stream, None);
+            stream.take_epoch();
+            if let Some(end) = end {
+                stream.lose(end, end);
+            }
+        }
+        if let Some(open) = &mut stream.open {
+            match open.settle(now, self.options.hold_back) {
+                Ok(Some(snapshot)) => self.job(Job::Grown { stream: stream.key, snapshot }),
+                Ok(None) => {}
+                Err(source) => self.write_failed(stream, source),
+            }
+        }
+        let long = self.options.report_lost_every.as_millis() as i64;
+        if let Some((from, to)) = stream.lost.filter(|(from, to)| to.as_millisecond() - from.as_millisecond() >= long) {
+            self.dropped(stream, from, to);
+            stream.lost = Some((to, to));
+        }
+    }
+
+    /// Tells of what was lost, up to where footage begins again.
+    fn report_lost(&self, stream: &mut Stream, until: Option<Timestamp>) {
+        if let Some((from, to)) = stream.lost.take() {
+            let to = until.unwrap_or(to);
+            if to > from {
+                self.dropped(stream, from, to);
+            }
+        }
+    }
+
+    fn dropped(&self, stream: &Stream, from: Timestamp, to: Timestamp) {
+        tracing::warn!(camera = %stream.camera, stream = stream.stream.as_str(), %from, %to, "footage was dropped");
+        (self.notify)(Kept::Dropped { camera: stream.camera, stream: stream.stream, from, to });
+    }
+
+    fn failed(&self, stream: &Stream, segment: Option<SegmentId>, error: KeepError) {
+        (self.notify)(Kept::Failed { camera: stream.camera, stream: stream.stream, segment, error });
+    }
+
+    /// Wall-clock time of a media time: as the open segment counts, else by the clock.
+    fn wall(&self, stream: &Stream, media_90k: i64) -> Timestamp {
+        match (&stream.open, &stream.connection) {
+            (Some(open), _) => crate::timeline::after(open.info().start, media_90k - open.zero_90k()),
+            (None, Some(connection)) => connection.timeline.wall(media_90k, &*self.clock),
+            (None, None) => self.clock.wall(),
+        }
+    }
+
+    fn job(&self, job: Job) {
+        if self.jobs.send(job).is_err() {
+            tracing::error!("the thread that syncs footage has ended");
+        }
+    }
+}
+
+impl Stream {
+    /// Adds to what is lost: it begins where footage ended and goes on until it begins again.
+    fn lose(&mut self, from: Timestamp, to: Timestamp) {
+        let (from, so_far) = self.lost.unwrap_or((from, from));
+        self.lost = Some((from, so_far.max(to)));
+    }
+
+    fn take_epoch(&mut self) {
+        if let Some((epoch, _)) = self.next_epoch.take() {
+            self.epoch = epoch;
+        }
+    }
+}
+
+/// What a file's name is made of.
+fn name_only(header: &SegmentHeader) -> SegmentInfo {
+    SegmentInfo {
+        camera: header.camera,
+        id: header.segment,
+        stream: header.stream,
+        epoch: None,
+        media: None,
+        start: header.start,
+        end: header.start,
+        bytes: 0,
+        video: None,
+        audio: None,
+        fingerprint: None,
+        details: SegmentDetails::Open,
+    }
+}

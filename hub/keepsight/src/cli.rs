@@ -1,0 +1,151 @@
+//! The command line: what there is, and which exit code it ends with (0 fine, 1 failed, 2 usage).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use base::{Problem, ProblemKind};
+use clap::{Args, Parser, Subcommand};
+use http::Method;
+use serde_json::json;
+
+use crate::cameras::Cameras;
+use crate::config::{Config, DEFAULT_FILE};
+use crate::open::Open;
+use crate::out::{self, Failure};
+use crate::sock::HubSocket;
+use crate::{demo, hygiene, logs, run};
+
+/// Records the cameras of a home, sealed for the people who live there.
+#[derive(Parser)]
+#[command(name = "keepsight", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Everything that the binary does.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Runs the hub
+    Run(ConfigFile),
+    /// Runs a hub with four simulated cameras in a temporary folder, claimed for you
+    Demo(Demo),
+    /// Prints the claim token again, while the hub is unclaimed, and opens it for another 30 minutes
+    ClaimToken(Hub),
+    /// Manages the cameras of a running hub
+    Cameras(Cameras),
+    /// Opens one sealed file without a hub
+    Open(Open),
+    /// Runs simulated cameras
+    CameraSim(camera_sim::cli::Args),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigFile {
+    /// The hub's configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE, global = true)]
+    pub config: PathBuf,
+}
+
+impl ConfigFile {
+    /// Reads it.
+    pub fn load(&self) -> Result<Config, Problem> {
+        Config::load(&self.config)
+    }
+}
+
+/// What kind of demo.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the hub unclaimed, to try claiming it yourself
+    #[arg(long)]
+    pub unclaimed: bool,
+}
+
+/// A running hub that a command asks, and how it reports.
+#[derive(Debug, Args)]
+pub struct Hub {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Report as JSON, errors too
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Hub {
+    /// The way to the hub. `no-config` or `bad-config` if the file does not say where it is.
+    pub fn socket(&self) -> Result<HubSocket, Problem> {
+        Ok(HubSocket::new(self.config.load()?.paths.socket()))
+    }
+}
+
+/// Does what the arguments say; everything it has to say has been printed when it returns.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match Cli::try_parse_from(args) {
+        Ok(cli) => cli.command,
+        Err(usage) => {
+            let _ = usage.print(); // without a terminal there is nobody to tell
+            return ExitCode::from(if usage.use_stderr() { 2 } else { 0 });
+        }
+    };
+    logs::init(if matches!(command, Command::Run(_)) { "info" } else { "warn" });
+    hygiene::harden();
+    let json = command.json();
+    match command.dispatch() {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.report(json);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+impl Command {
+    fn dispatch(self) -> Result<ExitCode, Failure> {
+        match self {
+            Command::Run(file) => hub(run::run(file.load()?))?,
+            Command::Demo(demo) => hub(demo::demo(demo.unclaimed))?,
+            Command::ClaimToken(hub) => block_on(claim_token(&hub))?,
+            Command::Cameras(cameras) => block_on(cameras.run())?,
+            Command::Open(open) => open.run()?,
+            Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn json(&self) -> bool {
+        match self {
+            Command::ClaimToken(hub) | Command::Cameras(Cameras { hub, .. }) => hub.json,
+            Command::Run(_) | Command::Demo(_) | Command::Open(_) | Command::CameraSim(_) => false,
+        }
+    }
+}
+
+/// The token and nothing else, for scripts and QR printers.
+async fn claim_token(hub: &Hub) -> Result<(), Failure> {
+    let answer = hub.socket()?.request(Method::GET, "/local/claim-token", None).await?;
+    let token = String::from_utf8_lossy(&answer).trim().to_owned();
+    if hub.json {
+        out::json(&json!({ "claim_token": token }))?
+    } else {
+        out::text(&token)?
+    }
+    Ok(())
+}
+
+/// For commands that run a hub.
+fn hub(command: impl Future<Output = Result<(), Problem>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hub").build();
+    let runtime = runtime.map_err(|e| Problem::with(ProblemKind::Internal, format_args!("No runtime: {e}")))?;
+    Ok(runtime.block_on(command)?)
+}
+
+/// For commands that ask one question and end.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Problem::with(ProblemKind::Internal, format_args!("No runtime: {e}")))?;
+    runtime.block_on(command)
+}

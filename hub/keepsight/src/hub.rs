@@ -1,0 +1,241 @@
+//! The hub: what is started in which order, and stopped in the other.
+//!
+//! ```text
+//! hub.json → store → footage disk → TLS → writer → cameras → API → (ready)
+//! ```
+//!
+//! Cameras are started before the API: whatever is wrong with the API, the recording has begun.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::hub::{Ctx, Parts as ApiParts};
+use api::server::{self, Limits, Server};
+use base::{BootId, HubId, Problem, ProblemKind, SharedClock, Shutdown};
+use footage::{Disk, DiskError, Footage, Keeper};
+use recorder::Recorder;
+use serde::{Deserialize, Serialize};
+use store::Store;
+use tokio::sync::mpsc;
+use vault::{Password, Zeroizing};
+
+use crate::config::Config;
+
+/// How long open requests may go on while the hub stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether the certificate must be renewed, or an address has changed.
+const RENEW_EVERY: Duration = Duration::from_secs(15 * 60);
+/// Format number of `hub.json`.
+const FORMAT: u32 = 1;
+
+/// A running hub.
+pub struct Hub {
+    id: HubId,
+    shutdown: Shutdown,
+    store: Store,
+    recorder: Recorder,
+    keeper: Arc<Keeper>,
+    ctx: Ctx,
+    server: Server,
+    table: Arc<api::Table<Ctx>>,
+    authority: Arc<tls::Authority>,
+}
+
+/// What stands in `<data>/hub.json`: public, and never changes.
+#[derive(Serialize, Deserialize)]
+struct HubFile {
+    format: u32,
+    hub: HubId,
+}
+
+impl Hub {
+    /// Starts a hub; returns when it records and answers.
+    ///
+    /// # Errors
+    /// What keeps it from starting, as a person is told; the log has the rest.
+    pub async fn start(config: Config, clock: SharedClock, shutdown: Shutdown) -> Result<Hub, Problem> {
+        let began = clock.mono();
+        media::init()?;
+        let data = config.paths.data().to_owned();
+        let secrets = data.join("secrets");
+        base::fs::create_dir(&data, 0o711).map_err(|e| file_problem(&e))?;
+        base::fs::create_dir(&secrets, 0o700).map_err(|e| file_problem(&e))?;
+        let id = hub_id(&data.join("hub.json"), &clock)?;
+        let boot = BootId::new(&*clock);
+
+        let store = Store::open(&data.join("store"), id, clock.clone())?;
+        let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
+        let footage = Footage::new(disk.clone(), id);
+        let addresses = tls::local_addresses().unwrap_or_default();
+        let authority = Arc::new(tls::Authority::open_or_create(&secrets, id, clock.clone(), &addresses)?);
+        // For people who want to trust the hub by hand; the set-up page serves the same.
+        base::fs::write_atomic(&data.join("root.pem"), authority.root_pem().as_bytes(), 0o644).map_err(|e| file_problem(&e))?;
+
+        let (report, reports) = mpsc::unbounded_channel();
+        let notify = Box::new(move |kept| {
+            let _ = report.send(kept); // nobody listens only while the hub stops
+        });
+        let keeper = Keeper::start(disk, clock.clone(), id, boot, notify);
+        let keeper = Arc::new(keeper.map_err(|e| Problem::with(ProblemKind::Internal, e))?);
+        let (recorder, recovered) = Recorder::start(recorder::Parts {
+            store: store.clone(),
+            footage: footage.clone(),
+            keeper: keeper.clone(),
+            reports,
+            clock: clock.clone(),
+            secrets: secrets.clone(),
+            max_cameras: config.limits.cameras() as usize,
+            shutdown: shutdown.clone(),
+        })
+        .await?;
+        if recovered.found_anything() {
+            tracing::info!(?recovered, "found what was left open");
+        }
+
+        let ctx = Ctx::new(ApiParts {
+            hub: id,
+            clock: clock.clone(),
+            store: store.clone(),
+            recorder: recorder.clone(),
+            footage,
+            authority: authority.clone(),
+            secrets,
+            export: data.join("export"),
+            password_params: vault::PasswordParams::new,
+            shutdown: shutdown.clone(),
+        })
+        .map_err(|e| file_problem(&e))?;
+        let table = Arc::new(api::table());
+        let https = listen(config.api.https())?;
+        let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
+        let server = Server::start(server::Options {
+            limits: Limits {
+                connections: config.limits.connections() as usize,
+                per_network: config.limits.connections_per_address() as usize,
+                ..Limits::default()
+            },
+            tls: authority.server_config()?,
+            https,
+            http: listen(config.api.http())?,
+            plain: api::plain::Plain::new(&authority, port),
+            local: Some(api::listen::local(&config.paths.socket())?),
+            table: table.clone(),
+            hub: ctx.clone(),
+        });
+        tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
+        let ms = clock.mono().since(began).as_millis() as u64;
+        tracing::info!(hub = %id, ms, "the hub runs");
+        Ok(Hub { id, shutdown, store, recorder, keeper, ctx, server, table, authority })
+    }
+
+    /// This hub's id.
+    pub fn id(&self) -> HubId {
+        self.id
+    }
+
+    /// The store, for tests that reach into it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The cameras.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Every route that can be asked for, for the access tests.
+    pub fn routes(&self) -> &[api::Route<Ctx>] {
+        self.table.routes()
+    }
+
+    /// The hub's certificates.
+    pub fn authority(&self) -> &tls::Authority {
+        &self.authority
+    }
+
+    /// The claim token, open for half an hour from now; `None` if the hub has an owner.
+    pub async fn claim_token(&self) -> Result<Option<Zeroizing<String>>, Problem> {
+        self.ctx.open_claim().await.map_err(|e| e.problem)
+    }
+
+    /// Makes somebody the owner at the machine itself: for the demo and for tests.
+    pub async fn claim(&self, name: &str, password: Password) -> Result<(), Problem> {
+        self.ctx.claim(name, password).await.map_err(|e| e.problem)
+    }
+
+    /// Stops in order: no new requests, cameras let go, segments closed and synced, the store flushed.
+    pub async fn stop(self) {
+        self.shutdown.trigger();
+        self.recorder.stop().await;
+        let keeper = self.keeper.clone();
+        if tokio::task::spawn_blocking(move || keeper.stop()).await.is_err() {
+            tracing::error!("the footage writer did not stop in order");
+        }
+        self.recorder.followed().await;
+        self.server.stop(DRAIN).await;
+        self.store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+fn hub_id(path: &Path, clock: &SharedClock) -> Result<HubId, Problem> {
+    match base::fs::read(path, 64 * 1024) {
+        Ok(json) => {
+            let file: HubFile = serde_json::from_slice(&json)
+                .map_err(|e| Problem::with(ProblemKind::BadFile, format_args!("{}: {e}", path.display())))?;
+            if file.format > FORMAT {
+                return Err(Problem::with(ProblemKind::NewerFormat, path.display()));
+            }
+            Ok(file.hub)
+        }
+        Err(e) if e.is_not_found() => {
+            let hub = HubId::new(&**clock);
+            let json = serde_json::to_vec(&HubFile { format: FORMAT, hub }).expect("plain fields are always JSON");
+            base::fs::write_atomic(path, &json, 0o644).map_err(|e| file_problem(&e))?;
+            Ok(hub)
+        }
+        Err(e) => Err(file_problem(&e)),
+    }
+}
+
+/// The footage disk that the hub knows; the first one it sees becomes it.
+async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result<Disk, Problem> {
+    let problem = |e: &DiskError| Problem::from(e);
+    let known = store.read(|db| db.setting("footage-disk")).await?;
+    if known.is_some() {
+        return Disk::open(root, known).map_err(|e| problem(&e));
+    }
+    let disk = match Disk::open(root, None) {
+        Err(DiskError::Missing { .. }) => Disk::create(root, &**clock),
+        disk => disk,
+    };
+    let disk = disk.map_err(|e| problem(&e))?;
+    let id = disk.id();
+    store.urgent(move |db| db.put_setting("footage-disk", &id)).await?;
+    Ok(disk)
+}
+
+fn listen(addresses: &[SocketAddr]) -> Result<Vec<tokio::net::TcpListener>, Problem> {
+    addresses.iter().map(|address| api::listen::tcp(*address).map_err(Into::into)).collect()
+}
+
+async fn keep_certificate(authority: Arc<tls::Authority>, clock: SharedClock, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = clock.sleep(RENEW_EVERY) => {}
+            () = shutdown.wait() => return,
+        }
+        match tls::local_addresses().map(|addresses| authority.renew_if_due(&addresses)) {
+            Ok(Ok(true)) => tracing::info!("the certificate was renewed"),
+            Ok(Ok(false)) => {}
+            Ok(Err(e)) => tracing::error!(error = &e as &dyn std::error::Error, "the certificate was not renewed"),
+            Err(e) => tracing::warn!(error = &e as &dyn std::error::Error, "the hub's addresses are not known"),
+        }
+    }
+}
+
+fn file_problem(e: &base::fs::FsError) -> Problem {
+    Problem::with(ProblemKind::FileError, format_args!("{e}: {}", e.source))
+}

@@ -1,0 +1,13 @@
+//! The keepsight binary: subcommands, wiring, start and stop order.
+
+pub mod cameras;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod hub;
+pub mod hygiene;
+pub mod logs;
+pub mod open;
+pub mod out;
+pub mod run;
+pub mod sock;

@@ -1,0 +1,71 @@
+//! `keepsight run`: the hub as a service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Problem, ProblemKind, Shutdown, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::hub::Hub;
+
+/// Runs until SIGTERM or SIGINT. Tells systemd when it is ready, that it is alive, and when it stops.
+pub async fn run(config: Config) -> Result<(), Problem> {
+    let mut stop = Stop::listen()?;
+    let hub = Hub::start(config, Arc::new(SystemClock), Shutdown::new()).await?;
+    notify(sd_notify::NotifyState::Ready);
+    if hub.claim_token().await?.is_some() {
+        tracing::warn!("the hub has no owner yet: `keepsight claim-token` prints the token that makes one");
+    }
+    let alive = watchdog_interval();
+    loop {
+        let beat = async {
+            match alive {
+                Some(every) => SystemClock.sleep(every).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = beat => {
+                // Alive means that the store answers: a hub that is stuck there records, but cannot be used.
+                if hub.store().read(|db| db.hub_row()).await.is_ok() {
+                    notify(sd_notify::NotifyState::Watchdog);
+                }
+            }
+            () = stop.asked() => break,
+        }
+    }
+    notify(sd_notify::NotifyState::Stopping);
+    hub.stop().await;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+pub(crate) struct Stop {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    pub(crate) fn listen() -> Result<Self, Problem> {
+        let on = |kind| signal(kind).map_err(|e| Problem::with(ProblemKind::Internal, format_args!("Signals: {e}")));
+        Ok(Self { term: on(SignalKind::terminate())?, int: on(SignalKind::interrupt())? })
+    }
+    pub(crate) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(e) = sd_notify::notify(&[state]) {
+        tracing::warn!(error = &e as &dyn std::error::Error, "systemd could not be told");
+    }
+}
+
+/// Half of what systemd allows, where it watches.
+fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}

@@ -1,0 +1,111 @@
+//! Real input that nobody here made, recorded for three minutes and compared picture by picture.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use testkit::browser::Browser;
+use testkit::film::{Film, FilmServer};
+use testkit::hub::{self, Home, HubProcess};
+use testkit::pictures;
+
+const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
+
+#[tokio::test]
+async fn e2e_the_film_of_pedestrians_is_kept_as_it_was_sent() {
+    let home = Home::new();
+    let film = Film::encode(&home.scratch(""), 240);
+    let server = FilmServer::start(&film);
+    let _hub = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let camera = owner.add_camera("Street", &server.url).await;
+
+    let mut span = None;
+    testkit::wait_for("three minutes are recorded", Duration::from_secs(230), async || {
+        let segments = owner.segments(&camera).await;
+        span = segments.first().zip(segments.last()).map(|(first, last)| (first.0, last.1));
+        span.is_some_and(|(from, to)| to.duration_since(from).as_secs() >= 180)
+    })
+    .await;
+    let (from, to) = span.expect("there are segments");
+    let answer = owner.playback(&camera, from, to).await.expect(200);
+    assert_eq!(answer.header("keepsight-next"), "", "one stretch without a gap");
+    let kept = home.scratch("kept.mp4");
+    std::fs::write(&kept, &answer.body).unwrap();
+
+    // Every picture that was sent, in order, and no other.
+    let (sent, got) = (picture_hashes(&film.file), picture_hashes(&kept));
+    assert!(got.len() >= 1_790, "{} pictures in three minutes at 10 per second", got.len());
+    assert!(got[..] == sent[..got.len()], "the recorded pictures are the sent ones from the first on");
+
+    // Spaced as the source's.
+    let (source, copy) = (pictures::probe(&film.file), pictures::probe(&kept));
+    assert_eq!(copy.complaints, "");
+    for (i, (a, b)) in source.video_s.iter().zip(&copy.video_s).enumerate() {
+        let (a, b) = (a - source.video_s[0], b - copy.video_s[0]);
+        assert!((a - b).abs() <= 0.001, "picture {i}: {b} s instead of {a} s after the first");
+    }
+
+    // The sound is where it was.
+    let (sent, got) = (sound(&film.file), sound(&kept));
+    let first = sent.iter().position(|(_, hash)| *hash == got[10].1).expect("recorded sound is the sent sound") - 10;
+    assert!(got.len() >= 2_700, "{} frames of sound", got.len());
+    for (i, (b, hash)) in got.iter().enumerate() {
+        let (a, sent_hash) = &sent[first + i];
+        assert_eq!(hash, sent_hash, "frame of sound {i}");
+        let off = (b - copy.video_s[0]) - (a - source.video_s[0]);
+        assert!(off.abs() <= 0.020, "frame of sound {i} is {off} s off its picture");
+    }
+
+    // A browser plays it.
+    let browser = Browser::start(&home.root_pem()).await;
+    browser.open(&format!("https://127.0.0.1:{}/", home.port)).await;
+    let body = format!("{{name: 'Olivia', password: '{}', device: 'test'}}", testkit::client::PASSWORD);
+    browser
+        .run(&format!(
+            "fetch('/api/v1/sessions', {{method: 'POST', headers: {{'content-type': 'application/json'}}, \
+             body: JSON.stringify({body})}}).then(a => document.title = 'signed in ' + a.ok)"
+        ))
+        .await;
+    browser.wait("the browser signs in", Duration::from_secs(20), "return document.title === 'signed in true'").await;
+    browser
+        .run(&format!(
+            "const v = document.createElement('video'); v.id = 'film'; v.muted = true; \
+             v.src = '/api/v1/cameras/{camera}/playback.mp4?from={from}&to={to}'; document.body.append(v); v.play();"
+        ))
+        .await;
+    let plays =
+        "const v = document.getElementById('film'); return v.currentTime > 3 && v.videoWidth === 768 && !v.error";
+    browser.wait("the browser plays the film", Duration::from_secs(30), plays).await;
+}
+
+/// MD5 of every decoded picture.
+fn picture_hashes(file: &Path) -> Vec<String> {
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(file)
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && errors.is_empty(), "{errors}");
+    let lines = String::from_utf8_lossy(&out.stdout).into_owned();
+    lines
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(|l| Some(l.rsplit(',').next()?.trim().to_owned()))
+        .collect()
+}
+
+/// Time and MD5 of every coded frame of sound.
+fn sound(file: &Path) -> Vec<(f64, String)> {
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "a:0", "-show_packets", "-show_data_hash", "md5", "-of", "json"])
+        .arg(file)
+        .output()
+        .expect("ffprobe runs");
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).expect("ffprobe prints JSON");
+    let packet =
+        |p: &serde_json::Value| Some((p["pts_time"].as_str()?.parse().ok()?, p["data_hash"].as_str()?.to_owned()));
+    json["packets"].as_array().into_iter().flatten().filter_map(packet).collect()
+}

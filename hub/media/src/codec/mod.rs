@@ -1,0 +1,102 @@
+//! What the hub knows of each codec: one file per codec turns GStreamer caps into the parameters of a track and
+//! looks at access units as far as recording needs it.
+//!
+//! A further codec is a further file here, an arm in [`video_from_caps`] or [`audio_from_caps`], and an arm where
+//! the RTSP source picks its streams.
+
+pub(crate) mod aac;
+pub(crate) mod h264;
+
+use base::footage::{AudioParams, VideoParams};
+use bytes::Bytes;
+
+/// Everything that a video track's sample entry holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoConfig {
+    /// What players and the index are told.
+    pub params: VideoParams,
+    /// Type of the sample entry: `avc1`.
+    pub entry: [u8; 4],
+    /// Type of the box with the decoder configuration: `avcC`.
+    pub config_box: [u8; 4],
+    /// Content of that box.
+    pub config: Bytes,
+}
+
+/// Everything that an audio track's sample entry holds: `mp4a` with an `esds`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioConfig {
+    /// What players and the index are told.
+    pub params: AudioParams,
+    /// AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
+    pub config: Bytes,
+    /// PCM samples per access unit: its length in ticks of the track.
+    pub frame_ticks: u32,
+}
+
+impl VideoConfig {
+    /// H.264, from an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1) and the picture's size in pixels.
+    ///
+    /// # Errors
+    /// A record that is cut short, without a parameter set, or with NAL unit lengths other than 4 bytes.
+    pub fn h264(avcc: Bytes, width: u16, height: u16) -> Result<Self, BadParameters> {
+        h264::config(avcc, width, height)
+    }
+}
+
+impl AudioConfig {
+    /// AAC, from an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
+    ///
+    /// # Errors
+    /// A configuration that is cut short, reserved, or names its channels elsewhere.
+    pub fn aac(specific: Bytes) -> Result<Self, BadParameters> {
+        aac::config(specific)
+    }
+}
+
+/// A codec's parameters cannot be used; the text says why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadParameters(pub(crate) String);
+
+/// What recording needs to know of one coded picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Picture {
+    /// It can be decoded without others, and so can all that follow it.
+    pub key: bool,
+    /// It may be shown before pictures that were decoded earlier.
+    pub bidirectional: bool,
+}
+
+/// Reads a video track's parameters from fixed caps.
+pub(crate) fn video_from_caps(caps: &gstreamer::CapsRef) -> Result<VideoConfig, BadParameters> {
+    match caps.structure(0) {
+        Some(s) if s.name() == "video/x-h264" => h264::from_caps(s),
+        _ => Err(BadParameters(format!("video of the kind {caps} cannot be kept"))),
+    }
+}
+
+/// Reads an audio track's parameters from fixed caps.
+pub(crate) fn audio_from_caps(caps: &gstreamer::CapsRef) -> Result<AudioConfig, BadParameters> {
+    match caps.structure(0) {
+        Some(s) if s.name() == "audio/mpeg" => aac::from_caps(s),
+        _ => Err(BadParameters(format!("sound of the kind {caps} cannot be kept"))),
+    }
+}
+
+/// Looks at one access unit of a track with these parameters. `None`: it holds no picture.
+pub(crate) fn inspect(config: &VideoConfig, unit: &[u8]) -> Result<Option<Picture>, BadParameters> {
+    match &config.entry {
+        b"avc1" => h264::inspect(unit),
+        other => Err(BadParameters(format!("no pictures of the kind {other:?} are known"))),
+    }
+}
+
+/// The bytes that caps carry as `codec_data`.
+fn codec_data(s: &gstreamer::StructureRef) -> Result<Bytes, BadParameters> {
+    let buffer = s
+        .get::<gstreamer::Buffer>("codec_data")
+        .map_err(|_| BadParameters(format!("{} came without its parameters", s.name())))?;
+    let map = buffer.map_readable().map_err(|_| BadParameters("parameters cannot be read".into()))?;
+    Ok(Bytes::copy_from_slice(&map))
+}

@@ -1,0 +1,33 @@
+//! The two GStreamer elements of a camera's pipeline: `keepsightrtspsrc ! keepsightsink`.
+//!
+//! Neither has a thread. The source pushes from a tokio task, and the sink's whole work is done in the push.
+
+pub(crate) mod rtspsrc;
+pub(crate) mod sink;
+
+use std::sync::LazyLock;
+
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+
+/// `GST_DEBUG=keepsight:6` shows what the elements do.
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("keepsight", gst::DebugColorFlags::empty(), Some("Keepsight's elements")));
+
+/// Makes both elements known by name; again is harmless.
+pub(crate) fn register() -> Result<(), glib::BoolError> {
+    gst::Element::register(None, "keepsightrtspsrc", gst::Rank::NONE, rtspsrc::RtspSrc::static_type())?;
+    gst::Element::register(None, "keepsightsink", gst::Rank::NONE, sink::Sink::static_type())
+}
+
+/// Both elements are live and hold nothing back that a pipeline would have to wait for.
+fn answer_latency(query: &mut gst::QueryRef) -> bool {
+    match query.view_mut() {
+        gst::QueryViewMut::Latency(q) => {
+            q.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+            true
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,152 @@
+//! One camera stream's pipeline, from its start to its end.
+
+use base::{Problem, ProblemKind, SharedClock, Shutdown};
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::elements::rtspsrc::{RtspSrc, Settings};
+use crate::elements::sink::Sink;
+use crate::end::IngestEnd;
+use crate::output::Output;
+use crate::source::{Options, Source};
+
+/// GStreamer or a part of it is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// GStreamer could not be started.
+    #[error("GStreamer could not be started")]
+    Start(#[source] glib::Error),
+    /// The hub's own elements could not be registered with it.
+    #[error("the hub's GStreamer elements could not be registered")]
+    Register(#[source] glib::BoolError),
+    /// A pipeline could not be put together.
+    #[error("a pipeline could not be put together")]
+    Pipeline(#[source] glib::BoolError),
+    /// A pipeline did not begin to play.
+    #[error("a pipeline did not start")]
+    Play(#[source] gst::StateChangeError),
+}
+
+impl From<MediaError> for Problem {
+    fn from(error: MediaError) -> Self {
+        Problem::with(ProblemKind::MissingPart, format!("GStreamer: {error}"))
+    }
+}
+
+/// A running connection to one camera stream. It does not reconnect: that is its owner's to decide, by [`IngestEnd`].
+///
+/// Dropping it stops it in the background; [`Ingest::stop`] also waits until nothing of it is left: no task, no file
+/// descriptor, and no call to the output.
+pub struct Ingest {
+    shutdown: Shutdown,
+    ended: watch::Receiver<Option<IngestEnd>>,
+}
+
+impl Ingest {
+    /// Starts to connect and returns at once; that it failed is told by [`Ingest::ended`].
+    ///
+    /// All of the work is done in tasks of `runtime`, which all cameras share; it needs its I/O and time drivers.
+    /// Timeouts follow `clock`. [`crate::init`] must have been called.
+    ///
+    /// # Errors
+    /// GStreamer cannot put the pipeline together. A camera's faults are no error here.
+    pub fn start(
+        source: Source,
+        runtime: &Handle,
+        clock: SharedClock,
+        options: Options,
+        output: Box<dyn Output>,
+    ) -> Result<Self, MediaError> {
+        let sink = Sink::new(clock.clone(), output);
+        let Source::Rtsp(rtsp) = source;
+        let weak_sink = sink.downgrade();
+        let source = RtspSrc::new(Settings {
+            source: rtsp,
+            options,
+            runtime: runtime.clone(),
+            clock,
+            sound_dropped: Box::new(move |encoding| {
+                if let Some(sink) = weak_sink.upgrade() {
+                    sink.sound_dropped(encoding);
+                }
+            }),
+        });
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many([source.upcast_ref::<gst::Element>(), sink.upcast_ref()]).map_err(MediaError::Pipeline)?;
+        let weak_sink = sink.downgrade();
+        source.connect_pad_added(move |_, pad| {
+            // A pad that stays unlinked ends the ingest with its first push.
+            let to = weak_sink.upgrade().and_then(|sink| sink.request_pad_simple(&pad.name()));
+            if let Some(Err(error)) = to.map(|to| pad.link(&to)) {
+                tracing::error!(%error, pad = %pad.name(), "two elements do not fit");
+            }
+        });
+
+        // The first end is the true one; those that follow from it find the channel full.
+        let (tell_end, ends) = mpsc::channel(1);
+        let bus = pipeline.bus().expect("a pipeline has a bus");
+        bus.set_sync_handler(move |_, message| {
+            if let Some(end) = IngestEnd::from_message(message) {
+                let _ = tell_end.try_send(end);
+            }
+            gst::BusSyncReply::Drop // nobody reads the bus's own queue
+        });
+        if let Err(error) = pipeline.set_state(gst::State::Playing) {
+            let _ = pipeline.set_state(gst::State::Null);
+            return Err(MediaError::Play(error));
+        }
+
+        let shutdown = Shutdown::new();
+        let (tell_done, ended) = watch::channel(None);
+        runtime.spawn(supervise(pipeline, source, sink, ends, shutdown.clone(), tell_done));
+        Ok(Self { shutdown, ended })
+    }
+
+    /// Waits for the end and says why. The output has been given everything and dropped by then. May be called again.
+    pub async fn ended(&self) -> IngestEnd {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(end) => end.clone().unwrap_or_else(IngestEnd::stopped),
+            Err(_) => IngestEnd::stopped(), // its runtime was shut down under it
+        }
+    }
+
+    /// Stops and waits until nothing is left: at most a second or two, if the camera does not answer the goodbye.
+    /// Gives the reason of an end that came before.
+    pub async fn stop(self) -> IngestEnd {
+        self.shutdown.trigger();
+        self.ended().await
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        self.shutdown.trigger();
+    }
+}
+
+async fn supervise(
+    pipeline: gst::Pipeline,
+    source: RtspSrc,
+    sink: Sink,
+    mut ends: mpsc::Receiver<IngestEnd>,
+    shutdown: Shutdown,
+    done: watch::Sender<Option<IngestEnd>>,
+) {
+    let end = tokio::select! {
+        biased;
+        Some(end) = ends.recv() => end,
+        () = shutdown.wait() => IngestEnd::stopped(),
+    };
+    // In this order nothing is pushed while the pads are shut, so this never waits for a lock that a push holds.
+    source.halt().await;
+    if let Err(error) = pipeline.set_state(gst::State::Null) {
+        tracing::error!(%error, "a pipeline did not stop");
+    }
+    sink.finish();
+    drop((pipeline, source, sink, ends));
+    let _ = done.send(Some(end));
+}

@@ -1,0 +1,41 @@
+//! Source and sink elements, ingest, fragments.
+//!
+//! One GStreamer pipeline per camera stream, and never a decoder in it:
+//!
+//! ```text
+//! keepsightrtspsrc ── keepsightsink ──▶ Output: init segments, fragments, access units
+//! ```
+//!
+//! [`Ingest`] runs one; [`FragmentWriter`] is the sink's inside and stands alone; [`probe`] asks a camera what it has.
+//! The crate knows no camera ids, keys or files.
+
+mod align;
+mod bmff;
+mod codec;
+mod elements;
+mod end;
+mod ingest;
+mod output;
+mod probe;
+mod session;
+mod source;
+mod writer;
+
+pub use bmff::{fragment, init_segment};
+pub use codec::{AudioConfig, BadParameters, VideoConfig};
+pub use end::{EndReason, IngestEnd};
+pub use ingest::{Ingest, MediaError};
+pub use output::Output;
+pub use probe::{Probe, probe};
+pub use source::{BadSource, Credentials, Options, Rtsp, Source};
+pub use writer::{FragmentWriter, MAX_UNIT_BYTES, MediaUnit, live_fragment};
+
+/// Starts GStreamer and makes the hub's elements known to it. To be called once, before any [`Ingest`]; again is
+/// harmless.
+///
+/// # Errors
+/// GStreamer is not there or refuses.
+pub fn init() -> Result<(), MediaError> {
+    gstreamer::init().map_err(MediaError::Start)?;
+    elements::register().map_err(MediaError::Register)
+}

@@ -1,0 +1,24 @@
+//! Where an ingest's pictures and sound go.
+
+use base::Mono;
+use base::footage::{AccessUnit, Fragment, InitSegment};
+
+/// Takes what a camera sends. Every method is called in the thread that read from the camera, which also reads
+/// from all other cameras: none may block, wait or take long.
+///
+/// The order is: [`Output::init`], then units and fragments, then perhaps `init` again with other parameters, and
+/// so on. The first unit and the first fragment after an `init` begin with a key picture. Every unit is given twice:
+/// at once by [`Output::unit`] and, up to half a second later, inside a fragment. When the ingest ends, what was
+/// held back is given out, and the output is dropped before `Ingest::ended` says so.
+pub trait Output: Send + 'static {
+    /// New parameters, before the first unit that needs them. `zero` is when media time 0 of the connection was:
+    /// the arrival of its first key picture.
+    fn init(&mut self, init: InitSegment, zero: Mono);
+    /// A run of at most half a second, for recording.
+    fn fragment(&mut self, fragment: Fragment);
+    /// One picture or audio frame as soon as it has arrived, for looking live and for watching.
+    fn unit(&mut self, unit: &AccessUnit);
+    /// The camera has sound that cannot be kept, named as in its session description (`pcma`). The picture is kept.
+    /// Called at most once, before the first `init`.
+    fn sound_dropped(&mut self, encoding: &str);
+}

@@ -1,0 +1,292 @@
+//! One camera's life: connect, record, lose it, say why, try again.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use base::clock::SharedClock;
+use base::footage::{AccessUnit, Fragment, InitSegment, Track};
+use base::state::{CameraState, GapReason};
+use base::{CameraId, ConnectionId, Mono, Shutdown, Timestamp};
+use footage::StreamWriter;
+use media::{EndReason, Ingest, IngestEnd, Source};
+use store::StreamSource;
+use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
+
+use crate::backoff::Backoff;
+use crate::cameras::connect_to;
+use crate::kept::Told;
+use crate::ring::LiveRing;
+
+/// No picture for so long and the connection is given up.
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that sent pictures for so long was a good one: the next failure begins with a short wait.
+const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// Footage synced so recently counts as being recorded: the 2 s of promise 4, and some for a busy machine.
+const RECORDING_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a camera is at the moment.
+#[derive(Debug, Clone)]
+pub struct CameraStatus {
+    /// Where it is in its life.
+    pub state: CameraState,
+    /// Since when.
+    pub since: Timestamp,
+    /// More words for a person, where there are any.
+    pub detail: Option<String>,
+    /// Footage reached the disk within the last seconds.
+    pub recording: bool,
+    /// Parameters of the present or last stream.
+    pub init: Option<Arc<InitSegment>>,
+    /// End of what is surely on disk.
+    pub last_fragment_at: Option<Timestamp>,
+    /// Pictures that arrived since the hub started.
+    pub pictures: u64,
+    /// Connections lost or refused since the hub started.
+    pub failures: u64,
+    /// The camera's sound is in this encoding, which cannot be kept.
+    pub sound_dropped: Option<String>,
+}
+
+/// What a person decided about a camera; a change wakes its supervisor.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Plan {
+    /// Record from this address, which was checked when it was given.
+    Record(StreamSource, Option<Zeroizing<String>>),
+    /// Leave it alone.
+    Pause,
+}
+
+/// What the supervisor, the pusher's thread and the readers of a camera's state share.
+///
+/// Lock order: `status` is a leaf; nothing is awaited and no I/O is done under it.
+pub(crate) struct Shared {
+    pub(crate) id: CameraId,
+    pub(crate) ring: Arc<LiveRing>,
+    status: Mutex<Status>,
+    clock: SharedClock,
+}
+
+struct Status {
+    state: CameraState,
+    since: Timestamp,
+    detail: Option<String>,
+    init: Option<Arc<InitSegment>>,
+    synced: Option<(Timestamp, Mono)>,
+    pictures: u64,
+    failures: u64,
+    sound_dropped: Option<String>,
+}
+
+impl Shared {
+    pub(crate) fn new(id: CameraId, ring: Arc<LiveRing>, clock: SharedClock) -> Self {
+        let status = Status {
+            state: CameraState::Connecting,
+            since: clock.wall(),
+            detail: None,
+            init: None,
+            synced: None,
+            pictures: 0,
+            failures: 0,
+            sound_dropped: None,
+        };
+        Self { id, ring, status: Mutex::new(status), clock }
+    }
+
+    pub(crate) fn status(&self) -> CameraStatus {
+        let now = self.clock.mono();
+        let s = self.lock();
+        CameraStatus {
+            state: s.state,
+            since: s.since,
+            detail: s.detail.clone(),
+            recording: s.state == CameraState::Recording
+                && s.synced.is_some_and(|(_, at)| now.since(at) <= RECORDING_WITHIN),
+            init: s.init.clone(),
+            last_fragment_at: s.synced.map(|(end, _)| end),
+            pictures: s.pictures,
+            failures: s.failures,
+            sound_dropped: s.sound_dropped.clone(),
+        }
+    }
+
+    /// Footage up to `end` is on disk.
+    pub(crate) fn synced(&self, end: Timestamp) {
+        let now = self.clock.mono();
+        let mut s = self.lock();
+        s.synced = Some((end, now));
+        if s.state == CameraState::NotWriting {
+            self.set(&mut s, CameraState::Recording, None);
+        }
+    }
+
+    /// The disk did not take the footage.
+    pub(crate) fn not_writing(&self, detail: String) {
+        let mut s = self.lock();
+        self.set(&mut s, CameraState::NotWriting, Some(detail));
+    }
+
+    /// A connection is tried. States that say why the last one failed stay until it works.
+    fn connecting(&self) {
+        let mut s = self.lock();
+        s.sound_dropped = None;
+        if matches!(s.state, CameraState::Paused | CameraState::Recording | CameraState::NotWriting) {
+            self.set(&mut s, CameraState::Connecting, None);
+        }
+    }
+
+    fn set(&self, s: &mut Status, state: CameraState, detail: Option<String>) {
+        if s.state != state {
+            tracing::info!(camera = %self.id, from = ?s.state, to = ?state, detail, "camera");
+            s.since = self.clock.wall();
+        }
+        s.state = state;
+        s.detail = detail;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Records one camera until the hub stops or the camera is removed.
+pub(crate) struct Supervisor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) plan: watch::Receiver<Plan>,
+    pub(crate) writer: StreamWriter,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) clock: SharedClock,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) told: mpsc::UnboundedSender<Told>,
+    /// The last connection.
+    pub(crate) connection: Option<ConnectionId>,
+}
+
+impl Supervisor {
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        while !self.shutdown.is_triggered() {
+            let plan = self.plan.borrow_and_update().clone();
+            let wait = match plan {
+                Plan::Pause => {
+                    self.paused();
+                    None
+                }
+                Plan::Record(row, password) => {
+                    let end = match connect_to(&row, password) {
+                        Ok(source) => self.record(source, &mut backoff).await,
+                        Err(e) => Some(IngestEnd { reason: EndReason::Unsupported, detail: e.to_string() }),
+                    };
+                    let Some(end) = end else { continue }; // the plan changed, or the hub stops
+                    let wait = backoff.next(end.reason);
+                    self.lost(&end, wait);
+                    Some(wait)
+                }
+            };
+            let rest = async {
+                match wait {
+                    Some(wait) => self.clock.sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = rest => {}
+                changed = self.plan.changed() => if changed.is_err() { break },
+                () = self.shutdown.wait() => {}
+            }
+        }
+        self.writer.end();
+        self.shared.ring.end();
+    }
+
+    /// One connection, from its start to its end. Why it ended, or `None` if it was ended on purpose.
+    async fn record(&mut self, source: Source, backoff: &mut Backoff) -> Option<IngestEnd> {
+        self.shared.connecting();
+        let began = self.clock.mono();
+        let connection = ConnectionId::new(&*self.clock);
+        self.connection = Some(connection);
+        let intake = Intake { shared: self.shared.clone(), writer: self.writer.clone(), connection };
+        let options = media::Options { read_timeout: PICTURE_TIMEOUT, ..Default::default() };
+        let ingest = match Ingest::start(source, &self.runtime, self.clock.clone(), options, Box::new(intake)) {
+            Ok(ingest) => ingest,
+            Err(e) => return Some(IngestEnd { reason: EndReason::Error, detail: e.to_string() }),
+        };
+        let end = tokio::select! {
+            end = ingest.ended() => Some(end),
+            _ = self.plan.changed() => None,
+            () = self.shutdown.wait() => None,
+        };
+        ingest.stop().await;
+        self.writer.end();
+        self.shared.ring.end();
+        if self.clock.mono().since(began) >= GOOD_CONNECTION {
+            backoff.reset();
+        }
+        end
+    }
+
+    fn lost(&self, end: &IngestEnd, wait: Duration) {
+        let (state, gap) = match end.reason {
+            EndReason::Stopped | EndReason::Closed | EndReason::Unreachable | EndReason::Error => {
+                (CameraState::Unreachable, GapReason::CameraLost)
+            }
+            EndReason::Stalled => (CameraState::Stalled, GapReason::CameraStalled),
+            EndReason::Unauthorised => (CameraState::Unauthorised, GapReason::CameraUnauthorised),
+            EndReason::Unsupported => (CameraState::Unsupported, GapReason::CameraUnsupported),
+        };
+        let retry_ms = wait.as_millis() as u64;
+        tracing::warn!(camera = %self.shared.id, reason = end.reason.as_str(), detail = end.detail, retry_ms, "camera lost");
+        self.tell(gap);
+        let mut s = self.shared.lock();
+        s.failures += 1;
+        self.shared.set(&mut s, state, end.problem().map(|p| p.to_string()));
+    }
+
+    fn paused(&self) {
+        self.tell(GapReason::Paused);
+        self.shared.set(&mut self.shared.lock(), CameraState::Paused, None);
+    }
+
+    fn tell(&self, reason: GapReason) {
+        let told = Told::Lost { camera: self.shared.id, connection: self.connection, reason };
+        let _ = self.told.send(told); // nobody listens only while the hub stops
+    }
+}
+
+/// Takes what the pipeline makes, in the pusher's thread: into the live ring and towards the disk. Never blocks.
+struct Intake {
+    shared: Arc<Shared>,
+    writer: StreamWriter,
+    connection: ConnectionId,
+}
+
+impl media::Output for Intake {
+    fn init(&mut self, init: InitSegment, zero: Mono) {
+        let clock = &self.shared.clock;
+        let ago = clock.mono().since(zero);
+        self.writer.begin(init.clone(), self.connection, zero);
+        self.shared.ring.begin(init.clone(), clock.wall() - jiff::SignedDuration::try_from(ago).unwrap_or_default());
+        self.shared.lock().init = Some(Arc::new(init));
+    }
+
+    fn fragment(&mut self, fragment: Fragment) {
+        // What does not fit is dropped by the writer and comes back as Kept::Dropped.
+        let _ = self.writer.push(fragment);
+    }
+
+    fn unit(&mut self, unit: &AccessUnit) {
+        if unit.track == Track::Video {
+            let mut s = self.shared.lock();
+            s.pictures += 1;
+            if !matches!(s.state, CameraState::Recording | CameraState::NotWriting) {
+                self.shared.set(&mut s, CameraState::Recording, None);
+            }
+        }
+        self.shared.ring.push(unit.clone());
+    }
+
+    fn sound_dropped(&mut self, encoding: &str) {
+        tracing::warn!(camera = %self.shared.id, encoding, "sound cannot be kept");
+        self.shared.lock().sound_dropped = Some(encoding.to_owned());
+    }
+}

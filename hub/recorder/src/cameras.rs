@@ -1,0 +1,442 @@
+//! The cameras of the hub: added, changed and removed by people, each with a supervisor of its own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use base::clock::SharedClock;
+use base::footage::StreamName;
+use base::fs::FsError;
+use base::{CameraId, Problem, ProblemKind, Shutdown};
+use footage::{Footage, Keeper, Kept};
+use media::Source;
+use store::{Camera, Store, StoreError, StreamSource};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
+use crate::kept::Told;
+use crate::passwords::{PasswordError, Passwords};
+use crate::recover::Recovered;
+use crate::ring::LiveRing;
+use crate::{epochs, kept, recover};
+
+/// Longest name, in characters.
+const MAX_NAME_CHARS: usize = 64;
+
+/// Something about the cameras failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// A person's input cannot be used.
+    #[error("refused")]
+    Refused(#[source] Problem),
+    /// The store failed.
+    #[error("the store")]
+    Store(#[from] StoreError),
+    /// A camera's password could not be kept or found.
+    #[error("a camera's password")]
+    Password(#[from] PasswordError),
+    /// A file could not be read or written.
+    #[error("a file")]
+    File(#[from] FsError),
+    /// The footage tree could not be read or written.
+    #[error("the footage")]
+    Footage(#[from] footage::DiskError),
+}
+
+impl From<RecorderError> for Problem {
+    fn from(e: RecorderError) -> Self {
+        match e {
+            RecorderError::Refused(problem) => problem,
+            RecorderError::Store(e) => e.into(),
+            RecorderError::Footage(e) => (&e).into(),
+            RecorderError::Password(_) | RecorderError::File(_) => ProblemKind::FileError.into(),
+        }
+    }
+}
+
+impl From<ProblemKind> for RecorderError {
+    fn from(kind: ProblemKind) -> Self {
+        RecorderError::Refused(kind.into())
+    }
+}
+
+/// Where a stream comes from, as a person says it.
+pub struct NewSource {
+    /// `rtsp://…`, without user name and password.
+    pub url: String,
+    /// The user name that the camera wants to see.
+    pub username: Option<String>,
+    /// The password that the camera wants to see.
+    pub password: Option<Zeroizing<String>>,
+}
+
+impl NewSource {
+    fn row(&self) -> Result<StreamSource, RecorderError> {
+        Source::parse(&self.url, None).map_err(|e| RecorderError::Refused(e.into()))?;
+        Ok(StreamSource { url: self.url.trim().to_owned(), username: self.username.clone() })
+    }
+}
+
+/// A camera as a person adds it.
+pub struct NewCamera {
+    /// What people call it.
+    pub name: String,
+    /// The stream that is recorded.
+    pub main: NewSource,
+    /// The small stream.
+    pub sub: Option<NewSource>,
+}
+
+/// A change of a source. What is `None` stays; `Some(None)` takes away.
+#[derive(Default)]
+pub struct SourceChange {
+    /// Another address.
+    pub url: Option<String>,
+    /// Another user name.
+    pub username: Option<Option<String>>,
+    /// Another password.
+    pub password: Option<Option<Zeroizing<String>>>,
+}
+
+impl SourceChange {
+    /// Changes a row; gives back the change of the password.
+    fn apply(self, row: &mut StreamSource) -> Result<Option<Option<Zeroizing<String>>>, RecorderError> {
+        let url = self.url.unwrap_or_else(|| row.url.clone());
+        let username = self.username.unwrap_or_else(|| row.username.clone());
+        *row = NewSource { url, username, password: None }.row()?;
+        Ok(self.password)
+    }
+}
+
+/// What a person may change of a camera. What is `None` stays.
+#[derive(Default)]
+pub struct CameraChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another main source.
+    pub main: Option<SourceChange>,
+    /// Another sub stream; `Some(None)`: none any more.
+    pub sub: Option<Option<SourceChange>>,
+    /// Record or not.
+    pub paused: Option<bool>,
+}
+
+/// What a recorder is made of.
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// The footage disk, for finding what a crash left and for key files.
+    pub footage: Footage,
+    /// The footage writer.
+    pub keeper: Arc<Keeper>,
+    /// What the writer reports.
+    pub reports: mpsc::UnboundedReceiver<Kept>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// `<data>/secrets`.
+    pub secrets: PathBuf,
+    /// How many cameras may be added.
+    pub max_cameras: usize,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// The cameras and what records them. Clones share everything.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recorder({} cameras)", self.0.lock().len())
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) footage: Footage,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) clock: SharedClock,
+    passwords: Passwords,
+    shutdown: Shutdown,
+    running: Mutex<BTreeMap<CameraId, Arc<Running>>>,
+    /// Held over every change of the cameras, so that two changes of one camera come after one another.
+    changes: tokio::sync::Mutex<()>,
+    told: mpsc::UnboundedSender<Told>,
+    max_cameras: usize,
+}
+
+/// A camera that has a supervisor.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: footage::StreamWriter,
+    plan: watch::Sender<Plan>,
+    stop: Shutdown,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    /// Finds what a crash left behind and starts every camera.
+    pub async fn start(parts: Parts) -> Result<(Recorder, Recovered), RecorderError> {
+        let (told, reports_of_cameras) = mpsc::unbounded_channel();
+        let inner = Arc::new(Inner {
+            passwords: Passwords::in_folder(&parts.secrets)?,
+            store: parts.store,
+            footage: parts.footage,
+            keeper: parts.keeper,
+            clock: parts.clock,
+            shutdown: parts.shutdown,
+            running: Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
+            told,
+            max_cameras: parts.max_cameras,
+        });
+        let recovered = recover::recover(&inner).await?;
+        tokio::spawn(kept::follow(inner.clone(), parts.reports, reports_of_cameras));
+        for camera in inner.store.read(|db| db.cameras()).await? {
+            let id = camera.id;
+            if let Err(e) = inner.begin(camera).await {
+                // One camera's trouble must not keep the others from being recorded.
+                tracing::error!(camera = %id, error = &e as &dyn std::error::Error, "cannot be started");
+            }
+        }
+        Ok((Recorder(inner), recovered))
+    }
+
+    /// Stops every camera in order. The footage writer still has to be stopped.
+    pub async fn stop(&self) {
+        let running: Vec<_> = std::mem::take(&mut *self.0.lock()).into_values().collect();
+        for camera in &running {
+            camera.stop.trigger();
+        }
+        for camera in running {
+            camera.ended().await;
+        }
+    }
+
+    /// Waits until everything that the footage writer reported is in the store. To be called once the writer has stopped.
+    pub async fn followed(&self) {
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        if self.0.told.send(Told::Stopped(done)).is_ok() {
+            let _ = is_done.await; // an error means that nobody follows any more
+        }
+    }
+
+    /// All cameras with how they are, in the order they were added.
+    pub async fn cameras(&self) -> Result<Vec<(Camera, Option<CameraStatus>)>, RecorderError> {
+        let cameras = self.0.store.read(|db| db.cameras()).await?;
+        Ok(cameras.into_iter().map(|c| (self.status(c.id), c)).map(|(s, c)| (c, s)).collect())
+    }
+
+    /// One camera with how it is.
+    pub async fn camera(&self, id: CameraId) -> Result<Option<(Camera, Option<CameraStatus>)>, RecorderError> {
+        let camera = self.0.store.read(move |db| db.camera(id)).await?;
+        Ok(camera.map(|c| (c, self.status(id))))
+    }
+
+    /// How a camera is; `None` if it has no supervisor.
+    pub fn status(&self, id: CameraId) -> Option<CameraStatus> {
+        self.0.camera(id).map(|c| c.shared.status())
+    }
+
+    /// A camera's live ring; to be opened with [`LiveRing::open`].
+    pub fn live_ring(&self, id: CameraId) -> Option<Arc<LiveRing>> {
+        self.0.camera(id).map(|c| c.shared.ring.clone())
+    }
+
+    /// Tries an address without adding it: what the camera there sends.
+    pub async fn probe(&self, source: NewSource) -> Result<media::Probe, RecorderError> {
+        let row = source.row()?;
+        let source = connect_to(&row, source.password)?;
+        media::probe(&source, &self.0.clock, &media::Options::default()).await.map_err(|end| {
+            RecorderError::Refused(end.problem().unwrap_or_else(|| ProblemKind::ShuttingDown.into()))
+        })
+    }
+
+    /// Adds a camera: keys first, sealed to the recovery kit on the footage disk and wrapped for every owner, then it is
+    /// recorded.
+    pub async fn add(&self, new: NewCamera) -> Result<Camera, RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        let inner = &self.0;
+        let camera = Camera {
+            id: CameraId::new(&*inner.clock),
+            name: name(new.name)?,
+            main: new.main.row()?,
+            sub: new.sub.as_ref().map(NewSource::row).transpose()?,
+            created: inner.clock.wall(),
+            paused: false,
+            record_sub: false,
+        };
+        let others = inner.store.read(|db| db.cameras()).await?;
+        if others.len() >= inner.max_cameras {
+            return Err(ProblemKind::TooManyCameras.into());
+        }
+        unique(&others, &camera)?;
+        let passwords = [(StreamName::Main, new.main.password), (StreamName::Sub, new.sub.and_then(|s| s.password))];
+        for (stream, password) in passwords {
+            if let Some(password) = password {
+                inner.passwords.save(camera.id, stream, Some(&password))?;
+            }
+        }
+        epochs::first(inner, &camera).await?;
+        inner.begin(camera.clone()).await?;
+        Ok(camera)
+    }
+
+    /// Changes a camera; `None` if there is none. A new source is connected to at once.
+    pub async fn change(&self, id: CameraId, change: CameraChange) -> Result<Option<Camera>, RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        let inner = &self.0;
+        let cameras = inner.store.read(|db| db.cameras()).await?;
+        let Some(mut camera) = cameras.iter().find(|c| c.id == id).cloned() else { return Ok(None) };
+        if let Some(new) = change.name {
+            camera.name = name(new)?;
+            unique(&cameras, &camera)?;
+        }
+        if let Some(paused) = change.paused {
+            camera.paused = paused;
+        }
+        let mut passwords = Vec::new();
+        if let Some(main) = change.main {
+            passwords.extend(main.apply(&mut camera.main)?.map(|p| (StreamName::Main, p)));
+        }
+        match change.sub {
+            Some(Some(sub)) => {
+                let mut row = camera.sub.take().unwrap_or(StreamSource { url: String::new(), username: None });
+                passwords.extend(sub.apply(&mut row)?.map(|p| (StreamName::Sub, p)));
+                camera.sub = Some(row);
+            }
+            Some(None) => {
+                camera.sub = None;
+                passwords.push((StreamName::Sub, None));
+            }
+            None => {}
+        }
+        for (stream, password) in passwords {
+            inner.passwords.save(id, stream, password.as_ref().map(|p| p.as_str()))?;
+        }
+        let row = camera.clone();
+        inner.store.urgent(move |db| db.update_camera(&row)).await?;
+        match inner.camera(id) {
+            // A change of the name alone leaves the connection as it is.
+            Some(running) => {
+                let plan = inner.plan(&camera)?;
+                running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
+            }
+            None => inner.begin(camera.clone()).await?,
+        }
+        Ok(Some(camera))
+    }
+
+    /// Removes a camera; `false` if there is none. What was recorded stays on the disk until its room is needed, and
+    /// the recovery kit opens it.
+    pub async fn remove(&self, id: CameraId) -> Result<bool, RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        let removed = self.0.store.urgent(move |db| match db.camera(id)? {
+            Some(_) => db.remove_camera(id).map(|()| true),
+            None => Ok(false),
+        });
+        if !removed.await? {
+            return Ok(false);
+        }
+        let running = self.0.lock().remove(&id);
+        if let Some(running) = running {
+            running.stop.trigger();
+            running.ended().await;
+        }
+        let _ = self.0.told.send(Told::Removed { camera: id });
+        self.0.passwords.remove(id)?;
+        Ok(true)
+    }
+
+    /// Begins a new epoch of a camera: who lost a grant, or holds an exported key, opens nothing recorded from now on.
+    pub async fn new_epoch(&self, id: CameraId) -> Result<(), RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        epochs::next(&self.0, id).await
+    }
+}
+
+impl Inner {
+    pub(crate) fn camera(&self, id: CameraId) -> Option<Arc<Running>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// Starts a camera's supervisor.
+    async fn begin(&self, camera: Camera) -> Result<(), RecorderError> {
+        let id = camera.id;
+        let epoch = epochs::current(self, id).await?;
+        let ring = Arc::new(LiveRing::new(id, &epoch));
+        let writer = self.keeper.stream(id, StreamName::Main, epoch);
+        let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
+        let (plan, plan_of_supervisor) = watch::channel(self.plan(&camera)?);
+        let stop = self.shutdown.child();
+        let supervisor = Supervisor {
+            shared: shared.clone(),
+            plan: plan_of_supervisor,
+            writer: writer.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            clock: self.clock.clone(),
+            shutdown: stop.clone(),
+            told: self.told.clone(),
+            connection: None,
+        };
+        let (end, open_gap) = self
+            .store
+            .read(move |db| {
+                let gap = db.last_gap(id, StreamName::Main)?.filter(|gap| gap.end.is_none());
+                Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), gap))
+            })
+            .await?;
+        let _ = self.told.send(Told::Begun { camera: id, end, open_gap });
+        let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
+        self.lock().insert(id, Arc::new(Running { shared, writer, plan, stop, task }));
+        Ok(())
+    }
+
+    fn plan(&self, camera: &Camera) -> Result<Plan, RecorderError> {
+        if camera.paused {
+            return Ok(Plan::Pause);
+        }
+        Ok(Plan::Record(camera.main.clone(), self.passwords.load(camera.id, StreamName::Main)?))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Running {
+    async fn ended(&self) {
+        let task = self.task.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(task) = task {
+            let _ = task.await; // a supervisor that panicked has ended too
+        }
+    }
+}
+
+/// A name that people can read and tell apart.
+pub(crate) fn name(name: String) -> Result<String, RecorderError> {
+    let chars = name.chars().count();
+    if chars == 0 || chars > MAX_NAME_CHARS || name.trim() != name || name.chars().any(char::is_control) {
+        return Err(ProblemKind::BadName.into());
+    }
+    Ok(name)
+}
+
+fn unique(others: &[Camera], camera: &Camera) -> Result<(), RecorderError> {
+    match others.iter().any(|o| o.id != camera.id && o.name == camera.name) {
+        true => Err(ProblemKind::NameTaken.into()),
+        false => Ok(()),
+    }
+}
+
+/// A source to connect to, from its row and password.
+pub(crate) fn connect_to(row: &StreamSource, password: Option<Zeroizing<String>>) -> Result<Source, RecorderError> {
+    let credentials = (row.username.is_some() || password.is_some()).then(|| {
+        // Some cameras take a password for an empty name.
+        let (name, password) = (row.username.as_deref().unwrap_or(""), password.as_deref().map_or("", |p| p.as_str()));
+        media::Credentials::new(name, password)
+    });
+    Source::parse(&row.url, credentials).map_err(|e| RecorderError::Refused(e.into()))
+}

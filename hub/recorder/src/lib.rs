@@ -1,0 +1,24 @@
+//! A camera's life: connect, record, lose it, say why, try again; and the live ring with its gate.
+//!
+//! ```text
+//! Recorder ─ one Supervisor per camera ─ media::Ingest ─▶ Intake ─┬▶ LiveRing          (memory, gated)
+//!                                                                └▶ footage::StreamWriter ─▶ Kept ─▶ store, states
+//! ```
+//!
+//! Recording needs nobody signed in: to seal, public keys are enough. Every lock here is a leaf; nothing is awaited
+//! under one.
+
+mod backoff;
+mod camera;
+mod cameras;
+mod epochs;
+mod kept;
+mod passwords;
+mod recover;
+mod ring;
+
+pub use camera::CameraStatus;
+pub use cameras::{CameraChange, NewCamera, NewSource, Parts, Recorder, RecorderError, SourceChange};
+pub use passwords::PasswordError;
+pub use recover::Recovered;
+pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};

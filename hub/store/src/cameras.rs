@@ -1,0 +1,264 @@
+//! Cameras, their epochs, and the epochs' keys as they were wrapped for principals.
+//!
+//! ```text
+//! cameras: c <camera>                                          → Camera
+//!          e <camera> <number, 4 bytes>                        → Epoch
+//! keys:    <principal> <camera> <purpose, 1 byte> <number>     → epoch, then the wrapped key's bytes
+//! ```
+//!
+//! A camera's epochs are numbered as they are added: a clock that is set back does not make an old epoch the newest.
+
+use base::footage::Purpose;
+use base::{CameraId, EpochId, PrincipalId, Timestamp};
+use serde::{Deserialize, Serialize};
+use vault::{EpochPublic, WrappedKey};
+
+use crate::db::Db;
+use crate::engine::{KeyRange, Order, Tree};
+use crate::error::StoreError;
+use crate::key::{ID, Parts, key};
+use crate::row::RowError;
+
+/// One video source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Camera {
+    /// This camera.
+    pub id: CameraId,
+    /// What people call it.
+    pub name: String,
+    /// The stream that is recorded.
+    pub main: StreamSource,
+    /// The small stream, if it has one.
+    pub sub: Option<StreamSource>,
+    /// When it was added.
+    pub created: Timestamp,
+    /// Somebody stopped it from being recorded.
+    pub paused: bool,
+    /// The small stream is recorded too.
+    pub record_sub: bool,
+}
+
+/// Where a stream comes from. The password is not here: it is among the hub's secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamSource {
+    /// The address, without user name and password.
+    pub url: String,
+    /// The user name.
+    pub username: Option<String>,
+}
+
+/// A stretch of time in which a camera's footage is sealed to one pair of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Whose.
+    pub camera: CameraId,
+    /// Which, and its public keys.
+    pub public: EpochPublic,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl Db {
+    /// Keeps a new camera with its first epoch and that epoch's keys.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if its id is taken; those of [`Db::add_epoch`].
+    pub fn add_camera(
+        &mut self,
+        camera: &Camera,
+        epoch: &Epoch,
+        keys: &[(PrincipalId, WrappedKey)],
+    ) -> Result<(), StoreError> {
+        if self.contains(TREE, &camera_key(camera.id))? {
+            return Err(StoreError::Exists("camera"));
+        }
+        self.put_camera(camera)?;
+        self.add_epoch(epoch, keys)
+    }
+    /// Replaces a camera's row.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuch`] if there is none.
+    pub fn update_camera(&mut self, camera: &Camera) -> Result<(), StoreError> {
+        if !self.contains(TREE, &camera_key(camera.id))? {
+            return Err(StoreError::NoSuch("camera"));
+        }
+        self.put_camera(camera)
+    }
+    /// One camera.
+    pub fn camera(&self, id: CameraId) -> Result<Option<Camera>, StoreError> {
+        self.get(TREE, &camera_key(id))
+    }
+    /// All cameras, oldest first.
+    pub fn cameras(&self) -> Result<Vec<Camera>, StoreError> {
+        self.list(TREE, &KeyRange::prefix(CAMERA), Order::Forward, read)
+    }
+    /// Removes a camera with its epochs, grants and wrapped keys: its footage opens with the recovery kit only. The
+    /// rows of its footage are [`Db::remove_history`]'s.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuch`] if there is none.
+    pub fn remove_camera(&mut self, id: CameraId) -> Result<(), StoreError> {
+        if !self.contains(TREE, &camera_key(id))? {
+            return Err(StoreError::NoSuch("camera"));
+        }
+        for principal in self.principals()? {
+            self.remove_grant(principal.id, id)?;
+            self.remove_wrapped_keys(principal.id, id)?;
+        }
+        self.delete_range(TREE, &KeyRange::prefix(&key(&[EPOCH, &id.to_bytes()])))?;
+        self.delete(TREE, camera_key(id))
+    }
+    /// Forgets up to `limit` segments, gaps and events of a camera; answers how many there were. Call it again until it
+    /// answers 0: each call is a batch of its own.
+    pub fn remove_history(&mut self, camera: CameraId, limit: usize) -> Result<usize, StoreError> {
+        let mut count = self.delete_spans_of::<base::footage::SegmentInfo>(camera, limit)?;
+        count += self.delete_spans_of::<crate::Gap>(camera, limit - count)?;
+        count += self.delete_spans_of::<crate::Event>(camera, limit - count)?;
+        Ok(count)
+    }
+
+    /// Adds a camera's new epoch, from now on its newest, and that epoch's keys.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuch`] if the camera or a principal is not there; [`StoreError::Exists`] if the epoch is there
+    /// already; [`StoreError::Refused`] if a key is another camera's or epoch's.
+    pub fn add_epoch(&mut self, epoch: &Epoch, keys: &[(PrincipalId, WrappedKey)]) -> Result<(), StoreError> {
+        if !self.contains(TREE, &camera_key(epoch.camera))? {
+            return Err(StoreError::NoSuch("camera"));
+        }
+        let before = self.numbered_epochs(epoch.camera)?;
+        if before.iter().any(|(_, e)| e.public.epoch == epoch.public.epoch) {
+            return Err(StoreError::Exists("epoch"));
+        }
+        let number = before.first().map_or(0, |(number, _)| number + 1);
+        self.put(TREE, key(&[EPOCH, &epoch.camera.to_bytes(), &number.to_be_bytes()]), epoch)?;
+        for (principal, wrapped) in keys {
+            if wrapped.camera != epoch.camera || wrapped.epoch != epoch.public.epoch {
+                return Err(StoreError::Refused("a wrapped key of another camera or epoch"));
+            }
+            self.put_wrapped_key(*principal, wrapped)?;
+        }
+        Ok(())
+    }
+    /// A camera's epochs, newest first.
+    pub fn epochs_of(&self, camera: CameraId) -> Result<Vec<Epoch>, StoreError> {
+        Ok(self.numbered_epochs(camera)?.into_iter().map(|(_, epoch)| epoch).collect())
+    }
+    /// What a camera's footage is sealed to now.
+    pub fn current_epoch(&self, camera: CameraId) -> Result<Option<Epoch>, StoreError> {
+        Ok(self.epochs_of(camera)?.into_iter().next())
+    }
+
+    /// Keeps a wrapped key, or replaces the one of the same principal, camera, epoch and purpose.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuch`] if the principal or the camera's epoch is not there.
+    pub fn put_wrapped_key(&mut self, principal: PrincipalId, wrapped: &WrappedKey) -> Result<(), StoreError> {
+        if self.principal(principal)?.is_none() {
+            return Err(StoreError::NoSuch("principal"));
+        }
+        let epochs = self.numbered_epochs(wrapped.camera)?;
+        let found = epochs.iter().find(|(_, epoch)| epoch.public.epoch == wrapped.epoch);
+        let Some((number, _)) = found else { return Err(StoreError::NoSuch("epoch")) };
+        let prefix = keys_prefix(principal, wrapped.camera);
+        let key = key(&[&prefix, &[purpose_byte(wrapped.purpose)], &number.to_be_bytes()]);
+        self.put_raw(Tree::Keys, key, &[&wrapped.epoch.to_bytes()[..], &wrapped.blob].concat())
+    }
+    /// Everything a principal's viewer needs: its wrapped keys of every camera, per camera and purpose newest first.
+    pub fn wrapped_keys_of(&self, principal: PrincipalId) -> Result<Vec<WrappedKey>, StoreError> {
+        self.keys_in(&keys_of_principal(principal))
+    }
+    /// A principal's wrapped keys of a camera, per purpose newest first.
+    pub fn wrapped_keys(&self, principal: PrincipalId, camera: CameraId) -> Result<Vec<WrappedKey>, StoreError> {
+        self.keys_in(&keys_prefix(principal, camera))
+    }
+    /// Removes a principal's wrapped keys of a camera; answers how many there were.
+    pub fn remove_wrapped_keys(&mut self, principal: PrincipalId, camera: CameraId) -> Result<usize, StoreError> {
+        self.delete_range(Tree::Keys, &KeyRange::prefix(&keys_prefix(principal, camera)))
+    }
+
+    fn put_camera(&mut self, camera: &Camera) -> Result<(), StoreError> {
+        // A password in an address would stand in exports and in lists of cameras.
+        for source in [Some(&camera.main), camera.sub.as_ref()].into_iter().flatten() {
+            let authority = source.url.split_once("://").map_or("", |(_, rest)| rest);
+            if authority.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@')) {
+                return Err(StoreError::Refused("a camera's address with a user name or password in it"));
+            }
+        }
+        self.put(TREE, camera_key(camera.id), camera)
+    }
+
+    fn numbered_epochs(&self, camera: CameraId) -> Result<Vec<(u32, Epoch)>, StoreError> {
+        let prefix = key(&[EPOCH, &camera.to_bytes()]);
+        self.list(TREE, &KeyRange::prefix(&prefix), Order::Backward, |key, content| {
+            let mut rest = Parts(key.strip_prefix(prefix.as_slice()).ok_or(RowError::Key)?);
+            let number = u32::from_be_bytes(rest.take()?);
+            rest.end()?;
+            Ok((number, read(key, content)?))
+        })
+    }
+
+    fn keys_in(&self, prefix: &[u8]) -> Result<Vec<WrappedKey>, StoreError> {
+        self.list(Tree::Keys, &KeyRange::prefix(prefix), Order::Backward, read_key)
+    }
+}
+
+const TREE: Tree = Tree::Cameras;
+const CAMERA: &[u8] = b"c";
+const EPOCH: &[u8] = b"e";
+
+fn camera_key(id: CameraId) -> Vec<u8> {
+    key(&[CAMERA, &id.to_bytes()])
+}
+
+/// With which the keys of every wrapped key of a principal begin.
+pub(crate) fn keys_of_principal(principal: PrincipalId) -> Vec<u8> {
+    principal.to_bytes().to_vec()
+}
+
+fn keys_prefix(principal: PrincipalId, camera: CameraId) -> Vec<u8> {
+    key(&[&principal.to_bytes(), &camera.to_bytes()])
+}
+
+fn purpose_byte(purpose: Purpose) -> u8 {
+    match purpose {
+        Purpose::Live => b'L',
+        Purpose::Footage => b'F',
+    }
+}
+
+fn read_key(key: &[u8], content: &[u8]) -> Result<WrappedKey, RowError> {
+    let mut key = Parts(key);
+    let _principal: [u8; ID] = key.take()?;
+    let camera = CameraId::from_bytes(key.take()?);
+    let purpose = match key.take()? {
+        [b'L'] => Purpose::Live,
+        [b'F'] => Purpose::Footage,
+        [_] => return Err(RowError::Key),
+    };
+    let _number: [u8; 4] = key.take()?;
+    key.end()?;
+    let mut content = Parts(content);
+    let epoch = EpochId::from_bytes(content.take()?);
+    Ok(WrappedKey { camera, epoch, purpose, blob: content.0.to_vec() })
+}
+
+fn read<T: serde::de::DeserializeOwned>(_key: &[u8], content: &[u8]) -> Result<T, RowError> {
+    serde_json::from_slice(content).map_err(RowError::Content)
+}
+
+/// Checks any row of the cameras tree.
+pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
+    let (kind, rest) = key.split_at_checked(1).ok_or(RowError::Key)?;
+    match (kind, rest.len()) {
+        (CAMERA, ID) => read::<Camera>(key, content).map(drop),
+        (EPOCH, 20) => read::<Epoch>(key, content).map(drop),
+        _ => Err(RowError::Key),
+    }
+}
+
+/// Checks any row of the keys tree.
+pub(crate) fn check_key(key: &[u8], content: &[u8]) -> Result<(), RowError> {
+    read_key(key, content).map(drop)
+}

@@ -1,0 +1,90 @@
+//! Reads every row and says what is wrong with it.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use base::footage::SegmentInfo;
+
+use crate::audit::AuditReport;
+use crate::db::Db;
+use crate::engine::{KeyRange, Order, Tree};
+use crate::error::StoreError;
+use crate::row::{self, RowError};
+use crate::{Event, Gap, audit, cameras, hub, people, span};
+
+/// What [`Db::check`] found.
+#[derive(Debug, Clone)]
+pub struct CheckReport {
+    /// Of each tree.
+    pub trees: Vec<TreeReport>,
+    /// Of the audit log's chain.
+    pub audit: AuditReport,
+}
+
+/// What was found in one tree.
+#[derive(Debug, Clone)]
+pub struct TreeReport {
+    /// Which tree.
+    pub tree: Tree,
+    /// Rows that are in order, rows of indexes included.
+    pub good: u64,
+    /// Rows that are not.
+    pub bad: u64,
+    /// The first that is not.
+    pub first_bad: Option<StoreError>,
+}
+
+impl CheckReport {
+    /// Nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.audit.broken.is_none() && self.trees.iter().all(|tree| tree.bad == 0)
+    }
+}
+
+impl TreeReport {
+    pub(crate) fn into_result(self, dir: &Path) -> Result<(), StoreError> {
+        match self.first_bad {
+            None => Ok(()),
+            Some(StoreError::Row { source, .. }) if matches!(*source, RowError::Newer(_)) => {
+                Err(StoreError::Newer { what: dir.display().to_string() })
+            }
+            Some(first) => {
+                let what = format!("{} rows are bad, the first: {}", self.bad, crate::worker::chain(&first));
+                Err(StoreError::Damaged { dir: dir.to_owned(), what })
+            }
+        }
+    }
+}
+
+impl Db {
+    /// Reads every row. Takes seconds with a million of them, and other calls wait meanwhile.
+    pub fn check(&self) -> Result<CheckReport, StoreError> {
+        let trees = Tree::ALL.into_iter().map(|tree| check_tree(self, tree)).collect::<Result<_, _>>()?;
+        Ok(CheckReport { trees, audit: self.verify_audit()? })
+    }
+}
+
+pub(crate) fn check_tree(db: &Db, tree: Tree) -> Result<TreeReport, StoreError> {
+    let check = match tree {
+        Tree::Meta => hub::check,
+        Tree::People => people::check,
+        Tree::Keys => cameras::check_key,
+        Tree::Cameras => cameras::check,
+        Tree::Segments => span::check::<SegmentInfo>,
+        Tree::Events => span::check::<Event>,
+        Tree::Gaps => span::check::<Gap>,
+        Tree::Audit => audit::check,
+    };
+    let mut report = TreeReport { tree, good: 0, bad: 0, first_bad: None };
+    db.scan_bytes(tree, &KeyRange::all(), Order::Forward, &mut |key, bytes| {
+        match row::decode_raw(tree, key, bytes).and_then(|content| check(key, content)) {
+            Ok(()) => report.good += 1,
+            Err(e) => {
+                report.bad += 1;
+                report.first_bad.get_or_insert_with(|| StoreError::row(tree, key, e));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(report)
+}

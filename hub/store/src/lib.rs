@@ -1,0 +1,41 @@
+//! The event store: what is small, durable and ordered.
+//!
+//! Principals and grants, wrapped keys, cameras, the segment index, events, gaps and the audit log, as typed rows in a
+//! handful of trees. [`Store`] is the handle; a call is a closure over [`Db`], atomic, run by the one storage thread, and
+//! acknowledged when what it changed has survived a flush ([`Durability`] says how soon that is).
+//!
+//! Beneath is sled, which is durable only with the override in [`durable`], and which is dropped and opened again after any
+//! error. [`engine::Engine`] is all that is asked of it.
+
+pub mod durable;
+pub mod engine;
+
+mod audit;
+mod cameras;
+mod check;
+mod db;
+mod error;
+mod events;
+mod export;
+mod folder;
+mod hub;
+mod key;
+mod people;
+mod row;
+mod segments;
+mod span;
+mod store;
+mod worker;
+
+pub use audit::{Actor, AuditEntry, AuditHash, AuditReport};
+pub use cameras::{Camera, Epoch, StreamSource};
+pub use check::{CheckReport, TreeReport};
+pub use db::Db;
+pub use error::StoreError;
+pub use events::{BadEventCursor, Event, EventCursor, EventKind, EventPage, EventQuery};
+pub use export::{ExportHeader, ExportKind};
+pub use hub::{Claim, HubRow, RecoveryKitRow};
+pub use people::{Grant, Principal, Rights, Role, Secret, SecretKind};
+pub use row::{MAX_ROW_BYTES, RowError, RowTooLong};
+pub use segments::Gap;
+pub use store::{Durability, Options, Pending, Store};

@@ -1,0 +1,121 @@
+//! A real browser: Debian's Chromium, driven through ChromeDriver's W3C WebDriver interface.
+//!
+//! It trusts the hub the way a person's phone does: the hub's root certificate is put into its certificate store, and
+//! no certificate error is ignored.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A running browser; it ends when this is dropped.
+pub struct Browser {
+    driver: Child,
+    base: String,
+    http: reqwest::Client,
+    _home: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts a browser that trusts `root_pem`.
+    ///
+    /// # Panics
+    /// If Chromium, ChromeDriver or certutil are missing or do not start.
+    pub async fn start(root_pem: &str) -> Browser {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        trust(home.path(), root_pem);
+        let port = crate::free_port();
+        let driver = Command::new("chromedriver")
+            .args([format!("--port={port}")])
+            .env("HOME", home.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts: scripts/setup installs it");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let driver_url = format!("http://127.0.0.1:{port}");
+        crate::wait_for("ChromeDriver listens", Duration::from_secs(20), async || {
+            http.get(format!("{driver_url}/status")).send().await.is_ok()
+        })
+        .await;
+        let options = json!({"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--autoplay-policy=no-user-gesture-required", "--window-size=412,915",
+            format!("--user-data-dir={}", home.path().join("profile").display()),
+        ]}}}});
+        let answer: Value = http
+            .post(format!("{driver_url}/session"))
+            .json(&options)
+            .send()
+            .await
+            .expect("ChromeDriver answers")
+            .json()
+            .await
+            .expect("JSON");
+        let session = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser session: {answer}"));
+        Browser { driver, base: format!("{driver_url}/session/{session}"), http, _home: home }
+    }
+
+    /// Opens an address and waits until it is loaded.
+    pub async fn open(&self, url: &str) {
+        self.call("url", json!({ "url": url })).await;
+    }
+
+    /// Runs JavaScript (a function body) in the page and gives back what it returns.
+    pub async fn run(&self, script: &str) -> Value {
+        self.call("execute/sync", json!({"script": script, "args": []})).await
+    }
+
+    /// Waits until a script returns something true.
+    pub async fn wait(&self, what: &str, limit: Duration, script: &str) -> Value {
+        let mut last = Value::Null;
+        crate::wait_for(what, limit, async || {
+            last = self.run(script).await;
+            !matches!(last, Value::Null | Value::Bool(false))
+        })
+        .await;
+        last
+    }
+
+    /// A picture of the page, as PNG bytes in base64.
+    pub async fn screenshot_base64(&self) -> String {
+        let answer = self.http.get(format!("{}/screenshot", self.base)).send().await.expect("ChromeDriver answers");
+        let answer: Value = answer.json().await.expect("JSON");
+        answer["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn call(&self, what: &str, body: Value) -> Value {
+        let answer = self.http.post(format!("{}/{what}", self.base)).json(&body).send().await;
+        let answer: Value = answer.expect("ChromeDriver answers").json().await.expect("JSON");
+        assert!(answer["value"].get("error").is_none(), "the browser says: {}", answer["value"]["message"]);
+        answer["value"].clone()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Killing ChromeDriver alone would leave Chromium running: ask it to end the session first.
+        let _ = Command::new("curl")
+            .args(["-s", "--noproxy", "*", "-X", "DELETE", "-m", "10", &self.base])
+            .stdout(Stdio::null())
+            .status();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn trust(home: &Path, root_pem: &str) {
+    let db = home.join(".pki/nssdb");
+    std::fs::create_dir_all(&db).expect("a folder in a temporary folder");
+    let pem = home.join("root.pem");
+    std::fs::write(&pem, root_pem).expect("a file in a temporary folder");
+    let db = format!("sql:{}", db.display());
+    let certutil = |args: &[&str]| {
+        let status = Command::new("certutil").args(args).status().expect("certutil runs: scripts/setup installs it");
+        assert!(status.success(), "certutil {args:?}");
+    };
+    certutil(&["-N", "--empty-password", "-d", &db]);
+    certutil(&["-A", "-t", "C,,", "-n", "keepsight", "-d", &db, "-i", &pem.display().to_string()]);
+}

@@ -1,0 +1,283 @@
+//! A client as a phone or a script is one: HTTP by reqwest, WebSockets by tungstenite, over TLS that trusts the hub's
+//! root and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, SystemClock, Timestamp};
+use bytes::Bytes;
+use futures::StreamExt;
+use http::Method;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::pem::PemObject;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+/// The demo's and the tests' password: four unrelated words.
+pub const PASSWORD: &str = "copper lantern walrus tangent";
+
+/// One person's browser.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    tls: Arc<rustls::ClientConfig>,
+    base: String,
+    cookie: Option<String>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("not JSON ({e}), status {}: {}", self.status, String::from_utf8_lossy(&self.body)))
+    }
+    /// The body, if the status is the expected one.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+    /// The problem document's code, such as `not-signed-in`.
+    pub fn problem(&self) -> String {
+        let json = self.json();
+        let kind = json["type"].as_str().unwrap_or_default();
+        kind.rsplit([':', '/']).next().unwrap_or_default().to_owned()
+    }
+    /// A header as text, empty if absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Client {
+    /// A client of the hub at `https://127.0.0.1:port`, not signed in.
+    ///
+    /// # Panics
+    /// If the certificate is none.
+    pub fn new(port: u16, root_pem: &str) -> Client {
+        let root = CertificateDer::from_pem_slice(root_pem.as_bytes()).expect("the root is a certificate");
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(root).expect("the root can be trusted");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("a client");
+        Client { http, tls: Arc::new(tls), base: format!("https://127.0.0.1:{port}"), cookie: None }
+    }
+
+    /// The hub's address.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The session cookie, as it goes into the header.
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    /// The same browser without its session.
+    pub fn signed_out(&self) -> Client {
+        Client { cookie: None, ..self.clone() }
+    }
+
+    /// The same browser with another session cookie (`name=value`).
+    pub fn with_cookie(&self, cookie: &str) -> Client {
+        Client { cookie: Some(cookie.to_owned()), ..self.clone() }
+    }
+
+    /// Any request; changes carry the right Origin, as browsers do.
+    ///
+    /// # Panics
+    /// If the hub does not answer.
+    pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        if method != Method::GET {
+            request = request.header("origin", &self.base);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.send(request).await
+    }
+
+    /// Sends a request that the caller has made by hand.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let answer = request.send().await.unwrap_or_else(|e| panic!("the hub answers: {e:?}"));
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let body = answer.bytes().await.unwrap_or_else(|e| panic!("the hub sends the whole body: {e:?}"));
+        Answer { status, headers, body }
+    }
+
+    /// The HTTP client, for requests made by hand.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, None).await
+    }
+
+    /// POST with JSON.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.request(Method::POST, path, Some(body)).await
+    }
+
+    /// Claims the hub; this client is the owner's from then on. Gives back the recovery kit.
+    ///
+    /// # Panics
+    /// If the hub refuses.
+    pub async fn claim(&mut self, token: &str) -> Value {
+        let body = json!({"claim_token": token, "name": "Olivia", "password": PASSWORD});
+        let answer = self.post("/api/v1/claim", body).await;
+        assert!(answer.status == 200 || answer.status == 201, "{}", String::from_utf8_lossy(&answer.body));
+        self.keep_cookie(&answer);
+        answer.json()["recovery_kit"].clone()
+    }
+
+    /// Signs in.
+    ///
+    /// # Panics
+    /// If the hub refuses.
+    pub async fn sign_in(&mut self, name: &str, password: &str) {
+        let body = json!({"name": name, "password": password, "device": "test"});
+        let answer = self.post("/api/v1/sessions", body).await;
+        assert!(answer.status == 200 || answer.status == 201, "{}", String::from_utf8_lossy(&answer.body));
+        self.keep_cookie(&answer);
+    }
+
+    /// Adds a camera; gives back its id.
+    ///
+    /// # Panics
+    /// If the hub refuses.
+    pub async fn add_camera(&self, name: &str, url: &str) -> String {
+        let answer = self.post("/api/v1/cameras", json!({"name": name, "main": {"url": url}})).await.expect(201);
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// One camera as the hub tells it.
+    pub async fn camera(&self, id: &str) -> Value {
+        self.get(&format!("/api/v1/cameras/{id}")).await.expect(200).json()
+    }
+
+    /// Waits until footage of every one of these cameras reaches the disk.
+    ///
+    /// # Panics
+    /// If it does not within `limit`.
+    pub async fn wait_recording(&self, cameras: &[String], limit: Duration) {
+        for id in cameras {
+            crate::wait_for(&format!("camera {id} is recorded"), limit, async || {
+                let camera = self.camera(id).await;
+                camera["recording"] == true && !camera["last_fragment_at"].is_null()
+            })
+            .await;
+        }
+    }
+
+    /// A camera's timeline of the last day.
+    pub async fn timeline(&self, id: &str) -> Value {
+        let (from, to) = last_day();
+        self.get(&format!("/api/v1/cameras/{id}/timeline?from={from}&to={to}")).await.expect(200).json()
+    }
+
+    /// All segments of the last day: (start, end), in order.
+    pub async fn segments(&self, id: &str) -> Vec<(Timestamp, Timestamp)> {
+        let timeline = self.timeline(id).await;
+        let time = |v: &Value| v.as_str().and_then(|t| t.parse().ok()).expect("a time");
+        timeline["segments"].as_array().expect("a list").iter().map(|s| (time(&s["start"]), time(&s["end"]))).collect()
+    }
+
+    /// Footage as an MP4 file.
+    pub async fn playback(&self, id: &str, from: Timestamp, to: Timestamp) -> Answer {
+        self.get(&format!("/api/v1/cameras/{id}/playback.mp4?from={from}&to={to}")).await
+    }
+
+    /// Opens a WebSocket; the hub's answer where it refuses.
+    pub async fn websocket(&self, path: &str) -> Result<Live, tungstenite::Error> {
+        let mut request = format!("{}{path}", self.base.replace("https", "wss")).into_client_request()?;
+        let headers = request.headers_mut();
+        headers.insert("origin", self.base.parse().expect("an address is a header value"));
+        if let Some(cookie) = &self.cookie {
+            headers.insert("cookie", cookie.parse().expect("a cookie is a header value"));
+        }
+        let address = self.base.trim_start_matches("https://");
+        let tcp = TcpStream::connect(address).await?;
+        let name = ServerName::try_from("127.0.0.1").expect("an address is a server's name");
+        let tls = tokio_rustls::TlsConnector::from(self.tls.clone()).connect(name, tcp).await?;
+        let (socket, _) = tokio_tungstenite::client_async(request, tls).await?;
+        Ok(Live { socket })
+    }
+
+    fn keep_cookie(&mut self, answer: &Answer) {
+        let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default();
+        assert!(cookie.starts_with("__Host-keepsight="), "a session cookie");
+        self.cookie = Some(cookie.to_owned());
+    }
+}
+
+/// From a day ago to an hour from now: all that a test has recorded.
+fn last_day() -> (Timestamp, Timestamp) {
+    let now = SystemClock.wall();
+    let add = |hours: i64| now + jiff::SignedDuration::from_hours(hours);
+    (add(-23), add(1))
+}
+
+/// A live view.
+pub struct Live {
+    socket: tokio_tungstenite::WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>,
+}
+
+impl Live {
+    /// The next text or binary message; `None` when the hub has closed.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            match self.socket.next().await? {
+                Ok(message @ (Message::Text(_) | Message::Binary(_))) => return Some(message),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Collects a playable file: what comes first, the init segment and `fragments` fragments.
+    pub async fn collect(&mut self, fragments: usize) -> (Value, Vec<u8>) {
+        let Some(Message::Text(first)) = self.next().await else { panic!("a live view begins with text") };
+        let mut file = Vec::new();
+        for _ in 0..=fragments {
+            match self.next().await {
+                Some(Message::Binary(bytes)) => file.extend_from_slice(&bytes),
+                other => panic!("then come init segment and fragments, not {other:?}"),
+            }
+        }
+        (serde_json::from_str(&first).expect("the text is JSON"), file)
+    }
+}

@@ -1,0 +1,45 @@
+//! A hub in a temporary folder, clients that share no code with it, and things to break it with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, SystemClock};
+use camera_sim::{Options, Simulator};
+
+pub mod browser;
+pub mod client;
+pub mod film;
+pub mod hub;
+pub mod people;
+pub mod pictures;
+pub mod search;
+
+/// Waits until something is so.
+///
+/// # Panics
+/// If it is not so within `limit`.
+pub async fn wait_for(what: &str, limit: Duration, mut so: impl AsyncFnMut() -> bool) {
+    let clock = SystemClock;
+    let deadline = clock.mono() + limit;
+    while !so().await {
+        assert!(clock.mono() < deadline, "not within {limit:?}: {what}");
+        clock.sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Pictures in the loop of a camera of [`cameras`], after which the numbers of their marks begin anew.
+pub const LOOP_PICTURES: u32 = 80;
+
+/// Small simulated cameras; the first one's marks say camera 1.
+///
+/// # Panics
+/// If they do not start.
+pub async fn cameras(count: u16) -> Simulator {
+    Simulator::start(Options::small(count), Arc::new(SystemClock)).await.expect("the cameras start")
+}
+
+/// A TCP port of 127.0.0.1 that nobody uses at the moment.
+pub fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("a bound socket has an address").port()
+}

@@ -1,0 +1,85 @@
+//! Looks into an MP4 as a stranger does: with ffprobe and ffmpeg, which share no code with the hub.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use camera_sim::mark::{self, Mark};
+use serde_json::Value;
+
+/// One decoded picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picture {
+    /// Presentation time in seconds.
+    pub time_s: f64,
+    /// Whose picture it is, if its mark can be read.
+    pub mark: Option<Mark>,
+}
+
+/// What ffprobe says of a file.
+#[derive(Debug)]
+pub struct Probe {
+    /// Presentation times of the video packets, in seconds, in presentation order.
+    pub video_s: Vec<f64>,
+    /// Presentation times of the audio packets, in seconds.
+    pub audio_s: Vec<f64>,
+    /// Width and height of the pictures.
+    pub size: (u32, u32),
+    /// Everything it printed to stderr: warnings about the file.
+    pub complaints: String,
+}
+
+/// Lists the packets of a file.
+///
+/// # Panics
+/// If ffprobe is missing or refuses the file.
+pub fn probe(file: &Path) -> Probe {
+    let out = Command::new("ffprobe")
+        .args(["-v", "warning", "-print_format", "json", "-show_streams", "-show_packets"])
+        .arg(file)
+        .output()
+        .expect("ffprobe runs: scripts/setup installs it");
+    let complaints = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "ffprobe refuses {}: {complaints}", file.display());
+    let json: Value = serde_json::from_slice(&out.stdout).expect("ffprobe prints JSON");
+    let times = |kind: &str| {
+        let mut times: Vec<f64> = json["packets"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|p| p["codec_type"] == kind)
+            .filter_map(|p| p["pts_time"].as_str()?.parse().ok())
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times
+    };
+    let video = json["streams"].as_array().into_iter().flatten().find(|s| s["codec_type"] == "video");
+    let size = video.map_or((0, 0), |v| {
+        (v["width"].as_u64().unwrap_or(0) as u32, v["height"].as_u64().unwrap_or(0) as u32)
+    });
+    Probe { video_s: times("video"), audio_s: times("audio"), size, complaints }
+}
+
+/// Decodes every picture of a file and reads its mark.
+///
+/// # Panics
+/// If ffmpeg is missing or cannot decode the file without an error.
+pub fn decode(file: &Path) -> Vec<Picture> {
+    let probe = probe(file);
+    let (w, h) = probe.size;
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-xerror", "-i"])
+        .arg(file)
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffmpeg runs: scripts/setup installs it");
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && errors.is_empty(), "ffmpeg on {}: {errors}", file.display());
+    let size = (w * h) as usize;
+    assert_eq!(out.stdout.len(), size * probe.video_s.len(), "as many pictures as packets");
+    out.stdout
+        .chunks_exact(size)
+        .zip(&probe.video_s)
+        .map(|(luma, time_s)| Picture { time_s: *time_s, mark: mark::read(luma, w as usize, w as usize, h as usize) })
+        .collect()
+}
