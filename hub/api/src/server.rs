@@ -14,15 +14,16 @@ use base::{SharedClock, Shutdown};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connections::{Admitted, Busy, Connections, Held};
@@ -31,6 +32,9 @@ use crate::plain::Plain;
 use crate::route::{Hub, Peer};
 
 pub use crate::connections::Limits;
+
+/// The longest head of a request.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// What a server is made of.
 pub struct Options<C: Hub> {
@@ -254,46 +258,51 @@ where
             Ok::<_, Infallible>(response.map(|body| Watched { body, busy }))
         }
     });
-    let builder = builder(http2, &shared.limits);
+    // The protocol is the one that TLS agreed on. hyper-util's way of guessing it waits for the first bytes without any
+    // limit, and without a timer hyper's own limits of time do nothing.
     let stream = TokioIo::new(Held { stream, admitted });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
+    if http2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(shared.limits.streams)
+            .max_header_list_size(MAX_HEAD_BYTES as u32)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .serve_connection(stream, service);
+        drive(&shared, closed, connection, http2::Connection::graceful_shutdown).await;
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(shared.limits.header)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(stream, service)
+            .with_upgrades();
+        drive(&shared, closed, connection, http1::UpgradeableConnection::graceful_shutdown).await;
+    }
+}
+
+/// Runs a connection until it ends or has to make room; when the server stops, tells it to end.
+async fn drive<C>(shared: &Shared, closed: CancellationToken, connection: C, end: impl Fn(Pin<&mut C>))
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
     let mut draining = false;
     loop {
         tokio::select! {
             () = closed.cancelled() => return,
             () = shared.stop.wait(), if !draining => {
                 draining = true;
-                connection.as_mut().graceful_shutdown();
+                end(connection.as_mut());
             }
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(error, "a connection failed");
+                    tracing::debug!(?error, "a connection failed");
                 }
                 return;
             }
         }
     }
-}
-
-/// The protocol is the one that TLS agreed on: hyper's guessing waits for the first bytes without a limit.
-fn builder(http2: bool, limits: &Limits) -> auto::Builder<TokioExecutor> {
-    const MAX_HEAD_BYTES: usize = 32 * 1024;
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-    // Without a timer hyper's limits of time do nothing.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
-        .max_buf_size(MAX_HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(MAX_HEAD_BYTES as u32)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
 }
 
 /// An answer's body that tells its connection when a part of it goes out. Its request is over when it is dropped.

@@ -9,9 +9,9 @@ use base::footage::StreamName;
 use rtsp_server::{Credentials, Scheme};
 
 /// Most cameras of one simulator.
-pub const MAX_CAMERAS: u16 = 999;
+pub(crate) const MAX_CAMERAS: u16 = 999;
 /// Most pictures per second.
-pub const MAX_FPS: u32 = 60;
+pub(crate) const MAX_FPS: u32 = 60;
 /// Length of all clips in seconds: at any whole number of pictures per second it is a whole number of pictures, and
 /// of AAC frames at 16 kHz (125 of 1,024 samples), so that a clip loops without a seam.
 pub(crate) const CLIP_SECONDS: u32 = 8;
@@ -37,7 +37,7 @@ pub struct Options {
     pub port: u16,
     /// Size of the main stream's pictures.
     pub size: Size,
-    /// Pictures per second, 1 to [`MAX_FPS`], of both streams.
+    /// Pictures per second of both streams, 1 to 60.
     pub fps: u32,
     /// Coding of the pictures.
     pub codec: Codec,

@@ -3,15 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base::{Mono, SharedClock, Timestamp};
 use futures::{StreamExt, stream};
-use rtsp_server::{Admit, Clip, Packet, Playing, Source, TrackStart};
+use rtsp_server::{Admit, Clip, MAX_LAG, Packet, Playing, Source, TrackStart};
 use tokio::sync::watch;
 
-/// A client that is this late has lost what it missed, and goes on at the next key picture.
-const MAX_LAG: Duration = Duration::from_secs(10);
 /// Pictures remembered per stream: a quarter of an hour of one client at 20 pictures per second.
 const REMEMBERED: usize = 20_000;
 
@@ -184,6 +181,7 @@ impl Client {
             }
             let due = self.due();
             tokio::select! {
+                biased; // once a fault is set, nothing more is sent
                 changed = self.control.changed() => changed.ok()?,
                 () = self.clock.sleep_until(due) => break,
             }

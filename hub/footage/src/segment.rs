@@ -196,18 +196,16 @@ impl OpenSegment {
         Ok(self.oldest.take().map(|oldest| Snapshot { info: self.info.clone(), file: self.file.clone(), oldest }))
     }
 
-    /// Closes the segment in order. What it returns is true once the file is synced.
-    ///
-    /// # Errors
-    /// With what is in the file nevertheless.
-    pub(crate) fn close(mut self, end: Timestamp) -> Result<SegmentInfo, (io::Error, SegmentInfo)> {
+    /// Closes the segment in order, or says why not, and what is in the file nevertheless. What it returns is true once
+    /// the file is synced.
+    pub(crate) fn close(mut self, end: Timestamp) -> (SegmentInfo, Option<io::Error>) {
         let index = std::mem::take(&mut self.index).finish(end);
         if let Err(e) = index.map_or(Ok(()), |index| self.write(&index)) {
-            return Err((e, self.info));
+            return (self.info, Some(e));
         }
         match self.sealer.finish().and_then(|out| out.0.file.metadata()) {
-            Ok(meta) => Ok(SegmentInfo { end, bytes: meta.len(), details: SegmentDetails::Closed, ..self.info }),
-            Err(e) => Err((e, self.info)),
+            Ok(meta) => (SegmentInfo { end, bytes: meta.len(), details: SegmentDetails::Closed, ..self.info }, None),
+            Err(e) => (self.info, Some(e)),
         }
     }
 

@@ -87,12 +87,12 @@ impl Syncer {
     }
 
     fn closed(&self, file: &SegmentFile, mut info: SegmentInfo) {
-        if !file.is_broken() {
-            if let Err(source) = file.sync() {
-                file.set_broken();
-                let error = KeepError::Sync { path: file.path.clone(), source };
-                (self.notify)(Kept::Failed { camera: info.camera, stream: info.stream, segment: Some(info.id), error });
-            }
+        if !file.is_broken()
+            && let Err(source) = file.sync()
+        {
+            file.set_broken();
+            let error = KeepError::Sync { path: file.path.clone(), source };
+            (self.notify)(Kept::Failed { camera: info.camera, stream: info.stream, segment: Some(info.id), error });
         }
         if file.is_broken() {
             let (from, to) = (file.synced(), info.end);

@@ -293,8 +293,8 @@ impl Writer {
         let Some(open) = stream.open.take() else { return };
         let (file, whole_end) = (open.file().clone(), open.end());
         match open.close(end.unwrap_or(whole_end)) {
-            Ok(info) => self.job(Job::Closed { file, info }),
-            Err((source, info)) => {
+            (info, None) => self.job(Job::Closed { file, info }),
+            (info, Some(source)) => {
                 self.abandon(stream, file, info, source);
                 stream.lose(whole_end, whole_end);
             }

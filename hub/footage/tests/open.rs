@@ -172,14 +172,20 @@ fn the_index_says_where_each_sample_lies() {
             data.push(bytes);
         }
     }
-    assert_eq!(data, written(&camera, 20, 5_000));
+    assert!(data == written(&camera, 20, 5_000));
     // Without the index box the same is found by walking.
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
     let mut cut = rig.footage().open(&camera.viewer(), camera.id, &info).unwrap();
     let walked = cut.index().clone();
     assert_eq!(walked.end, None);
-    assert_eq!(walked.fragments[..], index.fragments[..walked.fragments.len()]);
-    assert!(walked.fragments.len() >= 18);
+    let whole = walked.fragments.len() - 1; // the last one is cut
+    assert!(whole >= 18 && walked.fragments[..whole] == index.fragments[..whole]);
+}
+
+/// Length of the age header and the nonce after it.
+fn header_len(bytes: &[u8]) -> usize {
+    let mac = bytes.windows(5).position(|w| w == b"\n--- ").unwrap() + 1;
+    mac + bytes[mac..].iter().position(|b| *b == b'\n').unwrap() + 1 + 16
 }
 
 fn written(camera: &Camera, halves: u64, len: usize) -> Vec<Vec<u8>> {
@@ -191,22 +197,22 @@ fn a_file_cut_anywhere_shows_every_picture_before_the_chunk_that_was_cut() {
     let (rig, camera, info) = one_segment(20, 3_000);
     let path = rig.disk.segment_path(&info);
     let whole = std::fs::read(&path).unwrap();
-    let head = whole.len() % SEALED_CHUNK; // some place in the last chunk; the header is shorter than a chunk
-    assert!(whole.len() > 8 * SEALED_CHUNK && head > 0);
+    let head = header_len(&whole);
     let mut counts = Vec::new();
-    for cut in (SEALED_CHUNK..whole.len()).step_by(SEALED_CHUNK / 3).chain([whole.len() - 1]) {
+    for cut in (head + SEALED_CHUNK..whole.len()).step_by(SEALED_CHUNK / 3).chain([whole.len() - 1]) {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let (mut reader, seen) = read(&rig.footage(), &camera, &info);
-        assert_eq!(seen, written(&camera, 20, 3_000)[..seen.len()]);
+        assert!(seen == written(&camera, 20, 3_000)[..seen.len()]);
         assert!(matches!(reader.shortened(), Some(Shortened::Cut { .. })), "{:?}", reader.shortened());
-        let chunks = (cut - 1_000) / SEALED_CHUNK; // the age header is some 200 to 700 bytes
-        assert!(seen.len() * 3_200 + 20_000 >= chunks * CHUNK, "{} pictures of {chunks} chunks", seen.len());
+        let chunks = (cut - head) / SEALED_CHUNK;
+        // What a picture takes with its share of boxes and sound; and the sound and boxes at the cut.
+        assert!((seen.len() + 1) * 3_160 + 2_000 >= chunks * CHUNK, "{} pictures of {chunks} chunks", seen.len());
         let summary = reader.summary();
         assert_eq!((summary.pictures, summary.length_90k), (seen.len() as u64, seen.len() as i64 * 4_500));
         assert_eq!((summary.info.details, summary.info.bytes), (SegmentDetails::Recovered, cut as u64));
         counts.push(seen.len());
     }
-    assert!(counts.is_sorted() && counts[0] < 20 && counts[counts.len() - 1] > 180, "{counts:?}");
+    assert!(counts.is_sorted() && counts[0] <= 21 && counts[counts.len() - 1] > 180, "{counts:?}");
 }
 
 fn read(footage: &Footage, camera: &Camera, info: &SegmentInfo) -> (SegmentReader, Vec<Vec<u8>>) {
@@ -222,20 +228,17 @@ fn a_changed_chunk_ends_the_footage_there_and_says_so() {
     let (rig, camera, info) = one_segment(20, 3_000);
     let path = rig.disk.segment_path(&info);
     let whole = std::fs::read(&path).unwrap();
-    let swapped = |a: usize, b: usize| {
-        let mut bytes = whole.clone();
-        let at = |n: usize| whole.len() - (whole.len() - 800) % SEALED_CHUNK - n * SEALED_CHUNK;
-        let (a, b) = (at(a), at(b));
-        bytes[a..a + SEALED_CHUNK].copy_from_slice(&whole[b..b + SEALED_CHUNK]);
-        bytes[b..b + SEALED_CHUNK].copy_from_slice(&whole[a..a + SEALED_CHUNK]);
-        bytes
-    };
+    let head = header_len(&whole);
+    let chunk = |n: usize| head + n * SEALED_CHUNK..head + (n + 1) * SEALED_CHUNK;
+    let mut shuffled = whole.clone();
+    shuffled[chunk(2)].copy_from_slice(&whole[chunk(4)]);
+    shuffled[chunk(4)].copy_from_slice(&whole[chunk(2)]);
     let mut flipped = whole.clone();
     flipped[5 * SEALED_CHUNK] ^= 1;
-    for bytes in [flipped, swapped(3, 5)] {
+    for bytes in [flipped, shuffled] {
         std::fs::write(&path, bytes).unwrap();
         let (mut reader, seen) = read(&rig.footage(), &camera, &info);
-        assert_eq!(seen, written(&camera, 20, 3_000)[..seen.len()]);
+        assert!(seen == written(&camera, 20, 3_000)[..seen.len()]);
         assert!(seen.len() > 20 && seen.len() < 180, "{}", seen.len());
         assert!(matches!(reader.shortened(), Some(Shortened::Damaged { .. })), "{:?}", reader.shortened());
         let summary = reader.verify();
@@ -243,7 +246,7 @@ fn a_changed_chunk_ends_the_footage_there_and_says_so() {
         // What comes after the damage is not lost to who seeks: the index is whole.
         let mut reader = rig.footage().open(&camera.viewer(), camera.id, &info).unwrap();
         reader.seek(i64::MAX);
-        assert_eq!(pictures(&reader.fragments().collect::<Vec<_>>()), written(&camera, 20, 3_000)[160..]);
+        assert!(pictures(&reader.fragments().collect::<Vec<_>>()) == written(&camera, 20, 3_000)[160..]);
     }
 }
 
@@ -254,7 +257,7 @@ fn two_files_put_together_show_nothing_of_the_second() {
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, [&whole[..], &whole].concat()).unwrap();
     let (reader, seen) = read(&rig.footage(), &camera, &info);
-    assert_eq!(seen, written(&camera, 4, 3_000)[..seen.len()]);
+    assert!(seen == written(&camera, 4, 3_000)[..seen.len()]);
     assert!(reader.shortened().is_some());
 }
 
@@ -274,17 +277,17 @@ fn a_segment_that_is_still_being_written_can_be_read() {
 }
 
 /// A segment that the property tests damage, each in its own copy.
-fn sample() -> &'static (Rig, Camera, SegmentInfo, Vec<u8>) {
-    static SAMPLE: OnceLock<(Rig, Camera, SegmentInfo, Vec<u8>)> = OnceLock::new();
+fn sample() -> &'static (Camera, Vec<u8>) {
+    static SAMPLE: OnceLock<(Camera, Vec<u8>)> = OnceLock::new();
     SAMPLE.get_or_init(|| {
         let (rig, camera, info) = one_segment(8, 3_000);
         let bytes = std::fs::read(rig.disk.segment_path(&info)).unwrap();
-        (rig, camera, info, bytes)
+        (camera, bytes)
     })
 }
 
 fn never_shows_what_was_not_written(path: &Path, bytes: &[u8]) -> Result<(), TestCaseError> {
-    let (_, camera, _, _) = sample();
+    let (camera, _) = sample();
     std::fs::write(path, bytes).unwrap();
     let key = camera.viewer().export_key(camera.id, camera.secrets.epoch()).unwrap();
     let Ok(mut reader) = open_any(&Viewer::from_identities(&key).unwrap(), path) else { return Ok(()) };
@@ -307,8 +310,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_flipped_bit_shows_nothing_else(at in 0..sample().3.len(), bit in 0..8_u8, cut in 0..200_000_usize) {
-        let mut bytes = sample().3.clone();
+    fn a_flipped_bit_shows_nothing_else(at in 0..sample().1.len(), bit in 0..8_u8, cut in 0..200_000_usize) {
+        let mut bytes = sample().1.clone();
         bytes[at] ^= 1 << bit;
         bytes.truncate(bytes.len().saturating_sub(cut).max(at + 1));
         let dir = tempfile::tempdir().unwrap();
@@ -317,13 +320,13 @@ proptest! {
 
     #[test]
     fn a_file_cut_or_overwritten_anywhere_shows_nothing_else(
-        cut in 0..=sample().3.len(), zeros in 0..100_000_usize, from in 0..sample().3.len(), to in 0..sample().3.len(),
+        cut in 0..=sample().1.len(), zeros in 0..100_000_usize, from in 0..sample().1.len(), to in 0..sample().1.len(),
     ) {
-        let mut bytes = sample().3[..cut].to_vec();
+        let mut bytes = sample().1[..cut].to_vec();
         bytes.extend(std::iter::repeat_n(0, zeros));
         let dir = tempfile::tempdir().unwrap();
         never_shows_what_was_not_written(&dir.path().join("f"), &bytes)?;
-        let mut bytes = sample().3.clone();
+        let mut bytes = sample().1.clone();
         let len = 70_000.min(bytes.len() - from.max(to));
         bytes.copy_within(from..from + len, to);
         never_shows_what_was_not_written(&dir.path().join("f"), &bytes)?;

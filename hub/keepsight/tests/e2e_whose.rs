@@ -144,7 +144,9 @@ async fn e2e_without_a_grant_a_camera_is_not_there_and_without_a_session_nothing
     let listed = member.get("/api/v1/cameras").await.expect(200).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert_eq!(listed[0]["id"], json!(b));
-    assert_ne!(shown(&member, &hub.home.scratch(""), &b).await.0, 200, "what was before stays shut");
+    let (from, to) = hub.owner.segments(&b).await[0];
+    assert_eq!(member.playback(&b, from, to).await.problem(), "no-footage", "what was before stays shut");
+    assert_eq!(member.segments(&b).await, []);
     hub.owner.request(Method::PATCH, &format!("/api/v1/cameras/{b}"), Some(json!({"paused": false}))).await.expect(200);
     hub.owner.wait_recording(std::slice::from_ref(&b), Duration::from_secs(20)).await;
     let (from, to) = *member.segments(&b).await.last().expect("a segment of the new epoch");

@@ -73,6 +73,8 @@ struct Status {
     detail: Option<String>,
     init: Option<Arc<InitSegment>>,
     synced: Option<(Timestamp, Mono)>,
+    /// When it began to record: a sync from before says nothing of now.
+    recording_from: Mono,
     pictures: u64,
     failures: u64,
     sound_dropped: Option<String>,
@@ -86,6 +88,7 @@ impl Shared {
             detail: None,
             init: None,
             synced: None,
+            recording_from: Mono::default(),
             pictures: 0,
             failures: 0,
             sound_dropped: None,
@@ -101,7 +104,7 @@ impl Shared {
             since: s.since,
             detail: s.detail.clone(),
             recording: s.state == CameraState::Recording
-                && s.synced.is_some_and(|(_, at)| now.since(at) <= RECORDING_WITHIN),
+                && s.synced.is_some_and(|(_, at)| at >= s.recording_from && now.since(at) <= RECORDING_WITHIN),
             init: s.init.clone(),
             last_fragment_at: s.synced.map(|(end, _)| end),
             pictures: s.pictures,
@@ -112,12 +115,11 @@ impl Shared {
 
     /// Footage up to `end` is on disk.
     pub(crate) fn synced(&self, end: Timestamp) {
-        let now = self.clock.mono();
         let mut s = self.lock();
-        s.synced = Some((end, now));
         if s.state == CameraState::NotWriting {
             self.set(&mut s, CameraState::Recording, None);
         }
+        s.synced = Some((end, self.clock.mono()));
     }
 
     /// The disk did not take the footage.
@@ -139,6 +141,9 @@ impl Shared {
         if s.state != state {
             tracing::info!(camera = %self.id, from = ?s.state, to = ?state, detail, "camera");
             s.since = self.clock.wall();
+            if state == CameraState::Recording {
+                s.recording_from = self.clock.mono();
+            }
         }
         s.state = state;
         s.detail = detail;

@@ -11,7 +11,7 @@ use futures::stream;
 use crate::{Media, Packet, Playing, Source, TrackStart, rtp};
 
 /// A live client that is this late has lost what it missed, and goes on at the next key picture.
-const MAX_LAG: Duration = Duration::from_secs(10);
+pub const MAX_LAG: Duration = Duration::from_secs(10);
 
 /// One coded picture or audio frame, as packets.
 #[derive(Debug, Clone)]

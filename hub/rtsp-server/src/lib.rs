@@ -31,7 +31,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use auth::{Credentials, Scheme};
-pub use clip::{After, BadClip, Clip, ClipSource, Start, Unit};
+pub use clip::{After, BadClip, Clip, ClipSource, MAX_LAG, Start, Unit};
 pub use sdp::Media;
 pub use server::{Config, Limits, Reserved, Server, ServerError};
 

@@ -285,6 +285,7 @@ struct ExportReader {
     path: PathBuf,
     header: ExportHeader,
     rows: u64,
+    ended: bool,
 }
 
 impl ExportReader {
@@ -307,11 +308,14 @@ impl ExportReader {
             return Err(StoreError::Newer { what: path.display().to_string() });
         }
         let header = serde_json::from_slice(json).map_err(unreadable)?;
-        Ok(Self { input, path: path.to_owned(), header, rows: 0 })
+        Ok(Self { input, path: path.to_owned(), header, rows: 0, ended: false })
     }
 
     /// The next row; `None` when all were there.
     fn next(&mut self) -> Result<Option<ExportRow>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
         let frame = read_frame(&mut self.input, &self.path)?;
         let bad = |what: String| StoreError::export(&self.path, what);
         match frame.as_slice() {
@@ -326,7 +330,10 @@ impl ExportReader {
             }
             [END, count @ ..] if *count == self.rows.to_be_bytes() => {
                 match self.input.read(&mut [0]).map_err(FsError::on("read", &self.path))? {
-                    0 => Ok(None),
+                    0 => {
+                        self.ended = true;
+                        Ok(None)
+                    }
                     _ => Err(bad("something follows its end".to_owned())),
                 }
             }

@@ -10,7 +10,7 @@ use base::footage::{SegmentDetails, SegmentInfo, StreamName};
 use common::{at, camera, camera_id, content, epoch, event, hub, options, segment};
 use proptest::prelude::*;
 use store::engine::{Batch, Engine, KeyRange, MemoryEngine, Order, SledEngine, Tree};
-use store::{Actor, Db, Durability, EventQuery, Options, Store, StoreError};
+use store::{Actor, Db, Durability, EventQuery, Store, StoreError};
 use tempfile::TempDir;
 
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ proptest! {
                 EngineStep::Flush => engine.flush().unwrap(),
                 EngineStep::Reopen => {
                     engine.flush().unwrap();
-                    sled = None;
+                    drop(sled.take());
                     sled = Some(open());
                 }
                 EngineStep::Scan(tree, range, back, limit) => {
@@ -172,7 +172,7 @@ fn answers(db: &Db) -> Result<impl PartialEq + std::fmt::Debug + use<>, StoreErr
 }
 
 fn over_sled(dir: &TempDir) -> Store {
-    Store::open_with(&dir.path().join("sled"), hub(), Arc::new(SystemClock), Options { ..options() }).unwrap()
+    Store::open_with(&dir.path().join("sled"), hub(), Arc::new(SystemClock), options()).unwrap()
 }
 
 fn over_model(dir: &TempDir, engine: &MemoryEngine) -> Store {

@@ -82,8 +82,11 @@ impl Client {
             .expect("TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // As browsers: HTTP/2 for requests, HTTP/1.1 for WebSockets.
+        let mut h2 = tls.clone();
+        h2.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.clone())
+            .tls_backend_preconfigured(h2)
             .no_proxy()
             .timeout(Duration::from_secs(60))
             .build()
@@ -268,16 +271,17 @@ impl Live {
         }
     }
 
-    /// Collects a playable file: what comes first, the init segment and `fragments` fragments.
-    pub async fn collect(&mut self, fragments: usize) -> (Value, Vec<u8>) {
+    /// What comes first: the text, the init segment, and so many fragments.
+    pub async fn collect(&mut self, fragments: usize) -> (Value, Vec<u8>, Vec<Vec<u8>>) {
         let Some(Message::Text(first)) = self.next().await else { panic!("a live view begins with text") };
-        let mut file = Vec::new();
+        let mut binary = Vec::new();
         for _ in 0..=fragments {
             match self.next().await {
-                Some(Message::Binary(bytes)) => file.extend_from_slice(&bytes),
+                Some(Message::Binary(bytes)) => binary.push(bytes.to_vec()),
                 other => panic!("then come init segment and fragments, not {other:?}"),
             }
         }
-        (serde_json::from_str(&first).expect("the text is JSON"), file)
+        let init = binary.remove(0);
+        (serde_json::from_str(&first).expect("the text is JSON"), init, binary)
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
             .takes::<ChangeCamera>()
             .answers::<CameraJson>(200, "The camera as it is now.")
             .local(),
-        Route::delete("/api/v1/cameras/{id}", Access::Owner, "Removes a camera; its footage stays until its room is needed.", remove)
+        Route::delete("/api/v1/cameras/{id}", Access::Camera(Right::Manage), "Removes a camera; its footage stays until its room is needed.", remove)
             .answers_with(204, "Removed.", None)
             .local(),
     ]
@@ -214,6 +214,10 @@ async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 
 async fn remove(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let id: CameraId = request.id("id")?;
+    // A member who was not granted the camera is told above that it is not there; one who was, that it is the owner's.
+    if matches!(&request.caller, Caller::Signed(session) if !session.is_owner()) {
+        return Err(ProblemKind::NotAllowed.into());
+    }
     if !hub.parts.recorder.remove(id).await? {
         return Err(ProblemKind::NotFound.into());
     }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use store::{Actor, Durability, Event, Gap, SecretKind};
 use utoipa::ToSchema;
-use vault::{Password, ViewError, Viewer, Zeroizing};
+use vault::{Password, Purpose, ViewError, Viewer, Zeroizing};
 
 use crate::handlers::people::derive;
 use crate::hub::Ctx;
@@ -209,6 +209,8 @@ async fn segments(
     to: Timestamp,
 ) -> Result<(Vec<base::footage::SegmentInfo>, Viewer), ApiError> {
     let mut found = hub.parts.store.read(move |db| db.segments(camera, StreamName::Main, from, to)).await?;
+    // What is from before the viewer was granted the camera is not there for it.
+    found.retain(|s| viewer.key(camera, Purpose::Footage, s.epoch).is_ok());
     let synced = hub.parts.recorder.status(camera).and_then(|s| s.last_fragment_at);
     for open in found.iter_mut().filter(|s| s.details == SegmentDetails::Open) {
         open.end = synced.unwrap_or(open.start).max(open.start);

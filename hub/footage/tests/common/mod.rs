@@ -213,9 +213,9 @@ pub fn samples(fragments: &[ReadFragment], track: Track) -> Vec<Vec<u8>> {
     fragments.iter().flat_map(of).collect()
 }
 
-/// One closed segment of `halves` half seconds, in a hub that has stopped.
+/// One closed segment of `halves` half seconds, in a hub that has stopped. No sync filled a chunk of it.
 pub fn one_segment(halves: u64, picture: usize) -> (Rig, Camera, SegmentInfo) {
-    let rig = Rig::new(|_| {});
+    let rig = Rig::new(|o| o.sync_every = Duration::from_secs(3_600));
     let mut camera = Camera { picture, ..rig.camera() };
     let writer = rig.stream(&camera);
     for _ in 0..halves {

@@ -57,7 +57,7 @@ pub fn memory() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let engine = MemoryEngine::default();
     let opener = move || Ok(Box::new(engine.clone()) as Box<dyn Engine>);
-    let store = Store::with_engine(dir.path(), hub(), Arc::new(SimClock::default()), opener).unwrap();
+    let store = Store::with_engine(dir.path(), hub(), Arc::new(SystemClock), opener).unwrap();
     (dir, store)
 }
 

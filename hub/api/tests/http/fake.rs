@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::server::{Limits, Options, Server};
@@ -39,6 +40,8 @@ pub struct Inner {
     pub hidden: CameraId,
     /// `/api/v1/slow` answers when there is a permit.
     pub slow: Semaphore,
+    /// How often it was asked.
+    pub waiting: AtomicUsize,
     pub shutdown: Shutdown,
 }
 
@@ -147,6 +150,7 @@ async fn echo(hub: FakeHub, request: Request<FakeHub>) -> Result<Response, ApiEr
 }
 
 async fn slow(hub: FakeHub, _: Request<FakeHub>) -> Result<Response, ApiError> {
+    hub.waiting.fetch_add(1, Ordering::Relaxed);
     let _permit = hub.slow.acquire().await.map_err(ApiError::internal)?;
     Ok(reply::json(&"at last"))
 }
@@ -185,7 +189,7 @@ pub fn start_with(limits: Limits, clock: SharedClock) -> Running {
     let plain = Plain::new(&authority, addresses.0.port());
     let (tls, granted, hidden) = (authority.server_config().unwrap(), CameraId::new(&*clock), CameraId::new(&*clock));
     let (slow, shutdown) = (Semaphore::new(0), Shutdown::new());
-    let hub = FakeHub(Arc::new(Inner { clock, authority, granted, hidden, slow, shutdown }));
+    let hub = FakeHub(Arc::new(Inner { clock, authority, granted, hidden, slow, waiting: AtomicUsize::new(0), shutdown }));
     let table = Arc::new(Table::new(routes()));
     let server = Server::start(Options {
         hub: hub.clone(),
