@@ -220,9 +220,8 @@ struct Incoming<C: Hub> {
 impl<C: Hub> Incoming<C> {
     /// Who sent it, and whether a cookie says so. 401 if nobody we know.
     async fn signed_in(&self) -> Result<(Caller<C::Session>, bool), ApiError> {
-        let refused = || {
-            ApiError::from(ProblemKind::NotSignedIn).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-        };
+        let refused =
+            || ApiError::from(ProblemKind::NotSignedIn).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         // Who sends an Authorization header means it: a cookie beside it plays no part.
         let credentials = match self.headers.get(AUTHORIZATION) {
             Some(value) => bearer(value).map(|secret| Credentials { secret, cookie: false }),
@@ -243,8 +242,7 @@ impl<C: Hub> Incoming<C> {
             Access::OwnerOrToken if standing != Standing::Member => Ok(()),
             Access::Owner | Access::OwnerOrToken => Err(ProblemKind::NotAllowed.into()),
             Access::Camera(right) => {
-                let camera: CameraId =
-                    fields.text("id").and_then(|id| id.parse().ok()).ok_or(ProblemKind::NotFound)?;
+                let camera: CameraId = fields.text("id").and_then(|id| id.parse().ok()).ok_or(ProblemKind::NotFound)?;
                 let rights = self.hub.rights(session, camera).await?;
                 let rights = rights.filter(|r| r.include(Right::Any)).ok_or(ProblemKind::NotFound)?;
                 if rights.include(right) { Ok(()) } else { Err(ProblemKind::NotGranted.into()) }

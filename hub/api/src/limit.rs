@@ -95,14 +95,12 @@ impl Attempts {
         let (now, network) = (self.clock.mono(), peer.network());
         // Whoever types a long name or another case means the same account.
         let account = account.trim().to_lowercase().chars().take(64).collect();
-        let keys = [
-            (Key::Account(account, network), self.rates.account),
-            (Key::Network(network), self.rates.network),
-        ];
+        let keys = [(Key::Account(account, network), self.rates.account), (Key::Network(network), self.rates.network)];
         let mut spent = self.spent();
         let mut checks = keys.iter().map(|(key, rate)| (spent.by_key.get(key).copied(), *rate));
         let all = (Some(spent.all), self.rates.all);
-        let wait = checks.by_ref().chain([all]).map(|(until, rate)| wait(until, rate, now)).find(|wait| !wait.is_zero());
+        let wait =
+            checks.by_ref().chain([all]).map(|(until, rate)| wait(until, rate, now)).find(|wait| !wait.is_zero());
         if let Some(wait) = wait {
             return Err(ApiError::from(ProblemKind::TooManyAttempts).retry_after(wait));
         }
@@ -187,7 +185,9 @@ mod tests {
     fn retry_after(result: Result<Attempt, ApiError>) -> Option<String> {
         let error = result.err()?;
         assert_eq!(error.problem.kind, ProblemKind::TooManyAttempts);
-        Some(error.headers[RETRY_AFTER].to_str().unwrap().to_owned())
+        let (name, value) = &error.headers[0];
+        assert_eq!(name, RETRY_AFTER);
+        Some(value.to_str().unwrap().to_owned())
     }
 
     #[test]

@@ -116,7 +116,8 @@ fn operation<C: Hub>(route: &Route<C>) -> Operation {
         operation = operation.response(answer.status.to_string(), response.build());
     }
     let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let problem = ResponseBuilder::new().description("A problem document.").content("application/problem+json", problem);
+    let problem =
+        ResponseBuilder::new().description("A problem document.").content("application/problem+json", problem);
     operation = operation.response("default", problem.build());
     if route.access != Access::Open {
         let none: [&str; 0] = [];

@@ -78,8 +78,8 @@ fn answer(file: &'static File, etag: &HeaderValue, headers: &HeaderMap) -> Respo
 
 /// A name for a content; FNV-1a, as nobody has a reason to forge it.
 fn etag(content: &str) -> HeaderValue {
-    let hash = content.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = content
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     HeaderValue::from_str(&format!("\"{hash:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }

@@ -44,14 +44,17 @@ impl Plain {
             _ if !matches!(*method, Method::GET | Method::HEAD) => return empty(StatusCode::METHOD_NOT_ALLOWED),
             "/" => ("text/html; charset=utf-8", None, &self.page),
             "/ca.pem" => ("application/x-x509-ca-cert", Some("keepsight-ca.pem"), &self.root_pem),
-            "/ca.mobileconfig" => ("application/x-apple-aspen-config", Some("keepsight.mobileconfig"), &self.ios_profile),
+            "/ca.mobileconfig" => {
+                ("application/x-apple-aspen-config", Some("keepsight.mobileconfig"), &self.ios_profile)
+            }
             _ => return self.redirect(uri, headers, knows_host),
         };
         let mut response = Response::new(Full::new(body.clone()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert("content-security-policy", HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        headers
+            .insert("content-security-policy", HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
         if let Some(Ok(name)) = file.map(|file| HeaderValue::from_str(&format!("attachment; filename=\"{file}\""))) {
             headers.insert(CONTENT_DISPOSITION, name);

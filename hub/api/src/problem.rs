@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base::{Problem, ProblemKind};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +22,7 @@ pub struct ApiError {
     /// What the person is told.
     pub problem: Problem,
     /// Headers of the answer, such as `Retry-After`.
-    pub headers: HeaderMap,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The error with its sources, for the log.
     log: String,
 }
@@ -30,7 +30,7 @@ pub struct ApiError {
 impl ApiError {
     /// Something inside the hub failed: the log gets the error, the person "something went wrong".
     pub fn internal(error: impl Debug) -> Self {
-        Self { problem: ProblemKind::Internal.into(), headers: HeaderMap::new(), log: format!("{error:?}") }
+        Self { problem: ProblemKind::Internal.into(), headers: Vec::new(), log: format!("{error:?}") }
     }
     /// A problem with a detail for the person.
     pub fn with(kind: ProblemKind, detail: impl std::fmt::Display) -> Self {
@@ -38,7 +38,7 @@ impl ApiError {
     }
     /// Adds a header to the answer.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
     /// Says after how long another attempt makes sense: whole seconds, at least one.
@@ -66,7 +66,7 @@ impl ApiError {
 impl<E: Into<Problem> + Debug> From<E> for ApiError {
     fn from(error: E) -> Self {
         let log = format!("{error:?}");
-        Self { problem: error.into(), headers: HeaderMap::new(), log }
+        Self { problem: error.into(), headers: Vec::new(), log }
     }
 }
 

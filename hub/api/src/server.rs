@@ -274,7 +274,8 @@ where
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(shared.limits.header)
-            .max_buf_size(MAX_HEAD_BYTES)
+            .max_header_size(MAX_HEAD_BYTES)
+            .max_buf_size(2 * MAX_HEAD_BYTES)
             .serve_connection(stream, service)
             .with_upgrades();
         drive(&shared, closed, connection, http1::UpgradeableConnection::graceful_shutdown).await;
@@ -327,5 +328,61 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
     }
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use base::{Clock, SimClock};
+
+    /// Fails as often as it was told, then has one connection, then none.
+    struct Failing(Mutex<Vec<io::Result<()>>>);
+
+    impl Listener for Failing {
+        type Stream = ();
+        async fn next(&self) -> io::Result<((), Peer)> {
+            let next = self.0.lock().unwrap().pop();
+            match next {
+                Some(result) => result.map(|()| ((), Peer::Local)),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn when_accepting_fails_an_idle_connection_goes_and_the_server_waits_before_it_tries_again() {
+        let clock = SimClock::default();
+        let shared_clock: SharedClock = Arc::new(clock.clone());
+        let connections = Connections::new(Limits::default(), Arc::clone(&shared_clock));
+        let idle = connections.admit(Peer::Local).unwrap();
+        let (limits, stop) = (Limits::default(), Shutdown::new());
+        let shared = Shared { clock: shared_clock, limits, connections, stop: stop.clone() };
+        let no_handles = || Err(io::Error::from_raw_os_error(nix::libc::EMFILE));
+        // The client's own failures in between cost no wait. The last of these comes first.
+        let aborted = Err(io::ErrorKind::ConnectionAborted.into());
+        let listener = Failing(Mutex::new(vec![Ok(()), aborted, no_handles(), no_handles()]));
+        let (accepted, mut arrives) = tokio::sync::mpsc::unbounded_channel();
+        let accepting = tokio::spawn(accept(shared, listener, move |(), _, _| {
+            accepted.send(()).unwrap();
+            std::future::ready(())
+        }));
+        let begun = clock.mono();
+        for wait in [10, 20] {
+            while clock.sleepers() == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(idle.closed().is_cancelled() && arrives.try_recv().is_err());
+            clock.advance(Duration::from_millis(wait - 1));
+            tokio::task::yield_now().await;
+            assert_eq!(clock.sleepers(), 1);
+            clock.advance(Duration::from_millis(1));
+        }
+        arrives.recv().await.unwrap();
+        assert_eq!(clock.mono().since(begun), Duration::from_millis(30));
+        stop.trigger();
+        accepting.await.unwrap();
     }
 }

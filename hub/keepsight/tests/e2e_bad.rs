@@ -50,7 +50,7 @@ async fn e2e_bad_requests_get_clear_answers_and_the_hub_goes_on_serving() {
         ("x", "nonsense", "bad-camera-url"),
     ] {
         let answer = owner.post("/api/v1/cameras", json!({"name": name, "main": {"url": url}})).await;
-        assert_eq!((answer.status, answer.problem()), (400, problem.into()), "{name:?} {url}");
+        assert_eq!((answer.status, answer.problem()), (422, problem.into()), "{name:?} {url}");
         assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "no password comes back");
     }
     let camera = format!("/api/v1/cameras/{id}");

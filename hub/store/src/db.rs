@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::{Batch, Engine, EngineError, KeyRange, Order, Tree};
 use crate::error::StoreError;
+use crate::folder::Commits;
+use crate::hub::COMMITS;
 use crate::row::{self, RowError};
 
 /// The store as a call sees it. Only the storage thread has one, and lends it to one call after the other.
@@ -223,14 +225,18 @@ impl Db {
         }
     }
 
-    /// Writes everything that waits and makes it durable.
-    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+    /// Writes everything that waits and makes it durable. Each commit has a number, one more than that before it.
+    pub(crate) fn commit(&mut self, commits: &Commits) -> Result<(), StoreError> {
         self.engine()?;
         if self.batch.is_empty() {
             return Ok(());
         }
+        let number = self.commits()? + 1;
+        self.put_raw(Tree::Meta, COMMITS.to_vec(), &number.to_be_bytes())?;
+        self.undo.clear();
         self.engine.apply(&self.batch).and_then(|()| self.engine.flush()).map_err(|e| self.fail(e))?;
         self.batch = Batch::default();
+        commits.say(number);
         Ok(())
     }
 

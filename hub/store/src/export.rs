@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::db::Db;
 use crate::engine::{KeyRange, Order, Tree};
 use crate::error::StoreError;
+use crate::hub::COMMITS;
 use crate::span::{self, Span};
 use crate::store::{Options, Store};
 use crate::{AuditEntry, Event, Gap, row};
@@ -183,6 +184,7 @@ impl Db {
         for tree in [Tree::Meta, Tree::People, Tree::Keys, Tree::Cameras] {
             rows.extend(self.rows(tree, &KeyRange::all(), usize::MAX)?);
         }
+        rows.retain(|row| (row.tree, &row.key[..]) != (Tree::Meta, COMMITS));
         Ok(rows)
     }
 

@@ -3,13 +3,14 @@
 //! ```text
 //! lock         locked by the process that uses the store
 //! store.json   format number and hub id; there once the store has been made
+//! commits      a number that was durable in the engine: it must not be less when the store is opened
 //! ballast      room that is given up when the disk is full, so that the store can be opened then
 //! sled/        the engine's files
 //! ```
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use base::HubId;
@@ -25,6 +26,16 @@ use crate::hub::FORMAT;
 pub(crate) struct Folder {
     dir: PathBuf,
     _lock: Flock<File>,
+}
+
+/// The number of the last durable commit, beside the engine.
+///
+/// Where its log is damaged sled 0.34.7 sometimes opens it as it was long before, without a word: removed members would
+/// be back. So the number is written here too after each flush, in place and without a sync of its own. A power cut may
+/// bring back an older one, which is still a number that the engine must have.
+pub(crate) struct Commits {
+    file: File,
+    path: PathBuf,
 }
 
 /// What `store.json` holds.
@@ -90,6 +101,36 @@ impl Folder {
         Ok(base::fs::write_atomic(&self.mark_path(), &mark, 0o600)?)
     }
 
+    /// Creates the record of commits; before [`Folder::set_mark`], which makes it durable.
+    pub(crate) fn create_commits(&self) -> Result<Commits, StoreError> {
+        let path = self.commits_path();
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let commits = Commits { file: file.map_err(FsError::on("create", &path))?, path };
+        commits.write(0).and_then(|()| commits.write(1)).map_err(FsError::on("write", &commits.path))?;
+        commits.file.sync_all().map_err(FsError::on("sync", &commits.path))?;
+        Ok(commits)
+    }
+
+    /// Opens the record of commits; answers also the last number that is known to have been durable.
+    pub(crate) fn open_commits(&self) -> Result<(Commits, u64), StoreError> {
+        let path = self.commits_path();
+        let damaged = |what| StoreError::Damaged { dir: self.dir.clone(), what };
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged("its record of commits is gone".to_owned()));
+            }
+            Err(e) => return Err(FsError::on("open", &path)(e).into()),
+        };
+        let mut slots = [0; 2 * SLOT_BYTES];
+        if let Err(e) = file.read_exact_at(&mut slots, 0) {
+            return Err(damaged(format!("its record of commits cannot be read: {e}")));
+        }
+        let last = slots.chunks_exact(SLOT_BYTES).filter_map(parse_slot).max();
+        let last = last.ok_or_else(|| damaged("its record of commits is damaged".to_owned()))?;
+        Ok((Commits { file, path }, last))
+    }
+
     /// Lays the ballast in if it is not there. Without it the store works all the same until the disk is full.
     pub(crate) fn keep_ballast(&self, bytes: u64) {
         let path = self.ballast_path();
@@ -126,6 +167,33 @@ impl Folder {
     fn ballast_path(&self) -> PathBuf {
         self.dir.join("ballast")
     }
+
+    fn commits_path(&self) -> PathBuf {
+        self.dir.join("commits")
+    }
+}
+
+impl Commits {
+    /// Says that a commit is durable. The two newest are kept: a write cut short leaves the one before.
+    pub(crate) fn say(&self, number: u64) {
+        if let Err(e) = self.write(number) {
+            tracing::warn!(path = %self.path.display(), error = %e, "the store's record of commits stays behind");
+        }
+    }
+
+    fn write(&self, number: u64) -> io::Result<()> {
+        let bytes = number.to_be_bytes();
+        let slot = [&bytes[..], &crc32fast::hash(&bytes).to_be_bytes()].concat();
+        self.file.write_all_at(&slot, (number % 2) * SLOT_BYTES as u64)
+    }
+}
+
+/// A number and its CRC-32.
+const SLOT_BYTES: usize = 12;
+
+fn parse_slot(slot: &[u8]) -> Option<u64> {
+    let (number, crc) = slot.split_first_chunk::<8>()?;
+    (*crc == crc32fast::hash(number).to_be_bytes()).then(|| u64::from_be_bytes(*number))
 }
 
 #[cfg(test)]
@@ -155,6 +223,26 @@ mod tests {
         assert!(matches!(folder.mark(), Err(StoreError::Newer { .. })));
         std::fs::write(folder.mark_path(), "").unwrap();
         assert!(folder.mark().unwrap_err().is_damage());
+    }
+
+    #[test]
+    fn the_record_of_commits_outlives_a_write_cut_short_and_its_loss_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let commits = folder.create_commits().unwrap();
+        (2..=7).for_each(|number| commits.say(number));
+        assert_eq!(folder.open_commits().unwrap().1, 7);
+        let mut content = std::fs::read(folder.commits_path()).unwrap();
+        content[SLOT_BYTES + 5] ^= 1;
+        std::fs::write(folder.commits_path(), &content).unwrap();
+        assert_eq!(folder.open_commits().unwrap().1, 6);
+        content[3] ^= 1;
+        for damage in [&content[..], &content[..SLOT_BYTES], b""] {
+            std::fs::write(folder.commits_path(), damage).unwrap();
+            assert!(folder.open_commits().map(drop).unwrap_err().is_damage());
+        }
+        std::fs::remove_file(folder.commits_path()).unwrap();
+        assert!(folder.open_commits().map(drop).unwrap_err().is_damage());
     }
 
     #[test]

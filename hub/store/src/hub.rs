@@ -98,6 +98,11 @@ impl Db {
         let hub = HubRow { format: FORMAT, hub: self.hub(), created, claim: None };
         self.put(TREE, HUB.to_vec(), &hub)
     }
+    /// The number of the last commit.
+    pub(crate) fn commits(&self) -> Result<u64, StoreError> {
+        let number = self.get_raw(TREE, COMMITS)?.unwrap_or_else(|| vec![0; 8]);
+        number.try_into().map(u64::from_be_bytes).map_err(|_| StoreError::row(TREE, COMMITS, RowError::Key))
+    }
     pub(crate) fn find_hub_row(&self) -> Result<Option<HubRow>, StoreError> {
         self.get(TREE, HUB)
     }
@@ -105,6 +110,8 @@ impl Db {
 
 const TREE: Tree = Tree::Meta;
 const HUB: &[u8] = b"hub";
+/// Changed with every commit, and no part of what the store is about: not exported.
+pub(crate) const COMMITS: &[u8] = b"commits";
 const SETTING: &[u8] = b"s/";
 
 fn setting_key(name: &str) -> Vec<u8> {
@@ -115,6 +122,7 @@ fn setting_key(name: &str) -> Vec<u8> {
 pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
     match key {
         HUB => serde_json::from_slice::<HubRow>(content).map(drop).map_err(RowError::Content),
+        COMMITS if content.len() == 8 => Ok(()),
         _ if key.starts_with(SETTING) => {
             serde_json::from_slice::<serde_json::Value>(content).map(drop).map_err(RowError::Content)
         }

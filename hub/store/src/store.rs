@@ -240,9 +240,9 @@ impl Store {
                         drop(worker); // lets go of the lock first
                         drop(opened.send(Err(e)));
                     }
-                    Ok(db) => {
+                    Ok(store) => {
                         drop(opened.send(Ok(())));
-                        runtime.block_on(worker.run(db, queue));
+                        runtime.block_on(worker.run(store, queue));
                     }
                 },
             }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::db::Db;
 use crate::engine::{Engine, EngineError, KeyRange, Order, Tree};
 use crate::error::StoreError;
-use crate::folder::Folder;
+use crate::folder::{Commits, Folder};
 use crate::hub::FORMAT;
 
 /// Opens the engine, and again after it failed.
@@ -55,6 +55,12 @@ pub(crate) struct Worker {
     pub(crate) retired: Option<oneshot::Receiver<()>>,
 }
 
+/// An open store.
+pub(crate) struct Opened {
+    db: Db,
+    commits: Commits,
+}
+
 /// Calls that queue up behind one that is due are run before the flush, to share it: at most so many.
 const MAX_SHARE: usize = 256;
 /// What waits is flushed early when it is more than this.
@@ -68,7 +74,7 @@ const MAX_RETIRE: Duration = Duration::from_secs(10);
 
 impl Worker {
     /// Opens the store, for the first time or again.
-    pub(crate) async fn open(&mut self) -> Result<Db, StoreError> {
+    pub(crate) async fn open(&mut self) -> Result<Opened, StoreError> {
         let dir = self.folder.dir().to_owned();
         let mark = self.folder.mark()?;
         self.same_hub(mark.as_ref().map(|mark| mark.hub))?;
@@ -83,7 +89,7 @@ impl Worker {
         })?;
         let mut db = Db::new(engine, dir, self.hub, self.clock.clone());
         match self.prepare(&mut db, mark.is_some()) {
-            Ok(()) => Ok(db),
+            Ok(commits) => Ok(Opened { db, commits }),
             Err(e) => {
                 self.retire(db.into_engine());
                 self.retirement().await;
@@ -95,9 +101,10 @@ impl Worker {
         }
     }
 
-    fn prepare(&self, db: &mut Db, made: bool) -> Result<(), StoreError> {
+    fn prepare(&self, db: &mut Db, made: bool) -> Result<Commits, StoreError> {
         let dir = self.folder.dir();
         let damaged = |what: &str| StoreError::Damaged { dir: dir.to_owned(), what: what.to_owned() };
+        let (commits, last) = if made { self.folder.open_commits()? } else { (self.folder.create_commits()?, 0) };
         match db.find_hub_row()? {
             Some(row) if row.format > FORMAT => return Err(StoreError::Newer { what: dir.display().to_string() }),
             Some(row) => self.same_hub(Some(row.hub))?,
@@ -110,8 +117,11 @@ impl Worker {
                     }
                 }
                 db.put_new_hub(self.clock.wall())?;
-                db.commit()?;
+                db.commit(&commits)?;
             }
+        }
+        if db.commits()? < last {
+            return Err(damaged("its newest part is gone"));
         }
         if !made {
             self.folder.set_mark(self.hub)?;
@@ -121,12 +131,12 @@ impl Worker {
             crate::check::check_tree(db, tree)?.into_result(dir)?;
         }
         self.folder.keep_ballast(self.ballast_bytes);
-        Ok(())
+        Ok(commits)
     }
 
     /// Runs until the store is closed. Takes the storage thread.
-    pub(crate) async fn run(self, db: Db, jobs: mpsc::Receiver<Message>) {
-        let mut run = Loop { worker: self, jobs, state: State::Open(Box::new(db)), waiting: Vec::new(), due: None };
+    pub(crate) async fn run(self, opened: Opened, jobs: mpsc::Receiver<Message>) {
+        let mut run = Loop { worker: self, jobs, state: State::Open(Box::new(opened)), waiting: Vec::new(), due: None };
         let mut closed = Vec::new();
         while let Some(message) = run.next().await {
             match message {
@@ -138,8 +148,8 @@ impl Worker {
             }
         }
         run.flush();
-        if let State::Open(db) = std::mem::replace(&mut run.state, State::closed()) {
-            run.worker.retire(db.into_engine());
+        if let State::Open(opened) = std::mem::replace(&mut run.state, State::closed()) {
+            run.worker.retire(opened.db.into_engine());
         }
         run.worker.retirement().await;
         drop(run); // and with it the lock
@@ -183,7 +193,7 @@ impl Worker {
 }
 
 enum State {
-    Open(Box<Db>),
+    Open(Box<Opened>),
     Broken { error: Arc<StoreError>, retry: Mono, pause: Duration },
 }
 
@@ -244,14 +254,14 @@ impl Loop {
 
     fn call(&mut self, call: Call) {
         let db = match &mut self.state {
-            State::Open(db) => db,
+            State::Open(opened) => &mut opened.db,
             State::Broken { error, .. } => {
                 let dir = self.worker.folder.dir().to_owned();
                 let ran = (call.run)(Err(StoreError::Unavailable { dir, source: error.clone() }));
                 return (ran.reply)(Ok(()));
             }
         };
-        let ran = catch_unwind(AssertUnwindSafe(|| (call.run)(Ok(&mut *db))));
+        let ran = catch_unwind(AssertUnwindSafe(|| (call.run)(Ok(db))));
         let failure = db.failure();
         let Ok(ran) = ran else {
             tracing::error!("a call of the store panicked"); // its caller is told, since its reply is dropped
@@ -275,9 +285,9 @@ impl Loop {
     /// Makes everything that waits durable, then tells who waits for it.
     fn flush(&mut self) {
         self.due = None;
-        let State::Open(db) = &mut self.state else { return };
-        let flushed = db.commit();
-        match (flushed, db.failure()) {
+        let State::Open(opened) = &mut self.state else { return };
+        let flushed = opened.db.commit(&opened.commits);
+        match (flushed, opened.db.failure()) {
             (Ok(()), _) => self.waiting.drain(..).for_each(|reply| reply(Ok(()))),
             (Err(_), Some(cause)) => self.break_down(cause),
             // A commit fails only through the engine; whatever else it may be, who waits is told.
@@ -290,8 +300,8 @@ impl Loop {
         let error = self.engine_error(&cause);
         let now = self.worker.clock.mono();
         let broken = State::Broken { error: Arc::new(error.clone()), retry: now, pause: FIRST_RETRY };
-        if let State::Open(db) = std::mem::replace(&mut self.state, broken) {
-            self.worker.retire(db.into_engine());
+        if let State::Open(opened) = std::mem::replace(&mut self.state, broken) {
+            self.worker.retire(opened.db.into_engine());
         }
         if cause.is_full() {
             self.worker.folder.drop_ballast();
@@ -304,10 +314,10 @@ impl Loop {
     async fn reopen(&mut self) {
         let State::Broken { pause, .. } = self.state else { return };
         self.state = match self.worker.open().await {
-            Ok(db) => {
+            Ok(opened) => {
                 tracing::info!(dir = %self.worker.folder.dir().display(), "the store is open again");
                 self.set_health(Health::Ok);
-                State::Open(Box::new(db))
+                State::Open(Box::new(opened))
             }
             Err(error) => {
                 self.say(&error);

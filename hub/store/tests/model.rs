@@ -51,7 +51,7 @@ fn scan(engine: &dyn Engine, tree: Tree, range: &KeyRange, order: Order, limit: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn sled_is_a_sorted_map(steps in prop::collection::vec(engine_step(), 1..60)) {
@@ -182,7 +182,7 @@ fn over_model(dir: &TempDir, engine: &MemoryEngine) -> Store {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The model's changes are written at once, those over sled wait: so this is also the test that what waits is laid
     /// over what is written without a difference.
