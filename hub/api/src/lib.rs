@@ -8,8 +8,6 @@ mod claiming;
 mod connections;
 pub mod cookie;
 pub mod dispatch;
-#[cfg(test)]
-mod golden;
 mod handlers;
 pub mod host;
 pub mod hub;

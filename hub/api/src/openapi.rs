@@ -127,3 +127,17 @@ fn operation<C: Hub>(route: &Route<C>) -> Operation {
     }
     operation.build()
 }
+
+/// Compares with `docs/openapi.json`, from which clients are made and in which reviews see what changes.
+#[cfg(test)]
+pub(crate) fn check_golden(document: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+    if std::env::var_os("KEEPSIGHT_BLESS").is_some() {
+        std::fs::write(path, document).unwrap();
+    }
+    let on_disk = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        on_disk == document,
+        "docs/openapi.json differs from the route table: run this test with KEEPSIGHT_BLESS=1"
+    );
+}

@@ -8,6 +8,10 @@ use tls::Authority;
 
 use crate::host::HostPort;
 
+/// Where the set-up page's link to the hub's own page goes: an address that is sent on, as only a request says by which
+/// name the hub was reached.
+const OPEN: &str = "/open";
+
 /// What the plain port serves. Anybody may know all of it.
 pub struct Plain {
     root_pem: Bytes,
@@ -69,7 +73,10 @@ impl Plain {
             host => host,
         };
         let port = if self.https_port == 443 { String::new() } else { format!(":{}", self.https_port) };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = match uri.path_and_query().map_or("/", |path| path.as_str()) {
+            OPEN => "/", // the page here is `/` too
+            path => path,
+        };
         let Ok(location) = HeaderValue::from_str(&format!("https://{host}{port}{path}")) else {
             return empty(StatusCode::BAD_REQUEST);
         };
@@ -103,7 +110,7 @@ the hub's own names and for nothing else.</p>
 under General, About, Certificate Trust Settings.</p></li>
 <li><p>Compare these four words with those on the hub's own screen: <strong>{words}</strong>. If they differ, somebody
 stands between you and the hub: remove the certificate again.</p></li>
-<li><p><a href="/welcome">Open the hub</a>.</p></li>
+<li><p><a href="{OPEN}">Open the hub</a>.</p></li>
 </ol>
 <p><small>SHA-256: {sha256}</small></p>
 "#

@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use base::{Problem, ProblemKind};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,7 +1,7 @@
 //! The hub: what is started in which order, and stopped in the other.
 //!
 //! ```text
-//! hub.json → store → footage disk → TLS → writer → cameras → API → (ready)
+//! hub.json → sockets → store → footage disk → TLS → writer → cameras → API → (ready)
 //! ```
 //!
 //! Cameras are started before the API: whatever is wrong with the API, the recording has begun.
@@ -65,6 +65,11 @@ impl Hub {
         let id = hub_id(&data.join("hub.json"), &clock)?;
         let boot = BootId::new(&*clock);
 
+        // Before anything is begun that would have to be stopped again.
+        let (https, http) = (listen(config.api.https())?, listen(config.api.http())?);
+        let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
+        let local = api::listen::local(&config.paths.socket())?;
+
         let store = Store::open(&data.join("store"), id, clock.clone())?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
         let footage = Footage::new(disk.clone(), id);
@@ -108,8 +113,6 @@ impl Hub {
         })
         .map_err(|e| file_problem(&e))?;
         let table = Arc::new(api::table());
-        let https = listen(config.api.https())?;
-        let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
         let server = Server::start(server::Options {
             limits: Limits {
                 connections: config.limits.connections() as usize,
@@ -118,9 +121,9 @@ impl Hub {
             },
             tls: authority.server_config()?,
             https,
-            http: listen(config.api.http())?,
+            http,
             plain: api::plain::Plain::new(&authority, port),
-            local: Some(api::listen::local(&config.paths.socket())?),
+            local: Some(local),
             table: table.clone(),
             hub: ctx.clone(),
         });

@@ -1,7 +1,7 @@
 //! What a newcomer sees: one command, four cameras, a page that plays.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base::{Clock, SystemClock};
@@ -12,16 +12,28 @@ const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 /// Reads the mark of a video in the page: the same reading as `camera_sim::mark::read`, from a canvas.
 const READ_MARKS: &str = include_str!("read_marks.js");
 
+/// The demo as a process; it does not outlive the test.
+struct Demo(Child);
+
+impl Demo {
+    fn start() -> Demo {
+        let mut command = Command::new(KEEPSIGHT);
+        command.arg("demo").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        Demo(command.spawn().expect("the demo starts"))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn e2e_the_demo_records_four_cameras_and_its_page_plays() {
-    let mut demo = Command::new(KEEPSIGHT)
-        .arg("demo")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("the demo starts");
-    let mut lines = BufReader::new(demo.stdout.take().expect("stdout is piped")).lines();
+    let mut demo = Demo::start();
+    let mut lines = BufReader::new(demo.0.stdout.take().expect("stdout is piped")).lines();
     let mut printed = String::new();
     let mut field = |name: &str| loop {
         let line = lines.next().expect("the demo goes on printing").expect("text");
@@ -82,11 +94,11 @@ async fn e2e_the_demo_records_four_cameras_and_its_page_plays() {
     assert!(SystemClock.mono().since(began) < Duration::from_secs(30));
 
     // Ctrl-C stops it cleanly.
-    let pid = nix::unistd::Pid::from_raw(demo.id() as i32);
+    let pid = nix::unistd::Pid::from_raw(demo.0.id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     let mut status = None;
     testkit::wait_for("the demo stops", Duration::from_secs(20), async || {
-        status = demo.try_wait().unwrap();
+        status = demo.0.try_wait().unwrap();
         status.is_some()
     })
     .await;

@@ -77,12 +77,12 @@ impl Db {
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, tree: Tree, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
-        let bytes = row::encode(tree, &key, row).map_err(|source| StoreError::TooLong { tree, source })?;
+        let bytes = row::encode(tree, &key, row)?;
         self.change(tree, key, Some(bytes))
     }
 
     pub(crate) fn put_raw(&mut self, tree: Tree, key: Vec<u8>, content: &[u8]) -> Result<(), StoreError> {
-        let bytes = row::encode_raw(tree, &key, content).map_err(|source| StoreError::TooLong { tree, source })?;
+        let bytes = row::encode_raw(tree, &key, content)?;
         self.change(tree, key, Some(bytes))
     }
 

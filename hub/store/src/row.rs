@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::Tree;
+use crate::error::StoreError;
 
 /// Longest row in bytes, header included: sled keeps larger values badly.
 pub const MAX_ROW_BYTES: usize = 4096;
@@ -38,16 +39,15 @@ pub enum RowError {
 pub struct RowTooLong(pub usize);
 
 /// The bytes of a row with a document.
-pub(crate) fn encode<T: Serialize>(tree: Tree, key: &[u8], row: &T) -> Result<Vec<u8>, RowTooLong> {
+pub(crate) fn encode<T: Serialize>(tree: Tree, key: &[u8], row: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = vec![0; HEADER_BYTES];
-    // Our rows have string keys and no fallible Serialize: this cannot fail, and a row that is empty would be refused
-    // when it is read.
-    let _ = serde_json::to_writer(&mut bytes, row);
+    // Our own rows never fail here, a setting of somebody else's type may.
+    serde_json::to_writer(&mut bytes, row).map_err(|_| StoreError::Refused("a row that JSON cannot hold"))?;
     seal(tree, key, bytes)
 }
 
 /// The bytes of a row whose content is no document: index rows and wrapped keys.
-pub(crate) fn encode_raw(tree: Tree, key: &[u8], content: &[u8]) -> Result<Vec<u8>, RowTooLong> {
+pub(crate) fn encode_raw(tree: Tree, key: &[u8], content: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut bytes = vec![0; HEADER_BYTES];
     bytes.extend_from_slice(content);
     seal(tree, key, bytes)
@@ -71,9 +71,9 @@ pub(crate) fn decode_raw<'a>(tree: Tree, key: &[u8], bytes: &'a [u8]) -> Result<
     Ok(content)
 }
 
-fn seal(tree: Tree, key: &[u8], mut bytes: Vec<u8>) -> Result<Vec<u8>, RowTooLong> {
+fn seal(tree: Tree, key: &[u8], mut bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     if bytes.len() > MAX_ROW_BYTES {
-        return Err(RowTooLong(bytes.len()));
+        return Err(StoreError::TooLong { tree, source: RowTooLong(bytes.len()) });
     }
     let crc = checksum(VERSION, tree, key, &bytes[HEADER_BYTES..]);
     bytes[0] = VERSION;
@@ -124,10 +124,14 @@ mod tests {
     #[test]
     fn rows_have_a_greatest_length() {
         assert!(encode_raw(Tree::Keys, b"", &[0; MAX_ROW_BYTES - HEADER_BYTES]).is_ok());
-        assert_eq!(
-            encode_raw(Tree::Keys, b"", &[0; MAX_ROW_BYTES - HEADER_BYTES + 1]),
-            Err(RowTooLong(MAX_ROW_BYTES + 1))
-        );
+        let long = encode_raw(Tree::Keys, b"", &[0; MAX_ROW_BYTES - HEADER_BYTES + 1]);
+        assert!(matches!(long, Err(StoreError::TooLong { source: RowTooLong(4097), .. })));
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_refused() {
+        let keyed_by_pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert!(matches!(encode(Tree::Meta, b"key", &keyed_by_pairs), Err(StoreError::Refused(_))));
     }
 
     #[test]

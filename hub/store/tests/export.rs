@@ -166,7 +166,11 @@ fn a_changed_or_cut_export_is_refused_and_nothing_is_taken_from_it() {
     });
     assert_eq!(store.read_blocking(|db| db.streams_with_segments()).unwrap(), []);
     let report = store.read_blocking(|db| db.check()).unwrap();
-    assert_eq!(report.trees.iter().map(|tree| tree.good).sum::<u64>(), 2, "the hub's own row and the number of commits");
+    assert_eq!(
+        report.trees.iter().map(|tree| tree.good).sum::<u64>(),
+        2,
+        "the hub's own row and the number of commits"
+    );
     assert_eq!(import(dir.path(), &store, &content).unwrap(), 5);
 }
 

@@ -8,6 +8,7 @@ use base::footage::StreamName;
 use base::{HubId, Problem, ProblemKind, SystemClock};
 use common::{at, camera_id, event, hub, options, reopen, segment, sled, try_open};
 use store::{Store, StoreError};
+use tempfile::TempDir;
 
 #[test]
 fn sync_file_range_answers_enosys_so_that_sled_calls_fsync() {
@@ -64,46 +65,99 @@ fn a_large_call_is_written_as_one() {
     assert_eq!(read.unwrap().len(), 6_000);
 }
 
-/// Damages a closed store's files and says what opening them answers.
-fn opening_after(damage: impl FnOnce(&std::path::Path)) -> StoreError {
+/// A closed store with 4,000 events.
+fn closed() -> TempDir {
     let (dir, store) = sled();
     for n in 0..20 {
         store
             .urgent_blocking(move |db| (0..200).try_for_each(|i| db.put_event(&event(1, n * 200 + i, i64::from(i)))))
             .unwrap();
     }
-    drop(store);
-    damage(&dir.path().join("store/sled"));
-    let error = try_open(&dir).map(drop).expect_err("a damaged store must not open");
+    store.close_blocking();
+    dir
+}
+
+fn copy(of: &TempDir) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for folder in ["store", "store/sled"] {
+        std::fs::create_dir(copy.path().join(folder)).unwrap();
+        for entry in std::fs::read_dir(of.path().join(folder)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), copy.path().join(folder).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+/// What opening a damaged store must answer.
+fn assert_damage(dir: &TempDir, error: StoreError) {
     assert!(error.to_string().contains(&dir.path().join("store").display().to_string()), "{error}");
     assert!(error.is_damage(), "{error:?}");
     assert_eq!(Problem::from(&error).kind, ProblemKind::StoreDamaged);
     // The lock is free again: the folder can be set aside.
     std::fs::rename(dir.path().join("store"), dir.path().join("store.damaged")).unwrap();
-    reopen(&dir);
-    error
+    reopen(dir);
 }
 
 #[test]
 fn garbage_in_the_engines_file_is_an_error_that_names_the_folder() {
-    opening_after(|sled| {
-        let file = sled.join("db");
-        let length = file.metadata().unwrap().len() as usize;
-        std::fs::write(file, (0..length).map(|i| (i * 7 % 251) as u8).collect::<Vec<_>>()).unwrap();
-    });
+    let dir = closed();
+    let file = dir.path().join("store/sled/db");
+    let length = file.metadata().unwrap().len() as usize;
+    std::fs::write(file, (0..length).map(|i| (i * 7 % 251) as u8).collect::<Vec<_>>()).unwrap();
+    let error = try_open(&dir).map(drop).unwrap_err();
+    assert_damage(&dir, error);
 }
 
 #[test]
-fn an_engine_whose_file_lost_its_front_is_an_error_that_names_the_folder() {
-    opening_after(|sled| {
-        let mut content = std::fs::read(sled.join("db")).unwrap();
-        content[..4096].fill(0);
-        std::fs::write(sled.join("db"), content).unwrap();
-    });
+fn whatever_is_damaged_nothing_is_lost_without_a_word() {
+    let good = closed();
+    let content = std::fs::read(good.path().join("store/sled/db")).unwrap();
+    let mut refused = 0;
+    let damages: [fn(&mut Vec<u8>, usize); 3] = [
+        |content, at| content[at..at + 4096].fill(0),
+        |content, at| content[at + 2000] ^= 16,
+        |content, at| content.truncate(at),
+    ];
+    for (damage, part) in damages.into_iter().flat_map(|damage| (0..10).map(move |part| (damage, part))) {
+        let dir = copy(&good);
+        let mut content = content.clone();
+        let place = content.len() / 4096 * part / 10 * 4096;
+        damage(&mut content, place);
+        std::fs::write(dir.path().join("store/sled/db"), content).unwrap();
+        let all = |db: &store::Db| db.events_in(camera_id(1), at(0), at(10_000));
+        match try_open(&dir).and_then(|store| store.read_blocking(all)) {
+            Ok(events) => assert_eq!(events.len(), 4_000, "what was damaged must have been free space"),
+            Err(error) => {
+                refused += 1;
+                assert_damage(&dir, error);
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
 }
 
 #[test]
 fn an_engine_whose_files_are_gone_is_an_error_and_not_an_empty_store() {
-    let error = opening_after(|sled| std::fs::remove_dir_all(sled).unwrap());
+    let dir = closed();
+    std::fs::remove_dir_all(dir.path().join("store/sled")).unwrap();
+    let error = try_open(&dir).map(drop).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }));
+    assert_damage(&dir, error);
+}
+
+#[test]
+fn an_engine_from_an_old_copy_is_an_error() {
+    let dir = closed();
+    let old = copy(&dir);
+    let store = reopen(&dir);
+    store.urgent_blocking(|db| db.put_event(&event(1, 5_000, 0))).unwrap();
+    drop(store);
+    let (new, old) = (dir.path().join("store/sled"), old.path().join("store/sled"));
+    std::fs::remove_dir_all(&new).unwrap();
+    std::fs::rename(old, new).unwrap();
+    let error = try_open(&dir).map(drop).unwrap_err();
+    assert!(error.to_string().contains("its newest part is gone"), "{error}");
+    assert_damage(&dir, error);
 }

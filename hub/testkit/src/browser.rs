@@ -33,6 +33,8 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts: scripts/setup installs it");
+        // reqwest wants one even for plain HTTP; that another test has installed it is fine.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let driver_url = format!("http://127.0.0.1:{port}");
         crate::wait_for("ChromeDriver listens", Duration::from_secs(20), async || {

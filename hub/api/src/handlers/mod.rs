@@ -15,3 +15,49 @@ use crate::route::Route;
 pub(crate) fn routes() -> Vec<Route<Ctx>> {
     [people::routes(), cameras::routes(), footage::routes(), live::routes(), system::routes()].into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::route::Access;
+
+    #[test]
+    fn the_openapi_document_is_the_one_in_the_documents() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        let document = crate::table().openapi();
+        if std::env::var_os("KEEPSIGHT_BLESS").is_some() {
+            std::fs::write(path, &document).unwrap();
+        }
+        let golden = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(golden == document, "docs/openapi.json differs: run this test with KEEPSIGHT_BLESS=1");
+    }
+
+    #[test]
+    fn access_matrix_open_without_a_session_is_what_the_design_says_and_nothing_else() {
+        let table = crate::table();
+        let mut open: Vec<_> =
+            table.routes().iter().filter(|r| r.access == Access::Open).map(|r| format!("{} {}", r.method, r.path)).collect();
+        open.sort();
+        assert_eq!(
+            open,
+            [
+                "GET /",
+                "GET /api/openapi.json",
+                "GET /app.js",
+                "GET /healthz",
+                "GET /icon.svg",
+                "GET /style.css",
+                "POST /api/v1/claim",
+                "POST /api/v1/sessions",
+            ]
+        );
+    }
+
+    #[test]
+    fn access_matrix_whatever_names_a_camera_asks_for_a_right_on_it() {
+        for route in crate::table().routes() {
+            if route.path.contains("/cameras/{id}") {
+                assert!(matches!(route.access, Access::Camera(_)), "{route:?}");
+            }
+        }
+    }
+}

@@ -42,7 +42,12 @@ async fn without_a_session_only_the_open_routes_answer_anything_but_401() {
     }
     let foreign = ["origin: https://evil.example", "content-type: text/plain", "upgrade: websocket"];
     assert_eq!(hub.send("POST /api/v1/things", &foreign, "{").await.problem(), "not-signed-in");
-    for wrong in ["authorization: Bearer stranger", "authorization: Basic b3duZXI6", "cookie: __Host-keepsight=stranger", "authorization: Bearer "] {
+    for wrong in [
+        "authorization: Bearer stranger",
+        "authorization: Basic b3duZXI6",
+        "cookie: __Host-keepsight=stranger",
+        "authorization: Bearer ",
+    ] {
         assert_eq!(hub.send("GET /api/v1/things", &[wrong], "").await.problem(), "not-signed-in", "{wrong}");
     }
 }
@@ -112,10 +117,14 @@ async fn only_the_hubs_own_names_are_answered_to() {
     let hub = start();
     let port = hub.https.port();
     let own = hub.hub.authority.names().dns[0].clone();
-    for good in [format!("127.0.0.1:{port}"), "localhost".into(), format!("{}.:9", own.to_uppercase()), "[::1]:8443".into()] {
+    for good in
+        [format!("127.0.0.1:{port}"), "localhost".into(), format!("{}.:9", own.to_uppercase()), "[::1]:8443".into()]
+    {
         assert_eq!(hub.send("GET /healthz", &[&format!("host: {good}")], "").await.status, 200, "{good}");
     }
-    for bad in ["evil.example", "evil.example:443", "192.168.77.7", "localhost.evil.example", "localhost@evil.example", ""] {
+    for bad in
+        ["evil.example", "evil.example:443", "192.168.77.7", "localhost.evil.example", "localhost@evil.example", ""]
+    {
         for path in ["/healthz", "/", "/api/v1/things"] {
             let answer = hub.send(&format!("GET {path}"), &[&format!("host: {bad}")], "").await;
             assert_eq!((answer.status, answer.problem().as_str()), (421, "wrong-host"), "{bad}");
@@ -221,7 +230,12 @@ async fn queries_are_decoded_and_bad_ones_named() {
 #[tokio::test]
 async fn every_answer_has_the_headers_that_protect_it() {
     let hub = start();
-    for (request, headers) in [("GET /", &[][..]), ("GET /api/v1/things", &[COOKIE]), ("GET /api/v1/nothing", &[]), ("GET /healthz", &["host: evil"])] {
+    for (request, headers) in [
+        ("GET /", &[][..]),
+        ("GET /api/v1/things", &[COOKIE]),
+        ("GET /api/v1/nothing", &[]),
+        ("GET /healthz", &["host: evil"]),
+    ] {
         let answer = hub.send(request, headers, "").await;
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -245,7 +259,9 @@ async fn the_page_is_whole_and_asked_for_again_only_when_it_changed() {
         assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", Some(etag.as_str())), "{tag}");
     }
     assert_eq!(hub.send("GET /", &["if-none-match: \"other\""], "").await.status, 200);
-    for (file, content_type) in [("/app.js", "text/javascript"), ("/style.css", "text/css"), ("/icon.svg", "image/svg+xml")] {
+    for (file, content_type) in
+        [("/app.js", "text/javascript"), ("/style.css", "text/css"), ("/icon.svg", "image/svg+xml")]
+    {
         assert!(page.body.contains(&format!("\"{file}\"")), "the page names {file}");
         let answer = hub.send(&format!("GET {file}"), &[], "").await;
         assert_eq!(answer.status, 200);
@@ -276,7 +292,10 @@ async fn the_openapi_document_is_what_is_served() {
     assert_eq!(document["components"]["schemas"]["Thing"]["properties"]["name"]["type"], "string");
     assert!(document["components"]["schemas"]["Problem"]["properties"]["remedy"].is_object());
     let list = &document["paths"]["/api/v1/things"]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-    assert_eq!((list["type"].as_str(), list["items"]["$ref"].as_str()), (Some("array"), Some("#/components/schemas/Thing")));
+    assert_eq!(
+        (list["type"].as_str(), list["items"]["$ref"].as_str()),
+        (Some("array"), Some("#/components/schemas/Thing"))
+    );
     let parameters = &document["paths"]["/api/v1/cameras/{id}/playback"]["get"]["parameters"];
     assert_eq!((parameters[0]["in"].as_str(), parameters[1]["name"].as_str()), (Some("path"), Some("from")));
 }

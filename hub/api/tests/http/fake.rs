@@ -91,8 +91,12 @@ struct Thing {
 
 fn routes() -> Vec<Route<FakeHub>> {
     vec![
-        Route::post("/api/v1/open", Access::Open, "Takes anything from anybody.", keep).takes::<Thing>().body_bytes(1000),
-        Route::get("/api/v1/things", Access::Session, "Lists things.", list).answers_list::<Thing>("The things.").local(),
+        Route::post("/api/v1/open", Access::Open, "Takes anything from anybody.", keep)
+            .takes::<Thing>()
+            .body_bytes(1000),
+        Route::get("/api/v1/things", Access::Session, "Lists things.", list)
+            .answers_list::<Thing>("The things.")
+            .local(),
         Route::post("/api/v1/things", Access::Owner, "Keeps a thing.", keep)
             .takes::<Thing>()
             .body_bytes(1000)
@@ -189,7 +193,8 @@ pub fn start_with(limits: Limits, clock: SharedClock) -> Running {
     let plain = Plain::new(&authority, addresses.0.port());
     let (tls, granted, hidden) = (authority.server_config().unwrap(), CameraId::new(&*clock), CameraId::new(&*clock));
     let (slow, shutdown) = (Semaphore::new(0), Shutdown::new());
-    let hub = FakeHub(Arc::new(Inner { clock, authority, granted, hidden, slow, waiting: AtomicUsize::new(0), shutdown }));
+    let hub =
+        FakeHub(Arc::new(Inner { clock, authority, granted, hidden, slow, waiting: AtomicUsize::new(0), shutdown }));
     let table = Arc::new(Table::new(routes()));
     let server = Server::start(Options {
         hub: hub.clone(),
@@ -257,7 +262,9 @@ impl Running {
             lines.push(format!("host: {}", self.https));
         }
         lines.extend(headers.iter().map(|header| (*header).to_owned()));
-        if !body.is_empty() && !headers.iter().any(|h| h.starts_with("transfer-encoding") || h.starts_with("content-length")) {
+        if !body.is_empty()
+            && !headers.iter().any(|h| h.starts_with("transfer-encoding") || h.starts_with("content-length"))
+        {
             lines.push(format!("content-length: {}", body.len()));
         }
         if !headers.iter().any(|header| header.starts_with("connection:")) {

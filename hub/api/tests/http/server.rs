@@ -32,7 +32,8 @@ async fn http2_serves_several_requests_over_one_connection() {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let get = |path: &str| {
-        let request = http::Request::get(format!("https://{}{path}", hub.https)).header("authorization", "Bearer owner");
+        let request =
+            http::Request::get(format!("https://{}{path}", hub.https)).header("authorization", "Bearer owner");
         let answer = sender.clone().send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap());
         async {
             let answer = answer.await.unwrap();
@@ -127,18 +128,30 @@ async fn the_plain_port_hands_out_the_certificate_and_shows_the_way() {
     };
     let authority = &hub.hub.authority;
     let page = send("GET /", "127.0.0.1").await;
-    assert!(page.body.contains(&authority.fingerprint_words().join(" ")) && page.body.contains(&authority.fingerprint_sha256()));
+    assert!(
+        page.body.contains(&authority.fingerprint_words().join(" "))
+            && page.body.contains(&authority.fingerprint_sha256())
+    );
     let ca = send("GET /ca.pem", "anything").await;
-    assert_eq!((ca.body.as_str(), ca.header("content-type")), (authority.root_pem(), Some("application/x-x509-ca-cert")));
+    assert_eq!(
+        (ca.body.as_str(), ca.header("content-type")),
+        (authority.root_pem(), Some("application/x-x509-ca-cert"))
+    );
     let profile = send("GET /ca.mobileconfig", "anything").await;
     assert_eq!(profile.header("content-type"), Some("application/x-apple-aspen-config"));
     assert_eq!(profile.body, authority.ios_profile());
     let (port, own) = (hub.https.port(), authority.names().dns[0].clone());
-    for (host, to) in [("127.0.0.1:80", "127.0.0.1"), ("[::1]", "[::1]"), ("LOCALHOST", "localhost"), ("evil.example", own.as_str())] {
+    for (host, to) in
+        [("127.0.0.1:80", "127.0.0.1"), ("[::1]", "[::1]"), ("LOCALHOST", "localhost"), ("evil.example", own.as_str())]
+    {
         let answer = send("GET /api/v1/cameras?x=1", host).await;
         let to = format!("https://{to}:{port}/api/v1/cameras?x=1");
         assert_eq!((answer.status, answer.header("location")), (308, Some(to.as_str())), "{host}");
     }
+    // The page's own link leads to the hub's page.
+    assert!(page.body.contains("href=\"/open\""));
+    let answer = send("GET /open", "localhost").await;
+    assert_eq!(answer.header("location"), Some(format!("https://localhost:{port}/").as_str()));
     assert_eq!(send("POST /api/v1/claim", "127.0.0.1").await.status, 405);
 }
 
@@ -321,7 +334,9 @@ async fn nonsense_is_refused_and_harms_nobody() {
         format!("GET / HTTP/1.1\r\n{host}bad header\r\n\r\n"),
         format!("POST /api/v1/open HTTP/1.1\r\n{host}content-length: -1\r\n\r\n"),
         format!("POST /api/v1/open HTTP/1.1\r\n{host}content-length: 1\r\ncontent-length: 2\r\n\r\nab"),
-        format!("POST /api/v1/open HTTP/1.1\r\n{host}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"),
+        format!(
+            "POST /api/v1/open HTTP/1.1\r\n{host}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+        ),
     ] {
         let mut stream = hub.connect().await;
         stream.write_all(bytes.as_bytes()).await.unwrap();

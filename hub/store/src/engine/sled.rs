@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -146,7 +147,7 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
 fn wait_for_lock(dir: &Path) -> Result<(), EngineError> {
     let file = match File::open(dir.join("db")) {
         Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(EngineError::Io(e)),
     };
     match Flock::lock(file, FlockArg::LockExclusive) {
@@ -161,6 +162,10 @@ fn wait_for_lock(dir: &Path) -> Result<(), EngineError> {
 impl From<sled::Error> for EngineError {
     fn from(e: sled::Error) -> Self {
         match e {
+            // It reads past the end of its file, or what it finds there is not what it wrote.
+            sled::Error::Io(e) if matches!(e.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
+                EngineError::Damaged(e.to_string())
+            }
             sled::Error::Io(e) => EngineError::Io(e),
             sled::Error::Corruption { at, .. } => EngineError::Damaged(format!("at {at:?}")),
             sled::Error::CollectionNotFound(_) => EngineError::Damaged("a tree is missing".to_owned()),
