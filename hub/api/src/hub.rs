@@ -187,11 +187,8 @@ impl Hub for Ctx {
 
     async fn rights(&self, session: &Session, camera: CameraId) -> Result<Option<Rights>, ApiError> {
         let (principal, owner, now) = (session.principal.id, session.is_owner(), self.parts.clock.wall());
-        let found = self
-            .parts
-            .store
-            .read(move |db| Ok((db.camera(camera)?.is_some(), db.grant(principal, camera)?)))
-            .await?;
+        let found =
+            self.parts.store.read(move |db| Ok((db.camera(camera)?.is_some(), db.grant(principal, camera)?))).await?;
         Ok(match found {
             (false, _) => None,
             (true, _) if owner => Some(Rights::ALL),

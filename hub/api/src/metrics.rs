@@ -41,13 +41,21 @@ struct Camera {
 }
 
 /// The hub's state as Prometheus text.
-pub(crate) fn text(metrics: &Metrics, cameras: &[(store::Camera, Option<CameraStatus>)], now: base::Timestamp) -> String {
+pub(crate) fn text(
+    metrics: &Metrics,
+    cameras: &[(store::Camera, Option<CameraStatus>)],
+    now: base::Timestamp,
+) -> String {
     let mut registry = Registry::with_prefix("keepsight");
     let recording = Family::<Camera, Gauge>::default();
     let pictures = Family::<Camera, Counter>::default();
     let failures = Family::<Camera, Counter>::default();
     let behind = Family::<Camera, Gauge<f64, AtomicU64>>::default();
-    registry.register("camera_recording", "1 if the camera's footage reached the disk within the last seconds", recording.clone());
+    registry.register(
+        "camera_recording",
+        "1 if the camera's footage reached the disk within the last seconds",
+        recording.clone(),
+    );
     registry.register("camera_pictures", "Pictures that arrived since the hub started", pictures.clone());
     registry.register("camera_failures", "Connections lost or refused since the hub started", failures.clone());
     registry.register("camera_unsynced_seconds", "Age of the newest footage that is surely on disk", behind.clone());

@@ -91,7 +91,20 @@ impl Player {
         let offset_90k = -first.start_90k;
         let footage = footage.clone();
         let first = Some(first);
-        Ok(Self { footage, viewer, camera, rest, reader, segment, offset_90k, filled_90k: 0, sequence: 0, first, start, to })
+        Ok(Self {
+            footage,
+            viewer,
+            camera,
+            rest,
+            reader,
+            segment,
+            offset_90k,
+            filled_90k: 0,
+            sequence: 0,
+            first,
+            start,
+            to,
+        })
     }
 
     /// Wall-clock time of the first picture.

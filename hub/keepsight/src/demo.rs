@@ -56,13 +56,17 @@ pub async fn demo(unclaimed: bool) -> Result<(), Problem> {
         out::text(&format!("Claim token: {}", &*token))?;
     } else {
         let password = Password::four_words();
-        hub.claim(OWNER, Password::new(password.to_string()).map_err(|e| Problem::with(ProblemKind::Internal, e))?).await?;
+        hub.claim(OWNER, Password::new(password.to_string()).map_err(|e| Problem::with(ProblemKind::Internal, e))?)
+            .await?;
         out::text(&format!("Name: {OWNER}"))?;
         out::text(&format!("Password: {}", &*password))?;
         add(&hub, &cameras).await?;
     }
     out::text(&format!("Certificate: {}", folder.path().join("data/root.pem").display()))?;
-    out::text(&format!("Your browser will warn until it trusts that certificate ({}).", hub.authority().fingerprint_words().join(" ")))?;
+    out::text(&format!(
+        "Your browser will warn until it trusts that certificate ({}).",
+        hub.authority().fingerprint_words().join(" ")
+    ))?;
     if unclaimed {
         out::text("Claim the hub on its page; then the cameras below can be added there:")?;
         for camera in cameras.addresses() {

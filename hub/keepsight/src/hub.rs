@@ -76,7 +76,8 @@ impl Hub {
         let addresses = tls::local_addresses().unwrap_or_default();
         let authority = Arc::new(tls::Authority::open_or_create(&secrets, id, clock.clone(), &addresses)?);
         // For people who want to trust the hub by hand; the set-up page serves the same.
-        base::fs::write_atomic(&data.join("root.pem"), authority.root_pem().as_bytes(), 0o644).map_err(|e| file_problem(&e))?;
+        base::fs::write_atomic(&data.join("root.pem"), authority.root_pem().as_bytes(), 0o644)
+            .map_err(|e| file_problem(&e))?;
 
         let (report, reports) = mpsc::unbounded_channel();
         let notify = Box::new(move |kept| {

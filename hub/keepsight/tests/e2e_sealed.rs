@@ -89,7 +89,10 @@ async fn e2e_nothing_readable_lies_on_the_disk_and_the_keys_open_everything() {
     let film = home.scratch("by-age.mp4");
     age(&["-d", "-i", text(&key_file), "-o", text(&film), text(&first)]);
     let shown = pictures::decode(&film);
-    assert!(shown.len() > 20 && shown.iter().all(|p| p.mark.is_some_and(|m| m.camera == 1)), "the first camera's pictures");
+    assert!(
+        shown.len() > 20 && shown.iter().all(|p| p.mark.is_some_and(|m| m.camera == 1)),
+        "the first camera's pictures"
+    );
 
     // The system card is dead: only the footage and the kit are left.
     std::fs::remove_dir_all(&data).unwrap();

@@ -62,3 +62,9 @@ function playbackMark() {
   const video = document.querySelector('video[data-kind=playback]');
   return video && video.currentTime > 0.2 ? readMark(video) : null;
 }
+// Slides a camera's last hour to some seconds before the page had drawn it, as a thumb does.
+function playBack(index, secondsAgo) {
+  const input = document.querySelectorAll('#cameras article')[index].querySelector('.hour input');
+  input.value = 3600 - secondsAgo;
+  input.dispatchEvent(new Event('change', { bubbles: true }));
+}

@@ -15,7 +15,7 @@ pub fn init_segment(video: &VideoConfig, audio: Option<&AudioConfig>) -> InitSeg
     boxed(&mut out, b"moov", |b| {
         full(b, b"mvhd", 0, 0, |b| {
             u32s(b, &[0, 0, VIDEO_TIMESCALE, 0, 0x0001_0000]); // created, modified, timescale, duration, rate
-            b.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]); // volume, reserved
+            b.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]); // volume, reserved
             matrix(b);
             u32s(b, &[0, 0, 0, 0, 0, 0, Track::Audio.id() + 1]); // pre_defined, next_track_ID
         });

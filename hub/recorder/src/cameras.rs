@@ -249,9 +249,9 @@ impl Recorder {
     pub async fn probe(&self, source: NewSource) -> Result<media::Probe, RecorderError> {
         let row = source.row()?;
         let source = connect_to(&row, source.password)?;
-        media::probe(&source, &self.0.clock, &media::Options::default()).await.map_err(|end| {
-            RecorderError::Refused(end.problem().unwrap_or_else(|| ProblemKind::ShuttingDown.into()))
-        })
+        media::probe(&source, &self.0.clock, &media::Options::default())
+            .await
+            .map_err(|end| RecorderError::Refused(end.problem().unwrap_or_else(|| ProblemKind::ShuttingDown.into())))
     }
 
     /// Adds a camera: keys first, sealed to the recovery kit on the footage disk and wrapped for every owner, then it is

@@ -45,8 +45,7 @@ pub(crate) async fn current(inner: &Inner, camera: CameraId) -> Result<EpochPubl
 /// them; wrapped for every principal who was granted the camera. The secrets are gone when this returns.
 async fn make(inner: &Inner, camera: CameraId) -> Result<(Epoch, Vec<(PrincipalId, WrappedKey)>), RecorderError> {
     let now = inner.clock.wall();
-    let (claim, holders) =
-        inner.store.read(move |db| Ok((db.hub_row()?.claim, holders(db, camera, now)?))).await?;
+    let (claim, holders) = inner.store.read(move |db| Ok((db.hub_row()?.claim, holders(db, camera, now)?))).await?;
     let claim = claim.ok_or(ProblemKind::NotClaimed)?;
     let id = EpochId::new(&*inner.clock);
     let secrets = EpochSecrets::generate(id, camera);

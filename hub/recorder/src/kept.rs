@@ -88,9 +88,10 @@ fn supervisor(inner: &Inner, tracks: &mut HashMap<CameraId, Track>, told: Told) 
             }
             match &track.gap {
                 // What lasts goes on with its first reason, but for these two, which end where another begins.
-                Some(gap) if gap.reason != reason && [gap.reason, reason].iter().any(|r| {
-                    matches!(r, GapReason::HubDown | GapReason::Paused)
-                }) => {
+                Some(gap)
+                    if gap.reason != reason
+                        && [gap.reason, reason].iter().any(|r| matches!(r, GapReason::HubDown | GapReason::Paused)) =>
+                {
                     track.end_gap(inner, now);
                     track.begin_gap(inner, camera, now, reason);
                 }
@@ -133,14 +134,17 @@ fn writer(inner: &Inner, tracks: &mut HashMap<CameraId, Track>, kept: Kept) {
             put(inner, segment);
         }
         Kept::Dropped { camera, stream, from, to } => {
-            put_gap(inner, Gap {
-                id: GapId::new(&*inner.clock),
-                camera,
-                stream,
-                start: from,
-                end: Some(to),
-                reason: GapReason::DiskError,
-            });
+            put_gap(
+                inner,
+                Gap {
+                    id: GapId::new(&*inner.clock),
+                    camera,
+                    stream,
+                    start: from,
+                    end: Some(to),
+                    reason: GapReason::DiskError,
+                },
+            );
         }
         Kept::Failed { camera, error, .. } => {
             tracing::error!(%camera, error = &error as &dyn std::error::Error, "footage cannot be written");

@@ -43,7 +43,11 @@ impl Passwords {
         Ok(Self(dir))
     }
 
-    pub(crate) fn load(&self, camera: CameraId, stream: StreamName) -> Result<Option<Zeroizing<String>>, PasswordError> {
+    pub(crate) fn load(
+        &self,
+        camera: CameraId,
+        stream: StreamName,
+    ) -> Result<Option<Zeroizing<String>>, PasswordError> {
         let mut file = self.read(camera)?;
         Ok(file.of(stream).take().map(Zeroizing::new))
     }

@@ -78,7 +78,8 @@ impl LiveRing {
     /// An empty ring, gated for an epoch.
     pub fn new(camera: CameraId, epoch: &EpochPublic) -> Self {
         let gate = Gate::new(&epoch.live, camera);
-        let state = State { gate, generation: 0, init: None, zero: Timestamp::UNIX_EPOCH, units: VecDeque::new(), bytes: 0 };
+        let state =
+            State { gate, generation: 0, init: None, zero: Timestamp::UNIX_EPOCH, units: VecDeque::new(), bytes: 0 };
         Self { state: Mutex::new(state), news: broadcast::channel(MAX_LAG_UNITS).0 }
     }
 

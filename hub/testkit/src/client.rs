@@ -8,8 +8,8 @@ use base::{Clock, SystemClock, Timestamp};
 use bytes::Bytes;
 use futures::StreamExt;
 use http::Method;
-use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -44,8 +44,9 @@ impl Answer {
     /// # Panics
     /// If it is not.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|e| panic!("not JSON ({e}), status {}: {}", self.status, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| {
+            panic!("not JSON ({e}), status {}: {}", self.status, String::from_utf8_lossy(&self.body))
+        })
     }
     /// The body, if the status is the expected one.
     ///

@@ -131,7 +131,10 @@ impl HubProcess {
         let mut hub = HubProcess { process };
         crate::wait_for("the hub answers", Duration::from_secs(20), async || {
             if let Some(status) = hub.process.try_wait().expect("a child can be waited for") {
-                panic!("the hub ended ({status}): {}", std::fs::read_to_string(home.scratch("hub.log")).unwrap_or_default());
+                panic!(
+                    "the hub ended ({status}): {}",
+                    std::fs::read_to_string(home.scratch("hub.log")).unwrap_or_default()
+                );
             }
             tokio::net::TcpStream::connect(("127.0.0.1", home.port)).await.is_ok()
         })

@@ -16,7 +16,8 @@ pub async fn member(hub: &TestHub, name: &str) -> Client {
     let password = Password::new(PASSWORD.to_owned()).expect("it is short enough").derive(&params);
     let now = SystemClock.wall();
     let id = PrincipalId::new(&SystemClock);
-    let member = Principal { id, name: name.to_owned(), role: Role::Member, recipient: identity.recipient(), created: now };
+    let member =
+        Principal { id, name: name.to_owned(), role: Role::Member, recipient: identity.recipient(), created: now };
     let secret = Secret {
         id: SecretId::new(&SystemClock),
         principal: id,

@@ -53,9 +53,8 @@ pub fn probe(file: &Path) -> Probe {
         times
     };
     let video = json["streams"].as_array().into_iter().flatten().find(|s| s["codec_type"] == "video");
-    let size = video.map_or((0, 0), |v| {
-        (v["width"].as_u64().unwrap_or(0) as u32, v["height"].as_u64().unwrap_or(0) as u32)
-    });
+    let size =
+        video.map_or((0, 0), |v| (v["width"].as_u64().unwrap_or(0) as u32, v["height"].as_u64().unwrap_or(0) as u32));
     Probe { video_s: times("video"), audio_s: times("audio"), size, complaints }
 }
 

@@ -34,9 +34,14 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
             .takes::<ChangeCamera>()
             .answers::<CameraJson>(200, "The camera as it is now.")
             .local(),
-        Route::delete("/api/v1/cameras/{id}", Access::Camera(Right::Manage), "Removes a camera; its footage stays until its room is needed.", remove)
-            .answers_with(204, "Removed.", None)
-            .local(),
+        Route::delete(
+            "/api/v1/cameras/{id}",
+            Access::Camera(Right::Manage),
+            "Removes a camera; its footage stays until its room is needed.",
+            remove,
+        )
+        .answers_with(204, "Removed.", None)
+        .local(),
     ]
 }
 

@@ -21,7 +21,11 @@ const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(31 * 24);
 
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     let span = |route: Route<Ctx>| {
-        route.query("from", true, "RFC 3339, inclusive").query("to", true, "RFC 3339, exclusive; at most 31 days after from")
+        route.query("from", true, "RFC 3339, inclusive").query(
+            "to",
+            true,
+            "RFC 3339, exclusive; at most 31 days after from",
+        )
     };
     vec![
         span(Route::get(
@@ -37,7 +41,11 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
             "Footage from the key picture at or before `from`, to the next gap over 1 s or change of parameters.",
             play,
         ))
-        .answers_with(200, "Fragmented MP4. Keepsight-Start: time of its first picture; Keepsight-Next: where to go on.", Some("video/mp4")),
+        .answers_with(
+            200,
+            "Fragmented MP4. Keepsight-Start: time of its first picture; Keepsight-Next: where to go on.",
+            Some("video/mp4"),
+        ),
         Route::post(
             "/api/v1/cameras/{id}/key",
             Access::Camera(Right::Export),
@@ -115,7 +123,14 @@ async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError>
     Ok(reply::json(&Timeline {
         segments: segments
             .into_iter()
-            .map(|s| SegmentJson { id: s.id, start: s.start, end: s.end, stream: s.stream, bytes: s.bytes, details: s.details })
+            .map(|s| SegmentJson {
+                id: s.id,
+                start: s.start,
+                end: s.end,
+                stream: s.stream,
+                bytes: s.bytes,
+                details: s.details,
+            })
             .collect(),
         gaps: gaps
             .into_iter()
@@ -134,9 +149,10 @@ async fn play(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let stretch = Stretch::find(&segments, from, to).ok_or(ProblemKind::NoFootage)?;
     let next = stretch.next;
     let footage = hub.parts.footage.clone();
-    let player = tokio::task::spawn_blocking(move || playback::Player::open(&footage, viewer, camera, stretch, from, to))
-        .await
-        .map_err(ApiError::internal)??;
+    let player =
+        tokio::task::spawn_blocking(move || playback::Player::open(&footage, viewer, camera, stretch, from, to))
+            .await
+            .map_err(ApiError::internal)??;
     let mut headers = HeaderMap::new();
     let time = |t: Timestamp| HeaderValue::from_str(&t.to_string()).map_err(ApiError::internal);
     headers.insert(HeaderName::from_static("keepsight-start"), time(player.start())?);
@@ -165,7 +181,7 @@ async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiErro
         return Err(ProblemKind::NotAllowed.into());
     };
     let password = derive(&hub, body.password, params).await?;
-    if !secret.is_some_and(|s| password.unlock(&s.sealed).is_ok()) {
+    if secret.is_none_or(|s| password.unlock(&s.sealed).is_err()) {
         return Err(ProblemKind::WrongPassword.into());
     }
     attempt.succeeded();
@@ -190,7 +206,8 @@ async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiErro
 /// Camera, viewer and span of a request.
 async fn asked(hub: &Ctx, request: Request<Ctx>) -> Result<(CameraId, Viewer, Timestamp, Timestamp), ApiError> {
     let camera: CameraId = request.id("id")?;
-    let time = |name| request.query.text(name).and_then(|text| text.parse::<Timestamp>().ok()).ok_or(ProblemKind::BadInterval);
+    let time =
+        |name| request.query.text(name).and_then(|text| text.parse::<Timestamp>().ok()).ok_or(ProblemKind::BadInterval);
     let (from, to) = (time("from")?, time("to")?);
     if from >= to || to.duration_since(from) > LONGEST {
         return Err(ProblemKind::BadInterval.into());
@@ -251,4 +268,3 @@ async fn segments(
     // A guess may have reached into the span where the truth does not.
     Ok((found.into_iter().filter(|s| s.end > from).collect(), viewer))
 }
-

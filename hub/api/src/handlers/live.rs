@@ -63,7 +63,8 @@ async fn show(hub: Ctx, mut stream: LiveStream, socket: WebSocket) {
         let messages = match item {
             None => break,
             Some(LiveItem::Init { init, start }) => {
-                let text = LiveStart { codecs: init.codecs(), width: init.video.width, height: init.video.height, start };
+                let text =
+                    LiveStart { codecs: init.codecs(), width: init.video.width, height: init.video.height, start };
                 let text = serde_json::to_string(&text).unwrap_or_default();
                 let binary = Message::binary(init.bytes.clone());
                 shown = Some(Shown { init, first: None, sequence: 0 });

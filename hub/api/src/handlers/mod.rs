@@ -13,7 +13,10 @@ use crate::route::Route;
 
 /// Every route of the hub.
 pub(crate) fn routes() -> Vec<Route<Ctx>> {
-    [people::routes(), cameras::routes(), footage::routes(), live::routes(), system::routes()].into_iter().flatten().collect()
+    [people::routes(), cameras::routes(), footage::routes(), live::routes(), system::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]
@@ -22,20 +25,18 @@ mod tests {
 
     #[test]
     fn the_openapi_document_is_the_one_in_the_documents() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
-        let document = crate::table().openapi();
-        if std::env::var_os("KEEPSIGHT_BLESS").is_some() {
-            std::fs::write(path, &document).unwrap();
-        }
-        let golden = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(golden == document, "docs/openapi.json differs: run this test with KEEPSIGHT_BLESS=1");
+        crate::openapi::check_golden(&crate::table().openapi());
     }
 
     #[test]
     fn access_matrix_open_without_a_session_is_what_the_design_says_and_nothing_else() {
         let table = crate::table();
-        let mut open: Vec<_> =
-            table.routes().iter().filter(|r| r.access == Access::Open).map(|r| format!("{} {}", r.method, r.path)).collect();
+        let mut open: Vec<_> = table
+            .routes()
+            .iter()
+            .filter(|r| r.access == Access::Open)
+            .map(|r| format!("{} {}", r.method, r.path))
+            .collect();
         open.sort();
         assert_eq!(
             open,

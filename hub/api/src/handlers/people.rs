@@ -19,18 +19,29 @@ const MAX_NAME_CHARS: usize = 64;
 
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     vec![
-        Route::post("/api/v1/claim", Access::Open, "Makes the first person who proves physical access the owner.", claim)
-            .takes::<ClaimBody>()
-            .answers::<Claimed>(201, "The owner is signed in; the recovery kit, shown this once."),
+        Route::post(
+            "/api/v1/claim",
+            Access::Open,
+            "Makes the first person who proves physical access the owner.",
+            claim,
+        )
+        .takes::<ClaimBody>()
+        .answers::<Claimed>(201, "The owner is signed in; the recovery kit, shown this once."),
         Route::post("/api/v1/sessions", Access::Open, "Signs in.", sign_in)
             .takes::<SignIn>()
             .answers::<Device>(201, "Signed in: the cookie is the session."),
         Route::get("/api/v1/sessions", Access::Session, "Lists your devices that are signed in.", devices)
             .answers_list::<Device>("Your devices."),
-        Route::delete("/api/v1/sessions/current", Access::Session, "Signs out.", sign_out)
-            .answers_with(204, "Signed out.", None),
-        Route::delete("/api/v1/sessions/{id}", Access::Session, "Signs one of your devices out.", revoke)
-            .answers_with(204, "Signed out.", None),
+        Route::delete("/api/v1/sessions/current", Access::Session, "Signs out.", sign_out).answers_with(
+            204,
+            "Signed out.",
+            None,
+        ),
+        Route::delete("/api/v1/sessions/{id}", Access::Session, "Signs one of your devices out.", revoke).answers_with(
+            204,
+            "Signed out.",
+            None,
+        ),
     ]
 }
 

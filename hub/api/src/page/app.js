@@ -3,7 +3,7 @@
 const $ = (selector, inside = document) => inside.querySelector(selector);
 const HOUR_MS = 3600_000;
 const STATES = {
-  waiting: 'Waits until the hub has an owner', connecting: 'Connecting…', recording: 'Recording',
+  connecting: 'Connecting…', recording: 'Recording',
   stalled: 'Connected, but it sends no pictures', unauthorised: 'It refuses the user name or the password',
   unreachable: 'It does not answer', unsupported: 'Its pictures cannot be recorded',
   not_writing: 'Pictures arrive, but the disk does not take them', paused: 'Paused',
