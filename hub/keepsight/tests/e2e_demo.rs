@@ -39,10 +39,10 @@ async fn e2e_the_demo_records_four_cameras_and_its_page_plays() {
         let line = lines.next().expect("the demo goes on printing").expect("text");
         printed += &line;
         printed.push('\n');
-        if let Some((key, value)) = line.split_once(": ") {
-            if key.trim() == name {
-                return value.trim().to_owned();
-            }
+        if let Some((key, value)) = line.split_once(": ")
+            && key.trim() == name
+        {
+            return value.trim().to_owned();
         }
     };
     let address = field("On this machine");
