@@ -85,7 +85,7 @@ impl Hub {
         });
         let keeper = Keeper::start(disk, clock.clone(), id, boot, notify);
         let keeper = Arc::new(keeper.map_err(|e| Problem::with(ProblemKind::Internal, e))?);
-        let (recorder, recovered) = Recorder::start(recorder::Parts {
+        let recorder = Recorder::start(recorder::Parts {
             store: store.clone(),
             footage: footage.clone(),
             keeper: keeper.clone(),
@@ -96,10 +96,6 @@ impl Hub {
             shutdown: shutdown.clone(),
         })
         .await?;
-        if recovered.found_anything() {
-            tracing::info!(?recovered, "found what was left open");
-        }
-
         let ctx = Ctx::new(ApiParts {
             hub: id,
             clock: clock.clone(),

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
 use crate::cameras::connect_to;
-use crate::kept::Told;
+use crate::kept::Message;
+use crate::ledger::Told;
 use crate::ring::LiveRing;
 
 /// No picture for so long and the connection is given up.
@@ -125,7 +126,10 @@ impl Shared {
     /// The disk did not take the footage.
     pub(crate) fn not_writing(&self, detail: String) {
         let mut s = self.lock();
-        self.set(&mut s, CameraState::NotWriting, Some(detail));
+        // What fails while the last segment of a paused or lost camera is closed says nothing of the camera.
+        if s.state == CameraState::Recording {
+            self.set(&mut s, CameraState::NotWriting, Some(detail));
+        }
     }
 
     /// A connection is tried. States that say why the last one failed stay until it works.
@@ -162,7 +166,7 @@ pub(crate) struct Supervisor {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) clock: SharedClock,
     pub(crate) shutdown: Shutdown,
-    pub(crate) told: mpsc::UnboundedSender<Told>,
+    pub(crate) told: mpsc::UnboundedSender<Message>,
     /// The last connection.
     pub(crate) connection: Option<ConnectionId>,
 }
@@ -254,7 +258,7 @@ impl Supervisor {
 
     fn tell(&self, reason: GapReason) {
         let told = Told::Lost { camera: self.shared.id, connection: self.connection, reason };
-        let _ = self.told.send(told); // nobody listens only while the hub stops
+        let _ = self.told.send(Message::Told(told)); // nobody listens only while the hub stops
     }
 }
 

@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use base::clock::SharedClock;
-use base::footage::StreamName;
+use base::footage::{SegmentInfo, StreamName};
 use base::fs::FsError;
 use base::{CameraId, Problem, ProblemKind, Shutdown};
 use footage::{Footage, Keeper, Kept};
 use media::Source;
-use store::{Camera, Store, StoreError, StreamSource};
+use store::{Camera, Gap, Store, StoreError, StreamSource};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
-use crate::kept::Told;
+use crate::kept::Message;
+use crate::ledger::Told;
 use crate::passwords::{PasswordError, Passwords};
-use crate::recover::Recovered;
 use crate::ring::LiveRing;
 use crate::{epochs, kept, recover};
 
+/// A camera that could not be started is tried again so often.
+const BEGIN_AGAIN: Duration = Duration::from_secs(10);
 /// Longest name, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -101,13 +104,23 @@ pub struct SourceChange {
 }
 
 impl SourceChange {
-    /// Changes a row; gives back the change of the password.
+    /// Changes a row; gives back the change of the password. A password goes to the host it was given for: with another
+    /// one, and without a new password, there is none.
     fn apply(self, row: &mut StreamSource) -> Result<Option<Option<Zeroizing<String>>>, RecorderError> {
         let url = self.url.unwrap_or_else(|| row.url.clone());
         let username = self.username.unwrap_or_else(|| row.username.clone());
-        *row = NewSource { url, username, password: None }.row()?;
-        Ok(self.password)
+        let new = NewSource { url, username, password: None }.row()?;
+        let elsewhere = authority(&new.url) != authority(&row.url);
+        *row = new;
+        Ok(self.password.or(elsewhere.then_some(None)))
     }
+}
+
+/// Host and port of an address.
+fn authority(url: &str) -> Option<(String, Option<u16>)> {
+    let source = Source::parse(url, None).ok()?;
+    let address = source.address();
+    Some((address.host_str()?.to_owned(), address.port()))
 }
 
 /// What a person may change of a camera. What is `None` stays.
@@ -163,7 +176,7 @@ pub(crate) struct Inner {
     running: Mutex<BTreeMap<CameraId, Arc<Running>>>,
     /// Held over every change of the cameras, so that two changes of one camera come after one another.
     changes: tokio::sync::Mutex<()>,
-    told: mpsc::UnboundedSender<Told>,
+    told: mpsc::UnboundedSender<Message>,
     max_cameras: usize,
 }
 
@@ -177,8 +190,8 @@ pub(crate) struct Running {
 }
 
 impl Recorder {
-    /// Finds what a crash left behind and starts every camera.
-    pub async fn start(parts: Parts) -> Result<(Recorder, Recovered), RecorderError> {
+    /// Starts every camera. What a crash left in the footage tree is found beside them, not before.
+    pub async fn start(parts: Parts) -> Result<Recorder, RecorderError> {
         let (told, reports_of_cameras) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             passwords: Passwords::in_folder(&parts.secrets)?,
@@ -192,16 +205,21 @@ impl Recorder {
             told,
             max_cameras: parts.max_cameras,
         });
-        let recovered = recover::recover(&inner).await?;
+        let cut = recover::cut_short(&inner).await?;
         tokio::spawn(kept::follow(inner.clone(), parts.reports, reports_of_cameras));
         for camera in inner.store.read(|db| db.cameras()).await? {
-            let id = camera.id;
-            if let Err(e) = inner.begin(camera).await {
-                // One camera's trouble must not keep the others from being recorded.
-                tracing::error!(camera = %id, error = &e as &dyn std::error::Error, "cannot be started");
+            if let Err(e) = inner.begin(&camera).await {
+                // One camera's trouble must not keep the others from being recorded; it is tried again.
+                tracing::error!(camera = %camera.id, error = &e as &dyn std::error::Error, "cannot be started");
+                tokio::spawn(begin_again(inner.clone(), camera.id));
             }
         }
-        Ok((Recorder(inner), recovered))
+        let beside = inner.clone();
+        tokio::task::spawn_blocking(move || match recover::compare(&beside) {
+            Ok(compared) => tracing::info!(cut, ?compared, "the footage folder was compared with its index"),
+            Err(e) => tracing::error!(error = &e as &dyn std::error::Error, "the footage folder was not compared"),
+        });
+        Ok(Recorder(inner))
     }
 
     /// Stops every camera in order. The footage writer still has to be stopped.
@@ -218,7 +236,7 @@ impl Recorder {
     /// Waits until everything that the footage writer reported is in the store. To be called once the writer has stopped.
     pub async fn followed(&self) {
         let (done, is_done) = tokio::sync::oneshot::channel();
-        if self.0.told.send(Told::Stopped(done)).is_ok() {
+        if self.0.told.send(Message::Stopped(done)).is_ok() {
             let _ = is_done.await; // an error means that nobody follows any more
         }
     }
@@ -273,14 +291,21 @@ impl Recorder {
             return Err(ProblemKind::TooManyCameras.into());
         }
         unique(&others, &camera)?;
+        // Saved before the row: a camera whose row is there is recorded after any crash.
         let passwords = [(StreamName::Main, new.main.password), (StreamName::Sub, new.sub.and_then(|s| s.password))];
         for (stream, password) in passwords {
             if let Some(password) = password {
                 inner.passwords.save(camera.id, stream, Some(&password))?;
             }
         }
-        epochs::first(inner, &camera).await?;
-        inner.begin(camera.clone()).await?;
+        if let Err(e) = epochs::first(inner, &camera).await {
+            let _ = inner.passwords.remove(camera.id); // of a camera that never was
+            return Err(e);
+        }
+        if let Err(e) = inner.begin(&camera).await {
+            tracing::error!(camera = %camera.id, error = &e as &dyn std::error::Error, "cannot be started");
+            tokio::spawn(begin_again(inner.clone(), camera.id));
+        }
         Ok(camera)
     }
 
@@ -324,7 +349,7 @@ impl Recorder {
                 let plan = inner.plan(&camera)?;
                 running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
             }
-            None => inner.begin(camera.clone()).await?,
+            None => inner.begin(&camera).await?,
         }
         Ok(Some(camera))
     }
@@ -345,9 +370,15 @@ impl Recorder {
             running.stop.trigger();
             running.ended().await;
         }
-        let _ = self.0.told.send(Told::Removed { camera: id });
+        let _ = self.0.told.send(Message::Told(Told::Removed { camera: id }));
         self.0.passwords.remove(id)?;
         Ok(true)
+    }
+
+    /// Somebody with a key looked into a segment that a crash had cut short: its row, and the gaps that began where it
+    /// was thought to end (`gaps`: those of its time), are put right.
+    pub fn corrected(&self, before: SegmentInfo, after: SegmentInfo, gaps: Vec<Gap>) {
+        let _ = self.0.told.send(Message::Told(Told::Corrected { before, after, gaps })); // or the hub stops
     }
 
     /// Begins a new epoch of a camera: who lost a grant, or holds an exported key, opens nothing recorded from now on.
@@ -357,19 +388,40 @@ impl Recorder {
     }
 }
 
+/// Tries to start a camera until it works, it is gone, or the hub stops.
+async fn begin_again(inner: Arc<Inner>, id: CameraId) {
+    loop {
+        tokio::select! {
+            () = inner.clock.sleep(BEGIN_AGAIN) => {}
+            () = inner.shutdown.wait() => return,
+        }
+        let _one_at_a_time = inner.changes.lock().await;
+        let Ok(camera) = inner.store.read(move |db| db.camera(id)).await else { continue };
+        let Some(camera) = camera.filter(|_| inner.camera(id).is_none()) else { return };
+        match inner.begin(&camera).await {
+            Ok(()) => return,
+            Err(e) => tracing::error!(camera = %id, error = &e as &dyn std::error::Error, "still cannot be started"),
+        }
+    }
+}
+
 impl Inner {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shutdown.is_triggered()
+    }
+
     pub(crate) fn camera(&self, id: CameraId) -> Option<Arc<Running>> {
         self.lock().get(&id).cloned()
     }
 
     /// Starts a camera's supervisor.
-    async fn begin(&self, camera: Camera) -> Result<(), RecorderError> {
+    async fn begin(&self, camera: &Camera) -> Result<(), RecorderError> {
         let id = camera.id;
         let epoch = epochs::current(self, id).await?;
         let ring = Arc::new(LiveRing::new(id, &epoch));
         let writer = self.keeper.stream(id, StreamName::Main, epoch);
         let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
-        let (plan, plan_of_supervisor) = watch::channel(self.plan(&camera)?);
+        let (plan, plan_of_supervisor) = watch::channel(self.plan(camera)?);
         let stop = self.shutdown.child();
         let supervisor = Supervisor {
             shared: shared.clone(),
@@ -384,11 +436,11 @@ impl Inner {
         let (end, open_gap) = self
             .store
             .read(move |db| {
-                let gap = db.last_gap(id, StreamName::Main)?.filter(|gap| gap.end.is_none());
-                Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), gap))
+                let mut open = db.open_gaps()?.into_iter().filter(|g| g.camera == id && g.stream == StreamName::Main);
+                Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), open.next()))
             })
             .await?;
-        let _ = self.told.send(Told::Begun { camera: id, end, open_gap });
+        let _ = self.told.send(Message::Told(Told::Begun { camera: id, end, open_gap }));
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
         self.lock().insert(id, Arc::new(Running { shared, writer, plan, stop, task }));
         Ok(())

@@ -1,203 +1,150 @@
-//! What the footage writer and the cameras report, put where people find it: rows of segments and gaps, states.
+//! What the footage writer and the cameras report, put where people find it: rows in the store, states of cameras.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::footage::{SegmentInfo, StreamName};
-use base::state::GapReason;
-use base::{CameraId, ConnectionId, GapId, Timestamp};
+use base::footage::StreamName;
+use base::{CameraId, GapId, SegmentId, Timestamp};
 use footage::Kept;
-use store::{Durability, Gap};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use store::{Durability, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cameras::Inner;
+use crate::ledger::{Ledger, Row, Told};
 
-/// A shorter hole is the way of the world: the end of one picture and the start of the next.
-const SHORTEST_GAP: Duration = Duration::from_secs(1);
+/// Rows that the store refused are offered again so often.
+const AGAIN_EVERY: Duration = Duration::from_secs(5);
+/// Rows that wait for a store that cannot take them. What is dropped beyond that, a start finds in the footage again.
+const MAX_WAITING: usize = 20_000;
 
-/// What a camera's supervisor reports.
-#[derive(Debug)]
-pub(crate) enum Told {
-    /// It has a supervisor now. What was recorded before ended then.
-    Begun { camera: CameraId, end: Option<Timestamp>, open_gap: Option<Gap> },
-    /// Nothing is recorded any more.
-    Lost { camera: CameraId, connection: Option<ConnectionId>, reason: GapReason },
-    /// It was removed: nothing is missed any more.
-    Removed { camera: CameraId },
+/// What is told to who follows.
+pub(crate) enum Message {
+    /// For the ledger.
+    Told(Told),
     /// The writer has stopped: take what it reported, answer, and end.
     Stopped(oneshot::Sender<()>),
 }
 
-/// Where a camera's recording stands.
-#[derive(Default)]
-struct Track {
-    /// A segment is being written.
-    open: bool,
-    /// End of what is on disk.
-    end: Option<Timestamp>,
-    /// The gap that lasts.
-    gap: Option<Gap>,
-    /// Why the connection ended whose segment is still to be closed.
-    lost: Option<(Option<ConnectionId>, GapReason)>,
-}
-
-/// Takes reports until both senders are gone.
+/// Takes reports until it is told to stop. Runs for the life of the hub; waits for nothing but the next report.
 pub(crate) async fn follow(
     inner: Arc<Inner>,
     mut kept: mpsc::UnboundedReceiver<Kept>,
-    mut told: mpsc::UnboundedReceiver<Told>,
+    mut told: mpsc::UnboundedReceiver<Message>,
 ) {
-    let mut tracks = HashMap::<CameraId, Track>::new();
+    let mut ledger = Ledger::new(inner.clock.clone());
+    let mut rows = Rows::new(inner.store.clone());
+    let mut again = inner.clock.sleep(AGAIN_EVERY);
     loop {
         tokio::select! {
             biased;
-            Some(told) = told.recv() => match told {
-                Told::Stopped(done) => {
+            Some(message) = told.recv() => match message {
+                Message::Told(told) => rows.save(ledger.told(told)),
+                Message::Stopped(done) => {
                     while let Ok(kept) = kept.try_recv() {
-                        writer(&inner, &mut tracks, kept);
+                        rows.save(ledger.kept(&kept));
                     }
                     let _ = done.send(()); // who asked may have given up
                     return;
                 }
-                told => supervisor(&inner, &mut tracks, told),
             },
-            Some(kept) = kept.recv() => writer(&inner, &mut tracks, kept),
+            Some(kept) = kept.recv() => {
+                tell_camera(&inner, &kept);
+                rows.save(ledger.kept(&kept));
+            }
+            Some((key, sequence, saved)) = rows.saving.next() => rows.saved(key, sequence, saved),
+            () = &mut again => {
+                rows.offer_again();
+                again = inner.clock.sleep(AGAIN_EVERY);
+            }
             else => return,
         }
     }
 }
 
-fn supervisor(inner: &Inner, tracks: &mut HashMap<CameraId, Track>, told: Told) {
-    let now = inner.clock.wall();
-    match told {
-        Told::Begun { camera, end, open_gap } => {
-            let track = tracks.entry(camera).or_default();
-            track.end = end;
-            track.gap = open_gap;
-            // From here on it is for the camera's supervisor to say why nothing is recorded.
-            if let (None, Some(end)) = (&track.gap, end) {
-                track.begin_gap(inner, camera, end, GapReason::HubDown);
-            }
-        }
-        Told::Lost { camera, connection, reason } => {
-            let track = tracks.entry(camera).or_default();
-            if track.open {
-                track.lost = Some((connection, reason));
-                return;
-            }
-            match &track.gap {
-                // What lasts goes on with its first reason, but for these two, which end where another begins.
-                Some(gap)
-                    if gap.reason != reason
-                        && [gap.reason, reason].iter().any(|r| matches!(r, GapReason::HubDown | GapReason::Paused)) =>
-                {
-                    track.end_gap(inner, now);
-                    track.begin_gap(inner, camera, now, reason);
-                }
-                Some(_) => {}
-                None => {
-                    let start = track.end.unwrap_or(now);
-                    track.begin_gap(inner, camera, start, reason);
-                }
-            }
-            track.lost = Some((connection, reason));
-        }
-        Told::Removed { camera } => {
-            if let Some(mut track) = tracks.remove(&camera) {
-                track.end_gap(inner, now);
-            }
-        }
-        Told::Stopped(_) => {} // the loop's own
-    }
-}
-
-fn writer(inner: &Inner, tracks: &mut HashMap<CameraId, Track>, kept: Kept) {
+fn tell_camera(inner: &Inner, kept: &Kept) {
     match kept {
-        Kept::Opened(segment) => {
-            if segment.stream == StreamName::Main {
-                tracks.entry(segment.camera).or_default().opened(inner, &segment);
-            }
-            put(inner, segment);
-        }
         Kept::Synced { camera, stream: StreamName::Main, end, .. } => {
-            tracks.entry(camera).or_default().end = Some(end);
-            if let Some(camera) = inner.camera(camera) {
-                camera.shared.synced(end);
+            if let Some(camera) = inner.camera(*camera) {
+                camera.shared.synced(*end);
             }
-        }
-        Kept::Synced { .. } => {}
-        Kept::Closed(segment) => {
-            if segment.stream == StreamName::Main {
-                tracks.entry(segment.camera).or_default().closed(inner, &segment);
-            }
-            put(inner, segment);
-        }
-        Kept::Dropped { camera, stream, from, to } => {
-            put_gap(
-                inner,
-                Gap {
-                    id: GapId::new(&*inner.clock),
-                    camera,
-                    stream,
-                    start: from,
-                    end: Some(to),
-                    reason: GapReason::DiskError,
-                },
-            );
         }
         Kept::Failed { camera, error, .. } => {
-            tracing::error!(%camera, error = &error as &dyn std::error::Error, "footage cannot be written");
-            if let Some(camera) = inner.camera(camera) {
-                camera.shared.not_writing(base::Problem::from(&error).to_string());
+            tracing::error!(%camera, error = error as &dyn std::error::Error, "footage cannot be written");
+            if let Some(camera) = inner.camera(*camera) {
+                camera.shared.not_writing(base::Problem::from(error).to_string());
             }
         }
+        _ => {}
     }
 }
 
-impl Track {
-    fn opened(&mut self, inner: &Inner, segment: &SegmentInfo) {
-        let connection = segment.media.map(|(connection, _)| connection);
-        if self.lost.is_some_and(|(lost, _)| lost != connection) {
-            self.lost = None; // a new connection: what was said of the one before is past
-        }
-        self.end_gap(inner, segment.start);
-        self.open = true;
-        self.end = Some(segment.start);
-    }
-
-    fn closed(&mut self, inner: &Inner, segment: &SegmentInfo) {
-        self.open = false;
-        self.end = Some(segment.end);
-        if let Some((_, reason)) = self.lost {
-            self.begin_gap(inner, segment.camera, segment.end, reason);
-        }
-    }
-
-    fn begin_gap(&mut self, inner: &Inner, camera: CameraId, start: Timestamp, reason: GapReason) {
-        let id = GapId::new(&*inner.clock);
-        let gap = Gap { id, camera, stream: StreamName::Main, start, end: None, reason };
-        put_gap(inner, gap.clone());
-        self.gap = Some(gap);
-    }
-
-    fn end_gap(&mut self, inner: &Inner, end: Timestamp) {
-        let Some(mut gap) = self.gap.take() else { return };
-        if end.duration_since(gap.start) < jiff::SignedDuration::try_from(SHORTEST_GAP).unwrap_or_default() {
-            drop(inner.store.submit(Durability::Lazy, move |db| db.remove_gap(&gap)));
-            return;
-        }
-        gap.end = Some(end);
-        put_gap(inner, gap);
-    }
+/// Hands rows to the store without waiting for the disk, and offers again what it refused. The newest row of a place
+/// wins: an older one that was refused is never written over it.
+struct Rows {
+    store: Store,
+    sequence: u64,
+    unsaved: BTreeMap<Key, (u64, Row)>,
+    refused: VecDeque<Key>,
+    saving: FuturesUnordered<BoxFuture<'static, (Key, u64, Result<(), StoreError>)>>,
 }
 
-// Rows are handed over without waiting: they can be rebuilt from the footage, and are durable within seconds.
-
-fn put(inner: &Inner, segment: SegmentInfo) {
-    drop(inner.store.submit(Durability::Lazy, move |db| db.put_segment(&segment)));
+/// The place of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Segment(SegmentId),
+    Gap(GapId, CameraId, Timestamp),
 }
 
-fn put_gap(inner: &Inner, gap: Gap) {
-    drop(inner.store.submit(Durability::Lazy, move |db| db.put_gap(&gap)));
+impl Rows {
+    fn new(store: Store) -> Self {
+        Self { store, sequence: 0, unsaved: BTreeMap::new(), refused: VecDeque::new(), saving: FuturesUnordered::new() }
+    }
+
+    fn save(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            let key = match &row {
+                Row::Segment(segment) => Key::Segment(segment.id),
+                Row::Gap(gap) | Row::NoGap(gap) => Key::Gap(gap.id, gap.camera, gap.start),
+            };
+            self.sequence += 1;
+            if self.unsaved.len() >= MAX_WAITING && !self.unsaved.contains_key(&key) {
+                tracing::error!(?key, "the store takes no rows; this one is found again in the footage at the next start");
+                continue;
+            }
+            self.unsaved.insert(key, (self.sequence, row));
+            self.offer(key);
+        }
+    }
+
+    fn offer(&mut self, key: Key) {
+        let Some((sequence, row)) = self.unsaved.get(&key).cloned() else { return };
+        let pending = self.store.submit(Durability::Lazy, move |db| match &row {
+            Row::Segment(segment) => db.put_segment(segment),
+            Row::Gap(gap) => db.put_gap(gap),
+            Row::NoGap(gap) => db.remove_gap(gap),
+        });
+        self.saving.push(Box::pin(async move { (key, sequence, pending.await) }));
+    }
+
+    fn saved(&mut self, key: Key, sequence: u64, saved: Result<(), StoreError>) {
+        let newest = self.unsaved.get(&key).is_some_and(|(s, _)| *s == sequence);
+        match saved {
+            Ok(()) if newest => drop(self.unsaved.remove(&key)),
+            Err(error) if newest => {
+                tracing::warn!(?key, error = &error as &dyn std::error::Error, "the store refused a row; it is offered again");
+                self.refused.push_back(key);
+            }
+            _ => {} // a newer row of the same place is on its way
+        }
+    }
+
+    fn offer_again(&mut self) {
+        for key in std::mem::take(&mut self.refused) {
+            self.offer(key);
+        }
+    }
 }

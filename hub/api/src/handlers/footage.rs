@@ -5,7 +5,7 @@ use base::state::GapReason;
 use base::{CameraId, GapId, ProblemKind, SegmentId, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-use store::{Actor, Durability, Event, Gap, SecretKind};
+use store::{Actor, Event, Gap, SecretKind};
 use utoipa::ToSchema;
 use vault::{Password, Purpose, ViewError, Viewer, Zeroizing};
 
@@ -251,20 +251,12 @@ async fn segments(
     })
     .await
     .map_err(ApiError::internal)?;
-    let fill_in = hub.parts.store.submit(Durability::Lazy, move |db| {
-        for (before, after) in &changed {
-            db.put_segment(after)?;
-            // The gap that began where the segment was thought to end begins where it does.
-            for gap in db.gaps(camera, after.stream, before.start, to)? {
-                if gap.start == before.end && gap.end.is_none_or(|end| end > after.end) {
-                    db.remove_gap(&gap)?;
-                    db.put_gap(&Gap { start: after.end, ..gap })?;
-                }
-            }
-        }
-        Ok(())
-    });
-    drop(fill_in); // rows that could be rebuilt: nobody waits for the disk
+    for (before, after) in changed {
+        let (stream, from, to) = (after.stream, before.start, before.end.saturating_add(jiff::SignedDuration::from_secs(1)));
+        let to = to.unwrap_or(before.end);
+        let gaps = hub.parts.store.read(move |db| db.gaps(camera, stream, from, to)).await?;
+        hub.parts.recorder.corrected(before, after, gaps);
+    }
     // A guess may have reached into the span where the truth does not.
     Ok((found.into_iter().filter(|s| s.end > from).collect(), viewer))
 }

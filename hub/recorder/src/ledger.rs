@@ -1,0 +1,241 @@
+//! The ledger of what was recorded and what was not: turns what the footage writer and the cameras report into rows of
+//! segments and gaps. The only one that writes gaps.
+//!
+//! Pure: reports in, rows out, so that every order of reports can be tried.
+
+use std::collections::HashMap;
+
+use base::footage::{SegmentInfo, StreamName};
+use base::state::GapReason;
+use base::{CameraId, ConnectionId, GapId, SharedClock, Timestamp};
+use footage::Kept;
+use jiff::SignedDuration;
+use store::Gap;
+
+/// A shorter hole is the way of the world: the end of one picture and the start of the next.
+const SHORTEST_GAP: SignedDuration = SignedDuration::from_secs(1);
+
+/// What a camera's supervisor, or somebody who looked into a segment, reports.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// It has a supervisor now. What was recorded before ended then.
+    Begun { camera: CameraId, end: Option<Timestamp>, open_gap: Option<Gap> },
+    /// Nothing is recorded any more.
+    Lost { camera: CameraId, connection: Option<ConnectionId>, reason: GapReason },
+    /// A segment that a crash cut short was looked into: it ends not where it was thought to.
+    Corrected { before: SegmentInfo, after: SegmentInfo, gaps: Vec<Gap> },
+    /// It was removed: nothing is missed any more.
+    Removed { camera: CameraId },
+}
+
+/// A change of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Row {
+    /// Keep a segment.
+    Segment(SegmentInfo),
+    /// Keep a gap.
+    Gap(Gap),
+    /// There was no such gap, or it began elsewhere.
+    NoGap(Gap),
+}
+
+/// Where every camera's recording stands.
+pub(crate) struct Ledger {
+    clock: SharedClock,
+    tracks: HashMap<CameraId, Track>,
+    rows: Vec<Row>,
+}
+
+/// Where a camera's recording stands.
+#[derive(Default)]
+struct Track {
+    /// The connection whose segment is being written.
+    open: Option<Option<ConnectionId>>,
+    /// The connection of the last segment.
+    connection: Option<ConnectionId>,
+    /// End of what is on disk, or is known to be lost.
+    end: Option<Timestamp>,
+    /// The gap that lasts.
+    gap: Option<Gap>,
+    /// The last gap of dropped pictures: the next one goes on with it.
+    dropped: Option<Gap>,
+    /// Why the connection ended whose segment is still to be closed.
+    lost: Option<(Option<ConnectionId>, GapReason)>,
+}
+
+impl Ledger {
+    pub(crate) fn new(clock: SharedClock) -> Self {
+        Self { clock, tracks: HashMap::new(), rows: Vec::new() }
+    }
+
+    /// The rows that follow from a camera's report.
+    pub(crate) fn told(&mut self, told: Told) -> Vec<Row> {
+        let now = self.clock.wall();
+        match told {
+            Told::Begun { camera, end, open_gap } => {
+                let track = self.track(camera);
+                track.end = end;
+                track.gap = open_gap;
+                // From here on it is for the camera's supervisor to say why nothing is recorded.
+                if let (None, Some(end)) = (&track.gap, end) {
+                    self.begin_gap(camera, end, GapReason::HubDown);
+                }
+            }
+            Told::Lost { camera, connection, reason } => self.lost(camera, connection, reason, now),
+            Told::Corrected { before, after, gaps } => self.corrected(&before, after, gaps),
+            Told::Removed { camera } => {
+                self.end_gap(camera, now);
+                self.tracks.remove(&camera);
+            }
+        }
+        std::mem::take(&mut self.rows)
+    }
+
+    /// The rows that follow from the writer's report.
+    pub(crate) fn kept(&mut self, kept: &Kept) -> Vec<Row> {
+        match kept {
+            Kept::Opened(segment) => {
+                if segment.stream == StreamName::Main {
+                    self.opened(segment);
+                }
+                self.rows.push(Row::Segment(segment.clone()));
+            }
+            Kept::Synced { camera, stream: StreamName::Main, end, .. } => self.track(*camera).reached(*end),
+            Kept::Synced { .. } | Kept::Failed { .. } => {}
+            Kept::Closed(segment) => {
+                if segment.stream == StreamName::Main {
+                    self.closed(segment);
+                }
+                self.rows.push(Row::Segment(segment.clone()));
+            }
+            Kept::Dropped { camera, stream, from, to } => {
+                self.dropped(*camera, *stream, *from, *to, GapReason::DiskError);
+            }
+        }
+        std::mem::take(&mut self.rows)
+    }
+
+    fn lost(&mut self, camera: CameraId, connection: Option<ConnectionId>, reason: GapReason, now: Timestamp) {
+        let track = self.track(camera);
+        track.lost = Some((connection, reason));
+        if track.open.is_some() {
+            return; // the gap begins where its segment closes
+        }
+        match &track.gap {
+            // What lasts goes on with its first reason, but for these two, which end where another begins.
+            Some(gap)
+                if gap.reason != reason
+                    && [gap.reason, reason].iter().any(|r| matches!(r, GapReason::HubDown | GapReason::Paused)) =>
+            {
+                self.end_gap(camera, now);
+                self.begin_gap(camera, now, reason);
+            }
+            Some(_) => {}
+            None => {
+                let start = track.end.unwrap_or(now);
+                self.begin_gap(camera, start, reason);
+            }
+        }
+    }
+
+    fn opened(&mut self, segment: &SegmentInfo) {
+        let connection = segment.media.map(|(connection, _)| connection);
+        let track = self.track(segment.camera);
+        if track.lost.is_some_and(|(lost, _)| lost != connection) {
+            track.lost = None; // a new connection: what was said of the one before is past
+        }
+        let same = track.connection.is_some() && track.connection == connection;
+        let hole = track.end.filter(|end| track.gap.is_none() && segment.start.duration_since(*end) > SHORTEST_GAP);
+        track.connection = connection;
+        track.open = Some(connection);
+        if let Some(start) = hole {
+            // Nobody announced it: the camera paused for less than the watchdog's time, or its address was changed.
+            let reason = if same { GapReason::CameraStalled } else { GapReason::CameraLost };
+            self.begin_gap(segment.camera, start, reason);
+        }
+        self.end_gap(segment.camera, segment.start);
+        self.track(segment.camera).reached(segment.start);
+    }
+
+    fn closed(&mut self, segment: &SegmentInfo) {
+        let track = self.track(segment.camera);
+        track.open = None;
+        track.end = Some(segment.end);
+        if let (Some((_, reason)), None) = (track.lost, &track.gap) {
+            self.begin_gap(segment.camera, segment.end, reason);
+        }
+    }
+
+    fn dropped(&mut self, camera: CameraId, stream: StreamName, from: Timestamp, to: Timestamp, reason: GapReason) {
+        let id = GapId::new(&*self.clock);
+        let track = self.track(camera);
+        let gap = match track.dropped.take() {
+            Some(last)
+                if last.stream == stream
+                    && last.reason == reason
+                    && last.end.is_some_and(|end| from.duration_since(end) <= SHORTEST_GAP) =>
+            {
+                Gap { end: last.end.max(Some(to)), ..last }
+            }
+            _ => Gap { id, camera, stream, start: from, end: Some(to), reason },
+        };
+        track.dropped = Some(gap.clone());
+        if stream == StreamName::Main {
+            track.reached(to);
+        }
+        self.rows.push(Row::Gap(gap));
+    }
+
+    /// Moves the gaps that began where a segment was thought to end to where it does.
+    fn corrected(&mut self, before: &SegmentInfo, after: SegmentInfo, gaps: Vec<Gap>) {
+        let track = self.track(after.camera);
+        let open = track.gap.clone();
+        for gap in gaps.into_iter().filter(|g| open.as_ref().is_none_or(|o| o.id != g.id)).chain(open.clone()) {
+            if gap.start != before.end || gap.end.is_some_and(|end| end <= after.end) {
+                continue;
+            }
+            let moved = Gap { start: after.end, ..gap.clone() };
+            if open.as_ref().is_some_and(|o| o.id == gap.id) {
+                self.track(after.camera).gap = Some(moved.clone());
+            }
+            self.rows.push(Row::NoGap(gap));
+            self.rows.push(Row::Gap(moved));
+        }
+        let track = self.track(after.camera);
+        if track.end == Some(before.end) {
+            track.end = Some(after.end);
+        }
+        self.rows.push(Row::Segment(after));
+    }
+
+    fn begin_gap(&mut self, camera: CameraId, start: Timestamp, reason: GapReason) {
+        let id = GapId::new(&*self.clock);
+        let gap = Gap { id, camera, stream: StreamName::Main, start, end: None, reason };
+        self.rows.push(Row::Gap(gap.clone()));
+        self.track(camera).gap = Some(gap);
+    }
+
+    fn end_gap(&mut self, camera: CameraId, end: Timestamp) {
+        let Some(mut gap) = self.track(camera).gap.take() else { return };
+        if end.duration_since(gap.start) < SHORTEST_GAP {
+            self.rows.push(Row::NoGap(gap));
+            return;
+        }
+        gap.end = Some(end);
+        self.rows.push(Row::Gap(gap));
+    }
+
+    fn track(&mut self, camera: CameraId) -> &mut Track {
+        self.tracks.entry(camera).or_default()
+    }
+}
+
+impl Track {
+    fn reached(&mut self, end: Timestamp) {
+        self.end = self.end.max(Some(end));
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

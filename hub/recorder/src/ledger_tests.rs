@@ -1,0 +1,232 @@
+//! The ledger, report by report. Times are seconds.
+
+use std::sync::Arc;
+
+use base::footage::SegmentDetails;
+use base::{SegmentId, SimClock};
+
+use super::*;
+
+struct Book {
+    clock: SimClock,
+    camera: CameraId,
+    ledger: Ledger,
+    /// The gaps as they stand: start, end, reason.
+    gaps: Vec<Gap>,
+}
+
+fn at(s: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + s).unwrap()
+}
+
+impl Book {
+    fn new(end: Option<i64>) -> Book {
+        let clock = SimClock::default();
+        let camera = CameraId::new(&clock);
+        let ledger = Ledger::new(Arc::new(clock.clone()));
+        let mut book = Book { clock, camera, ledger, gaps: Vec::new() };
+        book.told(Told::Begun { camera, end: end.map(at), open_gap: None });
+        book
+    }
+    fn take(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            match row {
+                Row::Gap(gap) => {
+                    // As in the store: the start is part of the key.
+                    self.gaps.retain(|g| (g.id, g.start) != (gap.id, gap.start));
+                    self.gaps.push(gap);
+                }
+                Row::NoGap(gap) => self.gaps.retain(|g| (g.id, g.start) != (gap.id, gap.start)),
+                Row::Segment(_) => {}
+            }
+        }
+    }
+    fn told(&mut self, told: Told) {
+        let rows = self.ledger.told(told);
+        self.take(rows);
+    }
+    fn now(&mut self, s: i64) {
+        self.clock.step_wall(at(s), base::TimeSource::Ntp);
+    }
+    fn lost(&mut self, s: i64, connection: Option<ConnectionId>, reason: GapReason) {
+        self.now(s);
+        self.told(Told::Lost { camera: self.camera, connection, reason });
+    }
+    fn segment(&self, start: i64, end: i64, connection: ConnectionId) -> SegmentInfo {
+        SegmentInfo {
+            camera: self.camera,
+            id: SegmentId::new(&self.clock),
+            stream: StreamName::Main,
+            epoch: None,
+            media: Some((connection, 0)),
+            start: at(start),
+            end: at(end),
+            bytes: 0,
+            video: None,
+            audio: None,
+            fingerprint: None,
+            details: SegmentDetails::Closed,
+        }
+    }
+    fn kept(&mut self, kept: Kept) {
+        let rows = self.ledger.kept(&kept);
+        self.take(rows);
+    }
+    fn connection(&self) -> ConnectionId {
+        ConnectionId::new(&self.clock)
+    }
+    fn dropped(&mut self, from: i64, to: i64) {
+        let (camera, stream) = (self.camera, StreamName::Main);
+        self.kept(Kept::Dropped { camera, stream, from: at(from), to: at(to) });
+    }
+    /// (start, end, reason), by start.
+    fn gaps(&self) -> Vec<(i64, Option<i64>, GapReason)> {
+        let s = |t: Timestamp| t.as_second() - 1_767_225_600;
+        let mut gaps: Vec<_> = self.gaps.iter().map(|g| (s(g.start), g.end.map(s), g.reason)).collect();
+        gaps.sort_by_key(|g| g.0);
+        gaps
+    }
+}
+
+#[test]
+fn a_restart_is_a_gap_from_the_last_picture_to_the_first() {
+    let mut book = Book::new(Some(10));
+    assert_eq!(book.gaps(), [(10, None, GapReason::HubDown)]);
+    let c = book.connection();
+    book.kept(Kept::Opened(book.segment(25, 25, c)));
+    assert_eq!(book.gaps(), [(10, Some(25), GapReason::HubDown)]);
+}
+
+#[test]
+fn a_camera_that_is_gone_after_a_restart_is_the_second_reason() {
+    let mut book = Book::new(Some(10));
+    book.lost(20, None, GapReason::CameraLost);
+    book.lost(30, None, GapReason::CameraLost);
+    let c = book.connection();
+    book.kept(Kept::Opened(book.segment(40, 40, c)));
+    assert_eq!(book.gaps(), [(10, Some(20), GapReason::HubDown), (20, Some(40), GapReason::CameraLost)]);
+}
+
+#[test]
+fn a_lost_camera_is_a_gap_from_where_its_segment_closed_in_whichever_order_it_is_said() {
+    for closed_first in [true, false] {
+        let mut book = Book::new(None);
+        let (first, second) = (book.connection(), book.connection());
+        book.kept(Kept::Opened(book.segment(0, 0, first)));
+        let closed = Kept::Closed(book.segment(0, 50, first));
+        if closed_first {
+            book.kept(closed);
+            book.lost(55, Some(first), GapReason::CameraStalled);
+        } else {
+            book.lost(55, Some(first), GapReason::CameraStalled);
+            book.kept(closed);
+        }
+        assert_eq!(book.gaps(), [(50, None, GapReason::CameraStalled)]);
+        book.lost(60, None, GapReason::CameraLost);
+        book.kept(Kept::Opened(book.segment(70, 70, second)));
+        assert_eq!(book.gaps(), [(50, Some(70), GapReason::CameraStalled)]);
+    }
+}
+
+#[test]
+fn word_of_a_loss_that_comes_before_its_segment_was_reported_is_not_forgotten() {
+    let mut book = Book::new(None);
+    let c = book.connection();
+    book.lost(5, Some(c), GapReason::CameraLost);
+    book.kept(Kept::Opened(book.segment(0, 0, c)));
+    book.kept(Kept::Closed(book.segment(0, 4, c)));
+    assert_eq!(book.gaps(), [(4, None, GapReason::CameraLost)]);
+}
+
+#[test]
+fn a_hole_that_nobody_announced_is_a_gap() {
+    let mut book = Book::new(None);
+    let (first, second) = (book.connection(), book.connection());
+    book.kept(Kept::Opened(book.segment(0, 0, first)));
+    book.kept(Kept::Closed(book.segment(0, 50, first)));
+    book.kept(Kept::Opened(book.segment(53, 53, first)));
+    book.kept(Kept::Closed(book.segment(53, 60, first)));
+    book.kept(Kept::Opened(book.segment(60, 60, first)));
+    book.kept(Kept::Closed(book.segment(60, 70, first)));
+    book.kept(Kept::Opened(book.segment(75, 75, second)));
+    assert_eq!(book.gaps(), [(50, Some(53), GapReason::CameraStalled), (70, Some(75), GapReason::CameraLost)]);
+}
+
+#[test]
+fn a_pause_is_its_own_reason_and_ends_another() {
+    let mut book = Book::new(None);
+    let (first, second) = (book.connection(), book.connection());
+    book.kept(Kept::Opened(book.segment(0, 0, first)));
+    book.lost(10, Some(first), GapReason::CameraLost);
+    book.kept(Kept::Closed(book.segment(0, 10, first)));
+    book.lost(20, Some(first), GapReason::Paused);
+    book.lost(30, None, GapReason::CameraLost);
+    book.kept(Kept::Opened(book.segment(40, 40, second)));
+    assert_eq!(
+        book.gaps(),
+        [
+            (10, Some(20), GapReason::CameraLost),
+            (20, Some(30), GapReason::Paused),
+            (30, Some(40), GapReason::CameraLost)
+        ]
+    );
+}
+
+#[test]
+fn dropped_pictures_grow_one_gap_and_what_comes_after_begins_behind_it() {
+    let mut book = Book::new(None);
+    let c = book.connection();
+    book.kept(Kept::Opened(book.segment(0, 0, c)));
+    book.kept(Kept::Closed(book.segment(0, 10, c)));
+    for s in (10..100).step_by(10) {
+        book.dropped(s, s + 10);
+    }
+    book.lost(105, Some(c), GapReason::CameraLost);
+    assert_eq!(book.gaps(), [(10, Some(100), GapReason::DiskError), (100, None, GapReason::CameraLost)]);
+}
+
+#[test]
+fn looking_into_a_cut_segment_moves_the_gap_behind_it_and_the_gap_still_ends() {
+    let mut book = Book::new(Some(12));
+    let (c, cut) = (book.connection(), book.connection());
+    let before = book.segment(0, 12, cut);
+    let after = SegmentInfo { end: at(9), ..before.clone() };
+    let gaps = book.gaps.clone();
+    book.told(Told::Corrected { before, after, gaps });
+    assert_eq!(book.gaps(), [(9, None, GapReason::HubDown)]);
+    book.kept(Kept::Opened(book.segment(20, 20, c)));
+    assert_eq!(book.gaps(), [(9, Some(20), GapReason::HubDown)]);
+}
+
+#[test]
+fn a_removed_camera_misses_nothing_any_more() {
+    let mut book = Book::new(Some(10));
+    book.now(30);
+    book.told(Told::Removed { camera: book.camera });
+    assert_eq!(book.gaps(), [(10, Some(30), GapReason::HubDown)]);
+}
+
+proptest::proptest! {
+    /// Whatever the order: no two gaps of a camera overlap, and at most one lasts.
+    #[test]
+    fn gaps_never_overlap(steps in proptest::collection::vec(0u8..4, 1..60)) {
+        let mut book = Book::new(Some(0));
+        let (mut s, mut c, mut open) = (1, book.connection(), None);
+        for step in steps {
+            s += 3;
+            book.now(s);
+            match (step, open) {
+                (0, None) => { c = book.connection(); book.kept(Kept::Opened(book.segment(s, s, c))); open = Some(s); }
+                (1, Some(start)) => { book.kept(Kept::Closed(book.segment(start, s - 2, c))); open = None; }
+                (2, _) => book.lost(s, Some(c), GapReason::CameraLost),
+                (3, None) => book.lost(s, Some(c), GapReason::Paused),
+                _ => {}
+            }
+        }
+        let gaps = book.gaps();
+        for pair in gaps.windows(2) {
+            proptest::prop_assert!(pair[0].1.is_some_and(|end| end <= pair[1].0), "{:?}", gaps);
+        }
+        proptest::prop_assert!(gaps.iter().filter(|g| g.1.is_none()).count() <= 1);
+    }
+}
