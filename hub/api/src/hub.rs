@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base::{CameraId, HubId, ProblemKind, SharedClock, Shutdown};
+use base::{CameraId, HubId, ProblemKind, SecretId, SharedClock, Shutdown};
 use footage::Footage;
 use recorder::Recorder;
 use store::{ExportKind, Principal, Role, Secret, SecretKind, Store};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use vault::{Password, PrincipalIdentity, SessionToken, Viewer, Zeroizing};
 
 use crate::claiming::Claiming;
@@ -52,6 +52,12 @@ pub struct Inner {
     pub(crate) sign_in_attempts: Attempts,
     /// Password derivations at a time: each takes 64 MiB and a core.
     pub(crate) derivations: Semaphore,
+    /// Held over a claim: the hub's signing key is written before the store says whose hub it is.
+    pub(crate) claims: tokio::sync::Mutex<()>,
+    /// Held over an export: two at once would write one temporary file.
+    exports: tokio::sync::Mutex<()>,
+    /// Sessions that ended: who looks live by one of them is shown out.
+    pub(crate) ended_sessions: broadcast::Sender<SecretId>,
     pub(crate) metrics: Metrics,
 }
 
@@ -67,6 +73,9 @@ impl Ctx {
             claim_attempts: Attempts::for_claim(parts.clock.clone()),
             sign_in_attempts: Attempts::for_sign_in(parts.clock.clone()),
             derivations: Semaphore::new(1),
+            ended_sessions: broadcast::channel(64).0,
+            claims: tokio::sync::Mutex::default(),
+            exports: tokio::sync::Mutex::default(),
             metrics: Metrics::default(),
             parts,
         })))
@@ -102,6 +111,7 @@ impl Ctx {
 
     /// Writes people, keys, cameras and settings into `<data>/export`, as after every change of them.
     pub(crate) async fn export(&self) -> Result<(), ApiError> {
+        let _one_at_a_time = self.exports.lock().await;
         let (store, dir) = (self.parts.store.clone(), self.parts.export.clone());
         let written = tokio::task::spawn_blocking(move || {
             base::fs::create_dir(&dir, 0o700)?;

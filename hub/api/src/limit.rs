@@ -39,7 +39,7 @@ impl Rates {
     pub const SIGN_IN: Rates = Rates {
         account: Rate { burst: 5, every: Duration::from_secs(15) },
         network: Rate { burst: 60, every: Duration::from_secs(2) },
-        all: Rate { burst: 120, every: Duration::from_millis(250) },
+        all: Rate { burst: 120, every: Duration::from_millis(500) },
     };
     /// For claim tokens: 128 random bits, which nobody guesses; this only keeps the log and the CPU quiet.
     pub const CLAIM: Rates = Rates {

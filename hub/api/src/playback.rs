@@ -1,10 +1,11 @@
 //! Footage as one fragmented MP4: the segments of a stretch after one another, opened one at a time and only as far as
 //! the player takes them.
 
+use std::io;
 use std::time::Duration;
 
 use base::footage::{SegmentInfo, Track, VIDEO_TIMESCALE};
-use base::{CameraId, Problem, Timestamp};
+use base::{CameraId, Problem, ProblemKind, Timestamp};
 use bytes::{Bytes, BytesMut};
 use footage::{Footage, OpenError, ReadFragment, SegmentReader, bmff};
 use futures::Stream;
@@ -79,18 +80,23 @@ impl Player {
     ) -> Result<Self, Problem> {
         let mut rest = stretch.segments;
         rest.reverse();
-        let nothing = || Problem::from(base::ProblemKind::NoFootage);
-        let segment = rest.pop().ok_or_else(nothing)?;
-        let mut reader = footage.open(&viewer, camera, &segment).map_err(refused)?;
-        reader.seek(ticks_between(segment.start, from));
-        let first = match reader.next_fragment() {
-            Some(first) => first,
-            None => return Err(nothing()),
+        let mut why = Problem::from(ProblemKind::NoFootage);
+        // A crash right after a segment was begun leaves one with nothing in it.
+        let (segment, reader, first) = loop {
+            let Some(segment) = rest.pop() else { return Err(why) };
+            match footage.open(&viewer, camera, &segment) {
+                Ok(mut reader) => {
+                    reader.seek(ticks_between(segment.start, from));
+                    if let Some(first) = reader.next_fragment() {
+                        break (segment, reader, first);
+                    }
+                }
+                Err(e) => why = refused(e),
+            }
         };
         let start = reader.wall(first.start_90k);
         let offset_90k = -first.start_90k;
-        let footage = footage.clone();
-        let first = Some(first);
+        let (footage, first) = (footage.clone(), Some(first));
         Ok(Self {
             footage,
             viewer,
@@ -113,11 +119,11 @@ impl Player {
     }
 
     /// The file in parts; each is read when the one before has been taken.
-    pub(crate) fn stream(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static {
+    pub(crate) fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
         let (parts, taken) = mpsc::channel(1);
         tokio::spawn(async move {
             let init = self.reader.init().bytes.clone();
-            if parts.send(init).await.is_err() {
+            if parts.send(Ok(init)).await.is_err() {
                 return;
             }
             let mut player = Some(self);
@@ -127,21 +133,27 @@ impl Player {
                     (p, part)
                 });
                 let Ok((p, part)) = read.await else { return };
-                if part.is_empty() || parts.send(part).await.is_err() {
-                    return; // the end, or nobody listens any more
+                let go_on = part.as_ref().is_ok_and(|part| !part.is_empty());
+                if parts.send(part).await.is_err() || !go_on {
+                    return; // nobody listens any more, or the end
                 }
                 player = Some(p);
             }
         });
-        futures::stream::unfold(taken, async |mut taken: mpsc::Receiver<Bytes>| Some((Ok(taken.recv().await?), taken)))
+        futures::stream::unfold(taken, async |mut taken: mpsc::Receiver<io::Result<Bytes>>| {
+            Some((taken.recv().await?, taken))
+        })
     }
 
     /// The next fragments, about [`PART_BYTES`] of them; empty at the end.
-    fn part(&mut self) -> Bytes {
+    ///
+    /// # Errors
+    /// The stretch cannot go on as its rows promised: the answer is cut, so that nobody takes a part for the whole.
+    fn part(&mut self) -> io::Result<Bytes> {
         let mut part = BytesMut::new();
         while part.len() < PART_BYTES {
             let Some(fragment) = self.first.take().or_else(|| self.reader.next_fragment()) else {
-                match self.next_segment() {
+                match self.next_segment()? {
                     true => continue,
                     false => break,
                 }
@@ -150,34 +162,24 @@ impl Player {
                 self.rest.clear();
                 break;
             }
-            match self.place(fragment) {
-                Some(bytes) => part.extend_from_slice(&bytes),
-                None => {
-                    self.rest.clear();
-                    break;
-                }
-            }
+            part.extend_from_slice(&self.place(fragment)?);
         }
-        part.freeze()
+        Ok(part.freeze())
     }
 
     /// Opens the next segment; `false` if the stretch ends here.
-    fn next_segment(&mut self) -> bool {
-        let Some(segment) = self.rest.pop() else { return false };
+    fn next_segment(&mut self) -> io::Result<bool> {
+        let Some(segment) = self.rest.pop() else { return Ok(false) };
         if let Some(why) = self.reader.shortened() {
             tracing::info!(segment = %self.segment.id, %why, "a segment is shorter than it was");
         }
-        let reader = match self.footage.open(&self.viewer, self.camera, &segment) {
-            Ok(reader) => reader,
-            Err(e) => {
-                tracing::warn!(segment = %segment.id, error = &e as &dyn std::error::Error, "playback ends before a segment");
-                self.rest.clear();
-                return false;
-            }
+        let cut = |e: &(dyn std::error::Error + 'static)| {
+            tracing::warn!(segment = %segment.id, error = e, "playback is cut before a segment");
+            io::Error::other("the next segment cannot be opened")
         };
+        let reader = self.footage.open(&self.viewer, self.camera, &segment).map_err(|e| cut(&e))?;
         if reader.init().bytes != self.reader.init().bytes {
-            self.rest.clear();
-            return false; // other parameters than its row says: a new stretch
+            return Err(cut(&io::Error::other("it has other parameters than its row says")));
         }
         let (before, after) = (self.reader.header(), reader.header());
         let apart = if before.connection == after.connection {
@@ -189,11 +191,11 @@ impl Player {
         self.offset_90k = (self.offset_90k + apart).max(self.filled_90k);
         self.reader = reader;
         self.segment = segment;
-        true
+        Ok(true)
     }
 
     /// Moves a fragment to its place in the answer.
-    fn place(&mut self, mut fragment: ReadFragment) -> Option<Vec<u8>> {
+    fn place(&mut self, mut fragment: ReadFragment) -> io::Result<Vec<u8>> {
         let rate = self.reader.init().timescale(Track::Audio);
         let offset = self.offset_90k;
         let moved = bmff::retime(&mut fragment.bytes, |track, dts| {
@@ -207,17 +209,17 @@ impl Player {
         let numbered = bmff::set_sequence(&mut fragment.bytes, self.sequence);
         if let Err(e) = moved.and(numbered) {
             tracing::warn!(segment = %self.segment.id, error = &e as &dyn std::error::Error, "a fragment cannot be played");
-            return None;
+            return Err(io::Error::other("a fragment cannot be played"));
         }
         self.filled_90k = self.filled_90k.max(fragment.end_90k + offset);
-        Some(fragment.bytes)
+        Ok(fragment.bytes)
     }
 }
 
 /// A segment that is not opened for this viewer is not there for it.
 fn refused(e: OpenError) -> Problem {
     match &e {
-        OpenError::NotGranted(_) => base::ProblemKind::NoFootage.into(),
+        OpenError::NotGranted(_) => ProblemKind::NoFootage.into(),
         _ => {
             tracing::warn!(error = &e as &dyn std::error::Error, "a segment was not opened");
             Problem { detail: None, ..Problem::from(&e) } // the path is the log's, not the person's

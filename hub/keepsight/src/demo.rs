@@ -32,7 +32,10 @@ pub async fn demo(unclaimed: bool) -> Result<(), Problem> {
         size: "1280x720".parse().map_err(|e| Problem::with(ProblemKind::Internal, e))?,
         ..camera_sim::Options::default()
     };
-    let cameras = Simulator::start(options, Arc::new(SystemClock)).await;
+    let cameras = tokio::select! {
+        cameras = Simulator::start(options, Arc::new(SystemClock)) => cameras,
+        () = stop.asked() => return Ok(()),
+    };
     let cameras = cameras.map_err(|e| Problem::with(ProblemKind::MissingPart, e))?;
 
     let folder = tempfile::Builder::new().prefix("keepsight-demo-").tempdir().map_err(io_problem)?;
@@ -41,6 +44,26 @@ pub async fn demo(unclaimed: bool) -> Result<(), Problem> {
     let clock = SystemClock;
     let started = clock.mono();
     let hub = Hub::start(config, Arc::new(clock), Shutdown::new()).await?;
+    // Whatever comes, the hub is stopped before its folder goes.
+    let shown = tokio::select! {
+        shown = show(&hub, &cameras, folder.path(), https, unclaimed, started) => shown,
+        () = stop.asked() => Ok(()),
+    };
+    out::text("Stopping.")?;
+    hub.stop().await;
+    cameras.stop().await;
+    shown
+}
+
+/// Tells a person where to look, and waits.
+async fn show(
+    hub: &Hub,
+    cameras: &Simulator,
+    folder: &Path,
+    https: SocketAddr,
+    unclaimed: bool,
+    started: Mono,
+) -> Result<(), Problem> {
     let here = format!("https://127.0.0.1:{}", https.port());
     let lan = lan_address().map(|ip| format!("https://{}", SocketAddr::new(ip, https.port())));
 
@@ -60,9 +83,9 @@ pub async fn demo(unclaimed: bool) -> Result<(), Problem> {
             .await?;
         out::text(&format!("Name: {OWNER}"))?;
         out::text(&format!("Password: {}", &*password))?;
-        add(&hub, &cameras).await?;
+        add(hub, cameras).await?;
     }
-    out::text(&format!("Certificate: {}", folder.path().join("data/root.pem").display()))?;
+    out::text(&format!("Certificate: {}", folder.join("data/root.pem").display()))?;
     out::text(&format!(
         "Your browser will warn until it trusts that certificate ({}).",
         hub.authority().fingerprint_words().join(" ")
@@ -73,16 +96,12 @@ pub async fn demo(unclaimed: bool) -> Result<(), Problem> {
             out::text(&format!("  {}", camera.main))?;
         }
     } else {
-        let seconds = recorded(&hub, started, &clock).await?.as_secs_f64();
+        let seconds = recorded(hub, started, &SystemClock).await?.as_secs_f64();
         out::text(&format!("Recording {CAMERAS} cameras after: {seconds:.1} s"))?;
     }
     out::text("Ctrl-C stops the demo and removes everything it made.")?;
 
-    stop.asked().await;
-    out::text("Stopping.")?;
-    hub.stop().await;
-    cameras.stop().await;
-    Ok(())
+    std::future::pending().await
 }
 
 async fn add(hub: &Hub, cameras: &Simulator) -> Result<(), Problem> {

@@ -4,7 +4,8 @@
 //! hub.json → sockets → store → footage disk → TLS → writer → cameras → API → (ready)
 //! ```
 //!
-//! Cameras are started before the API: whatever is wrong with the API, the recording has begun.
+//! Recording has begun when the API answers. What stands before it can fail only where nothing could be recorded or
+//! shown, and says so: a taken port, a damaged certificate, a foreign disk.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,8 +26,9 @@ use crate::config::Config;
 
 /// How long open requests may go on while the hub stops.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How often it is looked whether the certificate must be renewed, or an address has changed.
-const RENEW_EVERY: Duration = Duration::from_secs(15 * 60);
+/// How often it is looked whether the certificate must be renewed, or an address has changed: after a power cut the hub
+/// is often up before the router gives it one.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Format number of `hub.json`.
 const FORMAT: u32 = 1;
 

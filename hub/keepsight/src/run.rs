@@ -9,6 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Config;
 use crate::hub::Hub;
 
+/// The storage thread answers within this, or is stuck.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Runs until SIGTERM or SIGINT. Tells systemd when it is ready, that it is alive, and when it stops.
 pub async fn run(config: Config) -> Result<(), Problem> {
     let mut stop = Stop::listen()?;
@@ -27,8 +30,10 @@ pub async fn run(config: Config) -> Result<(), Problem> {
         };
         tokio::select! {
             () = beat => {
-                // Alive means that the store answers: a hub that is stuck there records, but cannot be used.
-                if hub.store().read(|db| db.hub_row()).await.is_ok() {
+                // Alive means that the runtime runs and the storage thread answers, be it with an error: a store that
+                // is broken is a state, and no reason to end a recording.
+                let answer = hub.store().read(|db| db.hub_row());
+                if base::clock::timeout(&SystemClock, ANSWERS_WITHIN, answer).await.is_some() {
                     notify(sd_notify::NotifyState::Watchdog);
                 }
             }

@@ -196,18 +196,20 @@ async fn e2e_a_camera_that_is_not_there_or_refuses_the_password_says_so_and_come
     owner.request(Method::PATCH, &format!("/api/v1/cameras/{wrong}"), Some(json!({"main": main}))).await.expect(200);
     owner.wait_recording(std::slice::from_ref(&wrong), Duration::from_secs(15)).await;
 
-    // It stalls, closes, refuses: each has its name, and it is recorded again when it is well.
-    for (fault, name) in [(Fault::Stall, "stalled"), (Fault::Unauthorised, "unauthorised")] {
+    // It stalls, closes, is gone: each has its name, and it is recorded again when it is well.
+    for (fault, name) in [(Fault::Stall, "stalled"), (Fault::Close, "unreachable"), (Fault::Refuse, "unreachable")] {
         cameras.set_fault(2, Some(fault)).unwrap();
         state(&right, name).await;
         cameras.set_fault(2, None).unwrap();
-        if name == "stalled" {
-            owner.wait_recording(std::slice::from_ref(&right), Duration::from_secs(20)).await;
-        }
+        owner.wait_recording(std::slice::from_ref(&right), Duration::from_secs(20)).await;
     }
+    cameras.set_fault(2, Some(Fault::Unauthorised)).unwrap();
+    state(&right, "unauthorised").await;
     let timeline = owner.timeline(&right).await;
     let reasons: Vec<_> = timeline["gaps"].as_array().unwrap().iter().map(|g| g["reason"].clone()).collect();
-    assert!(reasons.contains(&Value::from("camera_stalled")), "{reasons:?}");
+    for reason in ["camera_stalled", "camera_lost", "camera_unauthorised"] {
+        assert!(reasons.contains(&Value::from(reason)), "{reason} is not among {reasons:?}");
+    }
 }
 
 async fn goes_on_recording(client: &testkit::client::Client, id: &str) {

@@ -112,7 +112,10 @@ impl Rows {
             };
             self.sequence += 1;
             if self.unsaved.len() >= MAX_WAITING && !self.unsaved.contains_key(&key) {
-                tracing::error!(?key, "the store takes no rows; this one is found again in the footage at the next start");
+                tracing::error!(
+                    ?key,
+                    "the store takes no rows; this one is found again in the footage at the next start"
+                );
                 continue;
             }
             self.unsaved.insert(key, (self.sequence, row));
@@ -135,7 +138,11 @@ impl Rows {
         match saved {
             Ok(()) if newest => drop(self.unsaved.remove(&key)),
             Err(error) if newest => {
-                tracing::warn!(?key, error = &error as &dyn std::error::Error, "the store refused a row; it is offered again");
+                tracing::warn!(
+                    ?key,
+                    error = &error as &dyn std::error::Error,
+                    "the store refused a row; it is offered again"
+                );
                 self.refused.push_back(key);
             }
             _ => {} // a newer row of the same place is on its way

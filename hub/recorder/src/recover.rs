@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use base::fs::FsError;
 use base::footage::{SegmentDetails, SegmentInfo, StreamName};
+use base::fs::FsError;
 use base::{CameraId, Timestamp};
 use footage::{Disk, Found};
 use jiff::SignedDuration;
@@ -106,7 +106,8 @@ fn add_unknown(inner: &Inner, files: Vec<SegmentInfo>) -> Result<usize, StoreErr
 fn remove_missing(inner: &Inner) -> Result<usize, RecorderError> {
     let mut removed = 0;
     for (camera, stream) in inner.store.read_blocking(|db| db.streams_with_segments())? {
-        let Some(mut from) = inner.store.read_blocking(move |db| Ok(db.first_segment(camera, stream)?.map(|s| s.start)))?
+        let Some(mut from) =
+            inner.store.read_blocking(move |db| Ok(db.first_segment(camera, stream)?.map(|s| s.start)))?
         else {
             continue;
         };

@@ -236,7 +236,7 @@ async fn segments(
         return Ok((found, viewer));
     }
     let footage = hub.parts.footage.clone();
-    let (found, changed, viewer) = tokio::task::spawn_blocking(move || {
+    let (mut found, changed, viewer) = tokio::task::spawn_blocking(move || {
         let mut changed = Vec::new();
         for segment in found.iter_mut().filter(|s| s.details == SegmentDetails::Unknown) {
             match footage.open(&viewer, camera, segment) {
@@ -252,11 +252,13 @@ async fn segments(
     .await
     .map_err(ApiError::internal)?;
     for (before, after) in changed {
-        let (stream, from, to) = (after.stream, before.start, before.end.saturating_add(jiff::SignedDuration::from_secs(1)));
+        let (stream, from, to) =
+            (after.stream, before.start, before.end.saturating_add(jiff::SignedDuration::from_secs(1)));
         let to = to.unwrap_or(before.end);
         let gaps = hub.parts.store.read(move |db| db.gaps(camera, stream, from, to)).await?;
         hub.parts.recorder.corrected(before, after, gaps);
     }
-    // A guess may have reached into the span where the truth does not.
-    Ok((found.into_iter().filter(|s| s.end > from).collect(), viewer))
+    // A guess may have reached into the span where the truth does not; and what cannot be looked into cannot be shown.
+    found.retain(|s| s.end > from && s.details != SegmentDetails::Unknown);
+    Ok((found, viewer))
 }

@@ -101,12 +101,17 @@ async fn claim(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// Makes somebody the owner, who has shown the claim token.
+/// Makes somebody the owner, who has shown the claim token. One at a time; once it is done nothing fails any more, as
+/// the answer is the only place where the recovery kit is.
 pub(crate) async fn claim_hub(
     hub: &Ctx,
     name: String,
     password: Password,
 ) -> Result<(RecoveryKitJson, SessionToken), ApiError> {
+    let _one_at_a_time = hub.claims.lock().await;
+    if hub.claimed().await? {
+        return Err(ProblemKind::AlreadyClaimed.into());
+    }
     let name = person_name(name)?;
     password.check_strength(&[&name, "keepsight"]).map_err(Problem::from)?;
     let params = (hub.parts.password_params)();
@@ -143,7 +148,9 @@ pub(crate) async fn claim_hub(
         })
         .await?;
     hub.claiming.close();
-    hub.export().await?;
+    if let Err(e) = hub.export().await {
+        tracing::error!(problem = %e.problem, "the hub has an owner, but its export was not written");
+    }
     tracing::info!("the hub has an owner");
     let kit = RecoveryKitJson { words: kit.words(), secret: kit.secret_key(), hub_id: hub.parts.hub, verifying_key };
     Ok((kit, token))
@@ -259,6 +266,7 @@ async fn end_session(hub: &Ctx, principal: PrincipalId, id: SecretId) -> Result<
     });
     let ended = ended.await?;
     if ended {
+        let _ = hub.ended_sessions.send(id); // nobody looks live: fine
         hub.export().await?; // a revocation holds when the export that has it is durable
     }
     Ok(ended)
