@@ -15,6 +15,9 @@ use store::Gap;
 /// A shorter hole is the way of the world: the end of one picture and the start of the next.
 const SHORTEST_GAP: SignedDuration = SignedDuration::from_secs(1);
 
+/// A refusal so soon after the last picture is why the connection was closed.
+const SAYS_WHY_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
 /// What a camera's supervisor, or somebody who looked into a segment, reports.
 #[derive(Debug)]
 pub(crate) enum Told {
@@ -121,11 +124,22 @@ impl Ledger {
         if track.open.is_some() {
             return; // the gap begins where its segment closes
         }
-        match &track.gap {
-            // What lasts goes on with its first reason, but for these two, which end where another begins.
+        match &mut track.gap {
+            // A camera that closes the connection and then refuses the next one says only then why.
+            Some(gap)
+                if answers(reason) && !answers(gap.reason) && now.duration_since(gap.start) <= SAYS_WHY_WITHIN =>
+            {
+                gap.reason = reason;
+                let gap = gap.clone();
+                self.rows.push(Row::Gap(gap));
+            }
+            // What lasts goes on with its first reason, but for these, which end where another begins.
             Some(gap)
                 if gap.reason != reason
-                    && [gap.reason, reason].iter().any(|r| matches!(r, GapReason::HubDown | GapReason::Paused)) =>
+                    && (answers(reason)
+                        || [gap.reason, reason]
+                            .iter()
+                            .any(|r| matches!(r, GapReason::HubDown | GapReason::Paused))) =>
             {
                 self.end_gap(camera, now);
                 self.begin_gap(camera, now, reason);
@@ -228,6 +242,11 @@ impl Ledger {
     fn track(&mut self, camera: CameraId) -> &mut Track {
         self.tracks.entry(camera).or_default()
     }
+}
+
+/// Reasons that a camera gives by its answer.
+fn answers(reason: GapReason) -> bool {
+    matches!(reason, GapReason::CameraUnauthorised | GapReason::CameraUnsupported)
 }
 
 impl Track {

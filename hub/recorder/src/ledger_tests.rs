@@ -173,6 +173,22 @@ fn a_pause_is_its_own_reason_and_ends_another() {
 }
 
 #[test]
+fn a_refusal_right_after_the_loss_is_its_reason_and_a_later_one_is_a_gap_of_its_own() {
+    let refused = |after: i64| {
+        let mut book = Book::new(None);
+        let c = book.connection();
+        book.kept(Kept::Opened(book.segment(0, 0, c)));
+        book.lost(10, Some(c), GapReason::CameraLost);
+        book.kept(Kept::Closed(book.segment(0, 10, c)));
+        book.lost(10 + after, None, GapReason::CameraUnauthorised);
+        book.lost(80, None, GapReason::CameraLost);
+        book.gaps()
+    };
+    assert_eq!(refused(1), [(10, None, GapReason::CameraUnauthorised)]);
+    assert_eq!(refused(30), [(10, Some(40), GapReason::CameraLost), (40, None, GapReason::CameraUnauthorised)]);
+}
+
+#[test]
 fn dropped_pictures_grow_one_gap_and_what_comes_after_begins_behind_it() {
     let mut book = Book::new(None);
     let c = book.connection();
