@@ -101,11 +101,14 @@ async fn e2e_a_file_in_another_place_is_never_shown_as_something_else() {
     // Another segment of the same camera under this one's name.
     std::fs::write(&file_a, &bytes_a).unwrap();
     hub.owner.request(Method::PATCH, &format!("/api/v1/cameras/{a}"), Some(json!({"paused": false}))).await.expect(200);
+    hub.owner.wait_recording(std::slice::from_ref(&a), Duration::from_secs(20)).await;
+    hub.owner.request(Method::PATCH, &format!("/api/v1/cameras/{a}"), Some(json!({"paused": true}))).await.expect(200);
     let mut second = None;
-    testkit::wait_for("a second segment", Duration::from_secs(20), async || {
+    testkit::wait_for("a second closed segment", Duration::from_secs(20), async || {
         let all = files(&hub.home.footage().join(&a));
         second = all.into_iter().rfind(|f| f.to_string_lossy().ends_with(".mp4.age") && *f != file_a);
-        hub.owner.segments(&a).await.len() > 1 && second.is_some()
+        let timeline = hub.owner.timeline(&a).await;
+        timeline["segments"].as_array().is_some_and(|s| s.len() > 1 && s[1]["details"] == "closed") && second.is_some()
     })
     .await;
     std::fs::copy(second.expect("it is there"), &file_a).unwrap();

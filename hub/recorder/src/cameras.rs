@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::clock::SharedClock;
 use base::footage::{SegmentInfo, StreamName};
 use base::fs::FsError;
-use base::{CameraId, Problem, ProblemKind, Shutdown};
+use base::{CameraId, Problem, ProblemKind, Shutdown, Timestamp};
 use footage::{Footage, Keeper, Kept};
 use media::Source;
 use store::{Camera, Gap, Store, StoreError, StreamSource};
@@ -370,7 +370,7 @@ impl Recorder {
             running.stop.trigger();
             running.ended().await;
         }
-        let _ = self.0.told.send(Message::Told(Told::Removed { camera: id }));
+        self.0.tell(Told::Removed { camera: id });
         self.0.passwords.remove(id)?;
         Ok(true)
     }
@@ -378,7 +378,7 @@ impl Recorder {
     /// Somebody with a key looked into a segment that a crash had cut short: its row, and the gaps that began where it
     /// was thought to end (`gaps`: those of its time), are put right.
     pub fn corrected(&self, before: SegmentInfo, after: SegmentInfo, gaps: Vec<Gap>) {
-        let _ = self.0.told.send(Message::Told(Told::Corrected { before, after, gaps })); // or the hub stops
+        self.0.tell(Told::Corrected { before, after, gaps });
     }
 
     /// Begins a new epoch of a camera: who lost a grant, or holds an exported key, opens nothing recorded from now on.
@@ -406,6 +406,11 @@ async fn begin_again(inner: Arc<Inner>, id: CameraId) {
 }
 
 impl Inner {
+    /// Tells the ledger; once nobody follows it any more, nothing.
+    pub(crate) fn tell(&self, told: Told) {
+        let _ = self.told.send(Message::Told(told));
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.shutdown.is_triggered()
     }
@@ -433,14 +438,19 @@ impl Inner {
             told: self.told.clone(),
             connection: None,
         };
-        let (end, open_gap) = self
+        let (end, open_gaps) = self
             .store
             .read(move |db| {
-                let mut open = db.open_gaps()?.into_iter().filter(|g| g.camera == id && g.stream == StreamName::Main);
-                Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), open.next()))
+                let open = db.open_gaps()?.into_iter().filter(|g| g.camera == id && g.stream == StreamName::Main);
+                let resumed = |gap: Gap| {
+                    let after = db.segments(id, StreamName::Main, gap.start, Timestamp::MAX)?;
+                    Ok((gap.clone(), after.iter().map(|s| s.start).find(|start| *start >= gap.start)))
+                };
+                let open = open.map(resumed).collect::<Result<Vec<_>, StoreError>>()?;
+                Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), open))
             })
             .await?;
-        let _ = self.told.send(Message::Told(Told::Begun { camera: id, end, open_gap }));
+        self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
         self.lock().insert(id, Arc::new(Running { shared, writer, plan, stop, task }));
         Ok(())

@@ -125,7 +125,12 @@ impl Rows {
 
     fn offer(&mut self, key: Key) {
         let Some((sequence, row)) = self.unsaved.get(&key).cloned() else { return };
-        let pending = self.store.submit(Durability::Lazy, move |db| match &row {
+        // A segment is found in the footage again, a gap is not.
+        let soon = match row {
+            Row::Segment(_) => Durability::Lazy,
+            Row::Gap(_) | Row::NoGap(_) => Durability::Group,
+        };
+        let pending = self.store.submit(soon, move |db| match &row {
             Row::Segment(segment) => db.put_segment(segment),
             Row::Gap(gap) => db.put_gap(gap),
             Row::NoGap(gap) => db.remove_gap(gap),

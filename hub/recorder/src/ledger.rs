@@ -21,11 +21,15 @@ const SAYS_WHY_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// What a camera's supervisor, or somebody who looked into a segment, reports.
 #[derive(Debug)]
 pub(crate) enum Told {
-    /// It has a supervisor now. What was recorded before ended then.
-    Begun { camera: CameraId, end: Option<Timestamp>, open_gap: Option<Gap> },
+    /// It has a supervisor now. What was recorded before ended then; and of each gap that the store says lasts, when the
+    /// first segment after its start began: the word that it ended was lost in a crash.
+    Begun { camera: CameraId, end: Option<Timestamp>, open_gaps: Vec<(Gap, Option<Timestamp>)> },
     /// Nothing is recorded any more.
     Lost { camera: CameraId, connection: Option<ConnectionId>, reason: GapReason },
-    /// A segment that a crash cut short was looked into: it ends not where it was thought to.
+    /// A segment was found that the index did not know. `gaps`: those that the store has at its time.
+    Found { segment: SegmentInfo, gaps: Vec<Gap> },
+    /// A segment that a crash cut short was looked into: it ends not where it was thought to. `gaps`: those that the
+    /// store has at its time.
     Corrected { before: SegmentInfo, after: SegmentInfo, gaps: Vec<Gap> },
     /// It was removed: nothing is missed any more.
     Removed { camera: CameraId },
@@ -75,15 +79,25 @@ impl Ledger {
     pub(crate) fn told(&mut self, told: Told) -> Vec<Row> {
         let now = self.clock.wall();
         match told {
-            Told::Begun { camera, end, open_gap } => {
-                let track = self.track(camera);
-                track.end = end;
-                track.gap = open_gap;
+            Told::Begun { camera, end, open_gaps } => {
+                self.track(camera).end = end;
+                for (gap, resumed) in open_gaps {
+                    if resumed.is_none() && self.track(camera).gap.is_some() {
+                        self.rows.push(Row::NoGap(gap)); // one gap at a time
+                        continue;
+                    }
+                    let before = self.track(camera).gap.replace(gap);
+                    if let Some(resumed) = resumed {
+                        self.end_gap(camera, resumed);
+                        self.track(camera).gap = before;
+                    }
+                }
                 // From here on it is for the camera's supervisor to say why nothing is recorded.
-                if let (None, Some(end)) = (&track.gap, end) {
+                if let (None, Some(end)) = (&self.track(camera).gap, end) {
                     self.begin_gap(camera, end, GapReason::HubDown);
                 }
             }
+            Told::Found { segment, gaps } => self.carve(&segment, gaps),
             Told::Lost { camera, connection, reason } => self.lost(camera, connection, reason, now),
             Told::Corrected { before, after, gaps } => self.corrected(&before, after, gaps),
             Told::Removed { camera } => {
@@ -111,8 +125,8 @@ impl Ledger {
                 }
                 self.rows.push(Row::Segment(segment.clone()));
             }
-            Kept::Dropped { camera, stream, from, to } => {
-                self.dropped(*camera, *stream, *from, *to, GapReason::DiskError);
+            Kept::Dropped { camera, stream, from, to, reason } => {
+                self.dropped(*camera, *stream, *from, *to, *reason);
             }
         }
         std::mem::take(&mut self.rows)
@@ -127,7 +141,9 @@ impl Ledger {
         match &mut track.gap {
             // A camera that closes the connection and then refuses the next one says only then why.
             Some(gap)
-                if answers(reason) && !answers(gap.reason) && now.duration_since(gap.start) <= SAYS_WHY_WITHIN =>
+                if answers(reason)
+                    && matches!(gap.reason, GapReason::CameraLost | GapReason::CameraStalled)
+                    && now.duration_since(gap.start) <= SAYS_WHY_WITHIN =>
             {
                 gap.reason = reason;
                 let gap = gap.clone();
@@ -202,24 +218,53 @@ impl Ledger {
 
     /// Moves the gaps that began where a segment was thought to end to where it does.
     fn corrected(&mut self, before: &SegmentInfo, after: SegmentInfo, gaps: Vec<Gap>) {
-        let track = self.track(after.camera);
-        let open = track.gap.clone();
-        for gap in gaps.into_iter().filter(|g| open.as_ref().is_none_or(|o| o.id != g.id)).chain(open.clone()) {
-            if gap.start != before.end || gap.end.is_some_and(|end| end <= after.end) {
-                continue;
+        let mut moved = Vec::new();
+        for gap in self.present(after.camera, gaps) {
+            if after.end < before.end && gap.start == before.end {
+                self.replace(&gap, vec![Gap { start: after.end, ..gap.clone() }]);
+            } else {
+                moved.push(gap);
             }
-            let moved = Gap { start: after.end, ..gap.clone() };
-            if open.as_ref().is_some_and(|o| o.id == gap.id) {
-                self.track(after.camera).gap = Some(moved.clone());
-            }
-            self.rows.push(Row::NoGap(gap));
-            self.rows.push(Row::Gap(moved));
         }
+        self.carve(&after, moved);
         let track = self.track(after.camera);
         if track.end == Some(before.end) {
             track.end = Some(after.end);
         }
         self.rows.push(Row::Segment(after));
+    }
+
+    /// Takes the time of a segment out of the gaps that were thought to be there.
+    fn carve(&mut self, segment: &SegmentInfo, gaps: Vec<Gap>) {
+        for gap in self.present(segment.camera, gaps) {
+            let overlaps = gap.start < segment.end && gap.end.is_none_or(|end| end > segment.start);
+            if !overlaps || gap.stream != segment.stream {
+                continue;
+            }
+            let before = Gap { end: Some(segment.start), ..gap.clone() };
+            let after = Gap { id: GapId::new(&*self.clock), start: segment.end, ..gap.clone() };
+            let long = |gap: &Gap| gap.end.is_none_or(|end| end.duration_since(gap.start) >= SHORTEST_GAP);
+            self.replace(&gap, [before, after].into_iter().filter(long).collect());
+        }
+    }
+
+    /// The store's gaps, with the one that lasts as it is known here.
+    fn present(&mut self, camera: CameraId, mut gaps: Vec<Gap>) -> Vec<Gap> {
+        if let Some(lasting) = &self.track(camera).gap {
+            gaps.retain(|gap| gap.id != lasting.id);
+            gaps.push(lasting.clone());
+        }
+        gaps
+    }
+
+    /// Puts pieces in the place of a gap. The one that lasts goes on lasting in its last piece.
+    fn replace(&mut self, gap: &Gap, pieces: Vec<Gap>) {
+        self.rows.push(Row::NoGap(gap.clone()));
+        let track = self.track(gap.camera);
+        if track.gap.as_ref().is_some_and(|lasting| lasting.id == gap.id) {
+            track.gap = pieces.iter().find(|piece| piece.end.is_none()).cloned();
+        }
+        self.rows.extend(pieces.into_iter().map(Row::Gap));
     }
 
     fn begin_gap(&mut self, camera: CameraId, start: Timestamp, reason: GapReason) {

@@ -25,7 +25,7 @@ impl Book {
         let camera = CameraId::new(&clock);
         let ledger = Ledger::new(Arc::new(clock.clone()));
         let mut book = Book { clock, camera, ledger, gaps: Vec::new() };
-        book.told(Told::Begun { camera, end: end.map(at), open_gap: None });
+        book.told(Told::Begun { camera, end: end.map(at), open_gaps: Vec::new() });
         book
     }
     fn take(&mut self, rows: Vec<Row>) {
@@ -77,7 +77,7 @@ impl Book {
     }
     fn dropped(&mut self, from: i64, to: i64) {
         let (camera, stream) = (self.camera, StreamName::Main);
-        self.kept(Kept::Dropped { camera, stream, from: at(from), to: at(to) });
+        self.kept(Kept::Dropped { camera, stream, from: at(from), to: at(to), reason: GapReason::DiskError });
     }
     /// (start, end, reason), by start.
     fn gaps(&self) -> Vec<(i64, Option<i64>, GapReason)> {
@@ -212,6 +212,52 @@ fn looking_into_a_cut_segment_moves_the_gap_behind_it_and_the_gap_still_ends() {
     assert_eq!(book.gaps(), [(9, None, GapReason::HubDown)]);
     book.kept(Kept::Opened(book.segment(20, 20, c)));
     assert_eq!(book.gaps(), [(9, Some(20), GapReason::HubDown)]);
+}
+
+#[test]
+fn gaps_whose_end_was_lost_in_a_crash_end_where_recording_went_on() {
+    let mut book = Book::new(None);
+    let gap = |start: i64, reason| Gap {
+        id: GapId::new(&book.clock),
+        camera: book.camera,
+        stream: StreamName::Main,
+        start: at(start),
+        end: None,
+        reason,
+    };
+    let (first, second) = (gap(10, GapReason::HubDown), gap(30, GapReason::CameraLost));
+    let third = gap(60, GapReason::CameraStalled);
+    book.gaps = vec![first.clone(), second.clone(), third.clone()];
+    let open_gaps = vec![(first, Some(at(20))), (second, Some(at(40))), (third, None)];
+    let camera = book.camera;
+    book.told(Told::Begun { camera, end: Some(at(60)), open_gaps });
+    assert_eq!(
+        book.gaps(),
+        [
+            (10, Some(20), GapReason::HubDown),
+            (30, Some(40), GapReason::CameraLost),
+            (60, None, GapReason::CameraStalled)
+        ]
+    );
+    let c = book.connection();
+    book.kept(Kept::Opened(book.segment(70, 70, c)));
+    assert_eq!(book.gaps()[2], (60, Some(70), GapReason::CameraStalled));
+}
+
+#[test]
+fn a_segment_that_is_found_is_taken_out_of_the_gap_around_it() {
+    let mut book = Book::new(Some(10));
+    let c = book.connection();
+    let found = book.segment(20, 30, c);
+    let gaps = book.gaps.clone();
+    book.told(Told::Found { segment: found, gaps });
+    assert_eq!(book.gaps(), [(10, Some(20), GapReason::HubDown), (30, None, GapReason::HubDown)]);
+    book.kept(Kept::Opened(book.segment(40, 40, c)));
+    assert_eq!(book.gaps(), [(10, Some(20), GapReason::HubDown), (30, Some(40), GapReason::HubDown)]);
+    // And out of one that has ended.
+    let (found, gaps) = (book.segment(30, 40, c), book.gaps.clone());
+    book.told(Told::Found { segment: found, gaps });
+    assert_eq!(book.gaps(), [(10, Some(20), GapReason::HubDown)]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use store::{Db, StoreError};
 
 use crate::cameras::{Inner, RecorderError};
+use crate::ledger::Told;
 
 /// Rows or files that are compared at a time.
 const BATCH: usize = 500;
@@ -89,18 +90,25 @@ pub(crate) fn compare(inner: &Inner) -> Result<Compared, RecorderError> {
     Ok(compared)
 }
 
-/// In one call each: what the writer reports meanwhile is not written over.
+/// In one call: what the writer reports meanwhile is not written over. Gaps that were thought to be where a segment is
+/// are put right.
 fn add_unknown(inner: &Inner, files: Vec<SegmentInfo>) -> Result<usize, StoreError> {
-    inner.store.call_blocking(move |db| {
-        let mut added = 0;
-        for file in &files {
+    let added = inner.store.call_blocking(move |db| {
+        let mut added = Vec::new();
+        for file in files {
             if db.segment(file.camera, file.stream, file.start, file.id)?.is_none() {
-                db.put_segment(file)?;
-                added += 1;
+                db.put_segment(&file)?;
+                let gaps = db.gaps(file.camera, file.stream, file.start, file.end)?;
+                added.push((file, gaps));
             }
         }
         Ok(added)
-    })
+    })?;
+    let count = added.len();
+    for (segment, gaps) in added {
+        inner.tell(Told::Found { segment, gaps });
+    }
+    Ok(count)
 }
 
 fn remove_missing(inner: &Inner) -> Result<usize, RecorderError> {
