@@ -1,5 +1,6 @@
 //! The footage folder: is it the disk that the hub knows, and the key files in it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use base::footage::SegmentInfo;
@@ -136,6 +137,27 @@ impl Disk {
         Ok(Self { root: root.to_owned(), id: mark.disk })
     }
 
+    /// A footage disk that the hub knows and that is not there now: whoever writes finds out when it is. Nothing is
+    /// written without having found its mark, see [`Disk::check`].
+    pub fn expected(root: &Path, id: DiskId) -> Self {
+        Self { root: root.to_owned(), id }
+    }
+
+    /// Is it there, now? The folder of a disk that was pulled out is a folder of the system's disk, and another disk
+    /// may have been put in its place.
+    ///
+    /// # Errors
+    /// As [`Disk::open`].
+    pub fn check(&self) -> Result<(), DiskError> {
+        Self::open(&self.root, Some(self.id)).map(drop)
+    }
+
+    /// Device and inode of the footage folder: another after every unmount and mount of another file system there.
+    pub(crate) fn place(&self) -> std::io::Result<(u64, u64)> {
+        let meta = std::fs::metadata(&self.root)?;
+        Ok((meta.dev(), meta.ino()))
+    }
+
     /// Which disk this is.
     pub fn id(&self) -> DiskId {
         self.id
@@ -176,6 +198,7 @@ impl Disk {
     }
 
     fn write_key(&self, path: PathBuf, sealed: &[u8]) -> Result<(), DiskError> {
+        self.check()?;
         let dir = path.parent().expect("a key file lies in a folder");
         base::fs::create_dir(dir, DIR_MODE)?;
         if !base::fs::create_new(&path, sealed, FILE_MODE)? && base::fs::read(&path, MAX_KEY_FILE)? != sealed {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use base::state::GapReason;
 use base::{Problem, ProblemKind};
 
 use crate::bmff::BadBox;
@@ -41,6 +42,9 @@ pub enum KeepError {
     /// The footage disk is gone, or another one is in its place.
     #[error("the footage disk is not there")]
     Disk(#[source] DiskError),
+    /// More would go below the room that stays free: [`crate::Keeper::set_full`].
+    #[error("no room is left for footage")]
+    NoRoom,
     /// The stream's parameters are not an init segment: a fault of the caller.
     #[error("the init segment cannot be used")]
     BadInit(#[source] BadBox),
@@ -56,8 +60,32 @@ impl From<&KeepError> for Problem {
                 Problem::with(kind_of_io(source), e)
             }
             KeepError::Disk(e) => e.into(),
+            KeepError::NoRoom => Problem::with(ProblemKind::DiskFull, e),
             KeepError::BadInit(_) | KeepError::BadFragment(_) => Problem::with(ProblemKind::Internal, e),
         }
+    }
+}
+
+impl KeepError {
+    /// Why there is no footage from here on.
+    pub fn gap_reason(&self) -> GapReason {
+        match self {
+            KeepError::Create { source, .. } | KeepError::Write { source, .. } | KeepError::Sync { source, .. } => {
+                gap_of_io(source)
+            }
+            KeepError::Disk(DiskError::Missing { .. } | DiskError::Foreign { .. }) => GapReason::DiskMissing,
+            KeepError::NoRoom => GapReason::DiskFull,
+            KeepError::Disk(_) => GapReason::DiskError,
+            KeepError::BadInit(_) | KeepError::BadFragment(_) => GapReason::CameraUnsupported,
+        }
+    }
+}
+
+/// Why there is no footage after a failure to write.
+pub(crate) fn gap_of_io(e: &io::Error) -> GapReason {
+    match kind_of_io(e) {
+        ProblemKind::DiskFull => GapReason::DiskFull,
+        _ => GapReason::DiskError,
     }
 }
 

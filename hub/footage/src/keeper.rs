@@ -11,11 +11,13 @@
 //! sync when it is on disk: 2 seconds (promise 4).
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base::footage::{Fragment, InitSegment, SegmentInfo, StreamName};
+use base::state::GapReason;
 use base::{BootId, CameraId, ConnectionId, HubId, Mono, SegmentId, SharedClock, Timestamp};
 use vault::EpochPublic;
 
@@ -94,6 +96,8 @@ pub enum Kept {
         from: Timestamp,
         /// Wall-clock end.
         to: Timestamp,
+        /// Why.
+        reason: GapReason,
     },
     /// Something could not be kept. A new segment begins at the next key picture, again and again until one can.
     Failed {
@@ -115,6 +119,7 @@ pub type Notify = Box<dyn Fn(Kept) + Send + Sync>;
 /// Keeps the footage of all streams on one disk. Dropping it stops it.
 pub struct Keeper {
     queues: Arc<Queues>,
+    full: Arc<AtomicBool>,
     queue_bytes: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -151,12 +156,13 @@ impl Keeper {
             every: options.sync_every,
         };
         let queue_bytes = options.queue_bytes;
-        let writer = Writer::new(disk, clock, hub, boot, notify, options, queues.clone(), jobs);
+        let full = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(disk, clock, hub, boot, notify, options, queues.clone(), jobs, full.clone());
         let spawn =
             |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(run);
         let writing = spawn("footage-write", Box::new(move || writer.run()))?;
         // From here on dropping stops the writer, should the second thread not start.
-        let keeper = Self { queues, queue_bytes, threads: Mutex::new(vec![writing]) };
+        let keeper = Self { queues, full, queue_bytes, threads: Mutex::new(vec![writing]) };
         let syncing = spawn("footage-sync", Box::new(move || syncer.run(&inbox)))?;
         keeper.lock_threads().push(syncing);
         Ok(keeper)
@@ -166,6 +172,14 @@ impl Keeper {
     pub fn stream(&self, camera: CameraId, stream: StreamName, epoch: EpochPublic) -> StreamWriter {
         let id = self.queues.register(camera, stream, epoch);
         StreamWriter(Arc::new(Handle { queues: self.queues.clone(), id, queue_bytes: self.queue_bytes }))
+    }
+
+    /// Nothing more may be written, or may be again: there is no room that is not to stay free. The open segments close,
+    /// which takes a little room still, and what arrives is dropped for [`GapReason::DiskFull`].
+    pub fn set_full(&self, full: bool) {
+        if self.full.swap(full, Ordering::Relaxed) != full {
+            self.queues.tick();
+        }
     }
 
     /// Seals what waits, closes all segments in order, syncs them, and returns when all is on disk. What is pushed from

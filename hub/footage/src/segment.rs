@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::footage::{Fragment, InitSegment, SegmentDetails, SegmentHeader, SegmentInfo, Track};
+use base::state::GapReason;
 use base::{Mono, Timestamp};
 use vault::{CHUNK_BYTES, FootageRecipient, Sealer, seal};
 
@@ -29,13 +30,21 @@ pub(crate) struct SegmentFile {
     /// End of what is surely on disk, ms since 1970.
     synced_ms: AtomicI64,
     /// A sync failed: the kernel forgets what it could not write, so nothing that comes after can be trusted.
-    broken: AtomicBool,
+    broken: OnceLock<GapReason>,
+    /// Where the footage folder was when the file was created: [`crate::disk::Disk::place`].
+    pub(crate) place: (u64, u64),
 }
 
 impl SegmentFile {
-    pub(crate) fn new(path: PathBuf, file: File, medium: Arc<dyn Medium>, start: Timestamp) -> Self {
+    pub(crate) fn new(
+        path: PathBuf,
+        file: File,
+        place: (u64, u64),
+        medium: Arc<dyn Medium>,
+        start: Timestamp,
+    ) -> Self {
         let synced_ms = AtomicI64::new(start.as_millisecond());
-        Self { path, file, medium, synced_ms, broken: AtomicBool::new(false) }
+        Self { path, file, medium, synced_ms, broken: OnceLock::new(), place }
     }
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.medium.sync(&self.path, &self.file)
@@ -47,11 +56,15 @@ impl SegmentFile {
         Timestamp::from_millisecond(self.synced_ms.load(Ordering::Relaxed)).unwrap_or_default()
     }
     /// Returns whether it was broken before.
-    pub(crate) fn set_broken(&self) -> bool {
-        self.broken.swap(true, Ordering::Relaxed)
+    pub(crate) fn set_broken(&self, reason: GapReason) -> bool {
+        self.broken.set(reason).is_err()
     }
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+        self.broken.get().is_some()
+    }
+    /// Why it is broken; of one that is not, why it would be.
+    pub(crate) fn broken_by(&self) -> GapReason {
+        self.broken.get().copied().unwrap_or(GapReason::DiskError)
     }
 }
 

@@ -90,15 +90,16 @@ impl Syncer {
         if !file.is_broken()
             && let Err(source) = file.sync()
         {
-            file.set_broken();
             let error = KeepError::Sync { path: file.path.clone(), source };
+            file.set_broken(error.gap_reason());
             (self.notify)(Kept::Failed { camera: info.camera, stream: info.stream, segment: Some(info.id), error });
         }
         if file.is_broken() {
             let (from, to) = (file.synced(), info.end);
             // Of an open one the writer knows itself what is lost.
             if info.details != SegmentDetails::Open && to > from {
-                (self.notify)(Kept::Dropped { camera: info.camera, stream: info.stream, from, to });
+                let reason = file.broken_by();
+                (self.notify)(Kept::Dropped { camera: info.camera, stream: info.stream, from, to, reason });
             }
             info = SegmentInfo { end: from, details: SegmentDetails::Unknown, ..info };
         }
@@ -116,7 +117,7 @@ impl Syncer {
 
     /// Nothing that comes after can be trusted: the writer must begin another file.
     fn broken(&self, stream: u64, file: &SegmentFile, segment: SegmentId, info: &SegmentInfo, error: KeepError) {
-        if !file.set_broken() {
+        if !file.set_broken(error.gap_reason()) {
             (self.notify)(Kept::Failed { camera: info.camera, stream: info.stream, segment: Some(segment), error });
             self.queues.broken(stream, segment);
         }

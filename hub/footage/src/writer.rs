@@ -5,9 +5,11 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use base::footage::{Fragment, InitSegment, SegmentDetails, SegmentHeader, SegmentInfo, StreamName, Track};
+use base::state::GapReason;
 use base::{BootId, CameraId, ConnectionId, HubId, Mono, SegmentId, SharedClock, Timestamp};
 use vault::EpochPublic;
 
@@ -37,6 +39,7 @@ pub(crate) struct Writer {
     options: Options,
     queues: Arc<Queues>,
     jobs: Sender<Job>,
+    full: Arc<AtomicBool>,
     streams: HashMap<u64, Stream>,
 }
 
@@ -51,7 +54,15 @@ struct Stream {
     connection: Option<Connection>,
     open: Option<OpenSegment>,
     /// What arrived and was not kept, not reported yet.
-    lost: Option<(Timestamp, Timestamp)>,
+    lost: Option<Lost>,
+}
+
+/// A stretch that was not kept.
+#[derive(Clone, Copy)]
+struct Lost {
+    from: Timestamp,
+    to: Timestamp,
+    reason: GapReason,
 }
 
 struct Connection {
@@ -71,8 +82,9 @@ impl Writer {
         options: Options,
         queues: Arc<Queues>,
         jobs: Sender<Job>,
+        full: Arc<AtomicBool>,
     ) -> Self {
-        Self { disk, clock, hub, boot, notify, options, queues, jobs, streams: HashMap::new() }
+        Self { disk, clock, hub, boot, notify, options, queues, jobs, full, streams: HashMap::new() }
     }
 
     /// Until the keeper stops.
@@ -130,7 +142,7 @@ impl Writer {
             Item::Lost { from_90k, to_90k } => {
                 let (from, to) = (self.wall(stream, from_90k), self.wall(stream, to_90k));
                 self.close(stream, None);
-                stream.lose(from, to);
+                self.lose(stream, from, to, None);
             }
             Item::End => self.end(stream),
             Item::Stream { .. } | Item::Gone => {} // seen to by the caller
@@ -172,31 +184,38 @@ impl Writer {
             Err(e) => {
                 let (from, to) = (self.wall(stream, fragment.start_90k), self.wall(stream, fragment.end_90k));
                 self.close(stream, None);
-                self.failed(stream, None, KeepError::BadFragment(e));
-                return stream.lose(from, to);
+                let reason = self.failed(stream, None, KeepError::BadFragment(e));
+                return self.lose(stream, from, to, Some(reason));
             }
         };
         let start_90k = layout.start_90k(rate);
         connection.timeline.arrived(layout.first_picture_90k().unwrap_or(start_90k), fragment.arrived);
         let (from, to) = (self.wall(stream, start_90k), self.wall(stream, layout.end_90k(rate)));
+        if self.full.load(Ordering::Relaxed) {
+            self.close(stream, None);
+            if layout.key() || stream.lost.is_none() {
+                self.failed(stream, None, KeepError::NoRoom);
+            }
+            return self.lose(stream, from, to, Some(GapReason::DiskFull));
+        }
         let joined = self.make_way(stream, start_90k, layout.key());
         if stream.open.is_none() {
             if !layout.key() {
                 // At the start of a connection nothing can be shown before the first key picture: that is no loss.
                 if stream.lost.is_some() {
-                    stream.lose(from, to);
+                    self.lose(stream, from, to, None);
                 }
                 return;
             }
             if let Err(e) = self.open(stream, start_90k, joined) {
-                self.failed(stream, None, e);
-                return stream.lose(from, to);
+                let reason = self.failed(stream, None, e);
+                return self.lose(stream, from, to, Some(reason));
             }
         }
         let Some(open) = &mut stream.open else { return };
         if let Err(source) = open.push(fragment, layout, self.clock.mono()) {
             self.write_failed(stream, source);
-            stream.lose(from, to);
+            self.lose(stream, from, to, None);
         }
     }
 
@@ -221,7 +240,7 @@ impl Writer {
             if start_90k < zero_90k {
                 // Time went back to before the segment: it cannot hold this.
                 self.close(stream, None);
-                stream.lose(end, end);
+                self.lose(stream, end, end, None);
             }
             None
         }
@@ -273,8 +292,11 @@ impl Writer {
     fn create(&self, header: &SegmentHeader) -> Result<Arc<SegmentFile>, KeepError> {
         let path = self.disk.segment_path(&name_only(header));
         let dir = path.parent().unwrap_or(self.disk.root());
+        let place = || self.disk.place().map_err(|source| KeepError::Create { path: self.disk.root().into(), source });
+        let before = place();
         // The folder of a disk that was pulled out is a folder of the system's disk.
-        Disk::open(self.disk.root(), Some(self.disk.id())).map_err(KeepError::Disk)?;
+        self.disk.check().map_err(KeepError::Disk)?;
+        let before = before?;
         // Made durable by the sync thread, before anything in it counts as kept.
         let make = || DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir);
         let create = || self.options.medium.create(&path);
@@ -283,7 +305,15 @@ impl Writer {
             done => done,
         };
         match file {
-            Ok(file) => Ok(Arc::new(SegmentFile::new(path, file, self.options.medium.clone(), header.start))),
+            Ok(file) => {
+                if place()? != before {
+                    // Pulled out just now. What was created may lie on the system's disk: it must not stay there.
+                    let _ = std::fs::remove_file(&path).and_then(|()| std::fs::remove_dir(dir));
+                    let path = self.disk.root().to_owned();
+                    return Err(KeepError::Disk(crate::DiskError::Missing { path }));
+                }
+                Ok(Arc::new(SegmentFile::new(path, file, before, self.options.medium.clone(), header.start)))
+            }
             Err(source) => Err(KeepError::Create { path, source }),
         }
     }
@@ -296,7 +326,7 @@ impl Writer {
             (info, None) => self.job(Job::Closed { file, info }),
             (info, Some(source)) => {
                 self.abandon(stream, file, info, source);
-                stream.lose(whole_end, whole_end);
+                self.lose(stream, whole_end, whole_end, None);
             }
         }
     }
@@ -310,15 +340,15 @@ impl Writer {
     /// What is in the file whole stays there; what was in memory is lost.
     fn abandon(&self, stream: &mut Stream, file: Arc<SegmentFile>, info: SegmentInfo, source: io::Error) {
         let error = KeepError::Write { path: file.path.clone(), source };
-        self.failed(stream, Some(info.id), error);
-        stream.lose(info.end, info.end);
+        let reason = self.failed(stream, Some(info.id), error);
+        self.lose(stream, info.end, info.end, Some(reason));
         self.job(Job::Closed { file, info: SegmentInfo { details: SegmentDetails::Recovered, ..info } });
     }
 
     /// A segment could not be synced.
     fn broken(&self, stream: &mut Stream, segment: SegmentId) {
         let Some(open) = stream.open.take_if(|open| open.info().id == segment) else { return };
-        stream.lose(open.file().synced(), open.end());
+        self.lose(stream, open.file().synced(), open.end(), Some(open.file().broken_by()));
         self.job(Job::Closed { file: open.file().clone(), info: open.info().clone() });
     }
 
@@ -329,9 +359,10 @@ impl Writer {
             self.close(stream, None);
             stream.take_epoch();
             if let Some(end) = end {
-                stream.lose(end, end);
+                self.lose(stream, end, end, None);
             }
         }
+        self.leave_lost_disk(stream);
         if let Some(open) = &mut stream.open {
             match open.settle(now, self.options.hold_back) {
                 Ok(Some(snapshot)) => self.job(Job::Grown { stream: stream.key, snapshot }),
@@ -340,29 +371,64 @@ impl Writer {
             }
         }
         let long = self.options.report_lost_every.as_millis() as i64;
-        if let Some((from, to)) = stream.lost.filter(|(from, to)| to.as_millisecond() - from.as_millisecond() >= long) {
-            self.dropped(stream, from, to);
-            stream.lost = Some((to, to));
+        if let Some(lost) = stream.lost.filter(|l| l.to.as_millisecond() - l.from.as_millisecond() >= long) {
+            self.dropped(stream, lost);
+            stream.lost = Some(Lost { from: lost.to, ..lost });
+        }
+    }
+
+    /// A file whose disk was unmounted can still be written, and nobody finds it there: it closes, and the next one
+    /// begins where the right disk is.
+    fn leave_lost_disk(&self, stream: &mut Stream) {
+        let Some(open) = &stream.open else { return };
+        if self.disk.place().is_ok_and(|place| place == open.file().place) {
+            return;
+        }
+        let end = open.end();
+        self.close(stream, None);
+        if let Err(e) = self.disk.check() {
+            let reason = self.failed(stream, None, KeepError::Disk(e));
+            self.lose(stream, end, end, Some(reason));
         }
     }
 
     /// Tells of what was lost, up to where footage begins again.
     fn report_lost(&self, stream: &mut Stream, until: Option<Timestamp>) {
-        if let Some((from, to)) = stream.lost.take() {
-            let to = until.unwrap_or(to);
-            if to > from {
-                self.dropped(stream, from, to);
+        if let Some(lost) = stream.lost.take() {
+            let to = until.unwrap_or(lost.to);
+            if to > lost.from {
+                self.dropped(stream, Lost { to, ..lost });
             }
         }
     }
 
-    fn dropped(&self, stream: &Stream, from: Timestamp, to: Timestamp) {
-        tracing::warn!(camera = %stream.camera, stream = stream.stream.as_str(), %from, %to, "footage was dropped");
-        (self.notify)(Kept::Dropped { camera: stream.camera, stream: stream.stream, from, to });
+    fn dropped(&self, stream: &Stream, Lost { from, to, reason }: Lost) {
+        let name = stream.stream.as_str();
+        tracing::warn!(camera = %stream.camera, stream = name, %from, %to, ?reason, "footage was dropped");
+        (self.notify)(Kept::Dropped { camera: stream.camera, stream: stream.stream, from, to, reason });
     }
 
-    fn failed(&self, stream: &Stream, segment: Option<SegmentId>, error: KeepError) {
+    /// Says so; answers why there is no footage from here on.
+    fn failed(&self, stream: &Stream, segment: Option<SegmentId>, error: KeepError) -> GapReason {
+        let reason = error.gap_reason();
         (self.notify)(Kept::Failed { camera: stream.camera, stream: stream.stream, segment, error });
+        reason
+    }
+
+    /// Adds to what is lost: it begins where footage ended and goes on until it begins again. Without a reason it goes
+    /// on with the one before; another one begins a new stretch.
+    fn lose(&self, stream: &mut Stream, from: Timestamp, to: Timestamp, reason: Option<GapReason>) {
+        let new = |from| Lost { from, to: to.max(from), reason: reason.unwrap_or(GapReason::DiskError) };
+        stream.lost = Some(match stream.lost.take() {
+            None => new(from),
+            Some(lost) if reason.is_none_or(|r| r == lost.reason) => Lost { to: lost.to.max(to), ..lost },
+            Some(lost) => {
+                if lost.to > lost.from {
+                    self.dropped(stream, lost);
+                }
+                new(lost.to)
+            }
+        });
     }
 
     /// Wall-clock time of a media time: as the open segment counts, else by the clock.
@@ -382,12 +448,6 @@ impl Writer {
 }
 
 impl Stream {
-    /// Adds to what is lost: it begins where footage ended and goes on until it begins again.
-    fn lose(&mut self, from: Timestamp, to: Timestamp) {
-        let (from, so_far) = self.lost.unwrap_or((from, from));
-        self.lost = Some((from, so_far.max(to)));
-    }
-
     fn take_epoch(&mut self) {
         if let Some((epoch, _)) = self.next_epoch.take() {
             self.epoch = epoch;

@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use base::footage::{SegmentDetails, StreamName, Track};
+use base::state::GapReason;
 use base::{Clock, ConnectionId, EpochId, Problem, ProblemKind, TimeSource};
 use common::{BadDisk, Camera, Rig, closed, dropped, init, mark, pictures, samples, viewer};
 use footage::{KeepError, Kept, OpenError, Options};
@@ -182,6 +183,60 @@ fn a_full_disk_costs_what_was_in_memory_and_recording_goes_on_at_the_next_key_pi
     assert!(seen.len() > 10 && seen.len() < 25, "{}", seen.len());
     assert_eq!(seen, (0..seen.len() as u64).map(|n| mark(camera.id, Track::Video, n, 20_000)).collect::<Vec<_>>());
     assert_eq!(reader.summary().info.end, cut.end);
+}
+
+fn reasons(reports: &[Kept]) -> Vec<GapReason> {
+    reports.iter().filter_map(|k| if let Kept::Dropped { reason, .. } = k { Some(*reason) } else { None }).collect()
+}
+
+#[test]
+fn while_there_is_no_room_nothing_is_written_and_the_gap_says_so() {
+    let rig = Rig::new(|_| {});
+    let mut camera = rig.camera();
+    let writer = rig.stream(&camera);
+    writer.push(camera.next()).unwrap();
+    rig.wait(is_synced);
+    rig.keeper.set_full(true);
+    for _ in 1..8 {
+        writer.push(camera.next()).unwrap();
+    }
+    let reports = rig.wait(|k| matches!(k, Kept::Closed(_)));
+    assert!(reports.iter().any(|k| matches!(k, Kept::Failed { error: KeepError::NoRoom, .. })));
+    assert_eq!(closed(&reports)[0].details, SegmentDetails::Closed);
+    writer.end();
+    let reports = rig.wait(|k| matches!(k, Kept::Dropped { .. }));
+    assert_eq!(reasons(&reports), [GapReason::DiskFull]);
+}
+
+#[test]
+fn a_disk_that_is_gone_is_left_alone_until_it_is_back_and_nothing_is_written_in_its_place() {
+    let rig = Rig::new(|_| {});
+    let mut camera = rig.camera();
+    let writer = rig.stream(&camera);
+    writer.push(camera.next()).unwrap();
+    rig.wait(is_synced);
+    // As an unmounted disk looks: its folder is another, empty one.
+    let (root, away) = (rig.disk.root().to_owned(), rig.disk.root().with_extension("away"));
+    std::fs::rename(&root, &away).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let reports = rig.wait(|k| matches!(k, Kept::Closed(_)));
+    assert_eq!(closed(&reports)[0].details, SegmentDetails::Closed, "closed in order, on the disk that it is on");
+    for _ in 1..8 {
+        writer.push(camera.next()).unwrap();
+    }
+    let failed = |k: &Kept| matches!(k, Kept::Failed { error: KeepError::Disk(_), .. });
+    rig.wait(failed);
+    let other = rig.disk.write_epoch_key(camera.id, EpochId::new(&rig.clock), b"sealed").unwrap_err();
+    assert_eq!(Problem::from(&other).kind, ProblemKind::DiskForeign);
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+    std::fs::remove_dir(&root).unwrap();
+    std::fs::rename(&away, &root).unwrap();
+    for _ in 8..12 {
+        writer.push(camera.next()).unwrap();
+    }
+    let reports = rig.stop();
+    assert_eq!(reasons(&reports), [GapReason::DiskMissing]);
+    assert!(closed(&reports).iter().all(|s| rig.disk.segment_path(s).exists()));
 }
 
 #[test]

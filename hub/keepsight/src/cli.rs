@@ -10,10 +10,12 @@ use http::Method;
 use serde_json::json;
 
 use crate::cameras::Cameras;
+use crate::check::Check;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::open::Open;
 use crate::out::{self, Failure};
 use crate::sock::HubSocket;
+use crate::store_cmd::StoreCommand;
 use crate::{demo, hygiene, logs, run};
 
 /// Records the cameras of a home, sealed for the people who live there.
@@ -38,6 +40,10 @@ pub enum Command {
     Cameras(Cameras),
     /// Opens one sealed file without a hub
     Open(Open),
+    /// Looks whether a stopped hub's store and footage are whole, and mends what can be mended
+    Check(Check),
+    /// Exports, imports or checks a stopped hub's store
+    Store(StoreCommand),
     /// Runs simulated cameras
     CameraSim(camera_sim::cli::Args),
 }
@@ -111,6 +117,8 @@ impl Command {
             Command::ClaimToken(hub) => block_on(claim_token(&hub))?,
             Command::Cameras(cameras) => block_on(cameras.run())?,
             Command::Open(open) => open.run()?,
+            Command::Check(check) => check.run()?,
+            Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
         }
         Ok(ExitCode::SUCCESS)
@@ -119,6 +127,8 @@ impl Command {
     fn json(&self) -> bool {
         match self {
             Command::ClaimToken(hub) | Command::Cameras(Cameras { hub, .. }) => hub.json,
+            Command::Check(check) => check.json,
+            Command::Store(store) => store.json,
             Command::Run(_) | Command::Demo(_) | Command::Open(_) | Command::CameraSim(_) => false,
         }
     }

@@ -31,6 +31,8 @@ pub struct Config {
     pub api: Api,
     /// `[limits]`
     pub limits: Limits,
+    /// `[storage]`
+    pub storage: Storage,
 }
 
 impl Config {
@@ -51,11 +53,12 @@ impl Config {
     /// Parses the text of a file; the path is only for errors. What is left out has its default.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let document = read::Document::parse(path, text)?;
-        let root = document.root(&["paths", "api", "limits"])?;
+        let root = document.root(&["paths", "api", "limits", "storage"])?;
         Ok(Self {
             paths: Paths::read(&root.section("paths", &["data", "footage"])?)?,
             api: Api::read(&root.section("api", &["https", "http"])?)?,
             limits: Limits::read(&root.section("limits", &["cameras", "connections", "connections_per_address"])?)?,
+            storage: Storage::read(&root.section("storage", &["reserve", "budget"])?)?,
         })
     }
 }
@@ -306,6 +309,72 @@ impl Default for Limits {
     /// 64 cameras are what was measured to be no load; a household's devices fit twice into the rest.
     fn default() -> Self {
         Self { cameras: 64, connections: 1_024, connections_per_address: 256 }
+    }
+}
+
+/// The room on the footage disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storage {
+    reserve: u64,
+    budget: Option<u64>,
+}
+
+impl Storage {
+    /// A smaller budget would hold no footage.
+    const LEAST_BUDGET: u64 = 32 << 20;
+
+    /// Bytes that stay free, and bytes that all of the hub takes at most.
+    pub fn new(reserve: u64, budget: Option<u64>) -> Result<Self, BadValue> {
+        if budget.is_some_and(|b| b < Self::LEAST_BUDGET) {
+            return bad("is too little for footage", format_args!("\"all\", or a size from 32 MiB on"));
+        }
+        Ok(Self { reserve, budget })
+    }
+    /// Bytes of the footage disk that stay free.
+    pub fn reserve(&self) -> u64 {
+        self.reserve
+    }
+    /// Bytes that all of the hub takes on the footage disk; `None`: all but the reserve.
+    pub fn budget(&self) -> Option<u64> {
+        self.budget
+    }
+
+    fn read(section: &Section) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let reserve = section.string("reserve", size)?.unwrap_or(default.reserve);
+        let budget = section.string("budget", |text| match text {
+            "all" => Ok(None),
+            text => size(text).map(Some).map_err(|e| BadValue { allowed: format!("\"all\", or {}", e.allowed), ..e }),
+        })?;
+        section.check("budget", Self::new(reserve, budget.unwrap_or(default.budget)))
+    }
+}
+
+impl Default for Storage {
+    /// 1 GiB free is room for the system's own files, for updates and for a file system that slows down when full.
+    fn default() -> Self {
+        Self { reserve: 1 << 30, budget: None }
+    }
+}
+
+/// `500 GB`, `2 TiB`: a whole number and a unit.
+fn size(text: &str) -> Result<u64, BadValue> {
+    const UNITS: [(&str, u64); 6] = [
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = UNITS.iter().find(|(name, _)| *name == unit.trim());
+    match (number.parse::<u64>(), unit) {
+        (Ok(number), Some((_, unit))) if number.checked_mul(*unit).is_some_and(|bytes| bytes <= 1 << 60) => {
+            Ok(number * unit)
+        }
+        _ => bad("is not a size", "a whole number with MB, GB, TB, MiB, GiB or TiB, such as \"500 GB\""),
     }
 }
 

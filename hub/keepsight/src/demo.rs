@@ -133,7 +133,7 @@ fn config(folder: &Path, https: SocketAddr) -> Result<Config, Problem> {
     let bad = |e| Problem::with(ProblemKind::BadConfig, e);
     let paths = Paths::new(path("data").map_err(bad)?, path("footage").map_err(bad)?).map_err(bad)?;
     let api = Api::new(vec![https], Vec::new()).map_err(bad)?;
-    Ok(Config { paths, api, limits: Limits::default() })
+    Ok(Config { paths, api, limits: Limits::default(), ..Config::default() })
 }
 
 /// On all addresses, so that a phone on the network can look too.

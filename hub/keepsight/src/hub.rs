@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Recording has begun when the API answers. What stands before it can fail only where nothing could be recorded or
-//! shown, and says so: a taken port, a damaged certificate, a foreign disk.
+//! shown, and says so: a taken port, a damaged certificate. A disk that is not there is a state.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,42 +14,35 @@ use std::time::Duration;
 
 use api::hub::{Ctx, Parts as ApiParts};
 use api::server::{self, Limits, Server};
+use base::state::Health;
 use base::{BootId, HubId, Problem, ProblemKind, SharedClock, Shutdown};
 use footage::{Disk, DiskError, Footage, Keeper};
 use recorder::Recorder;
-use serde::{Deserialize, Serialize};
 use store::Store;
 use tokio::sync::mpsc;
 use vault::{Password, Zeroizing};
 
 use crate::config::Config;
+use crate::rescue::{self, Rescue, file_problem};
 
 /// How long open requests may go on while the hub stops.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether the certificate must be renewed, or an address has changed: after a power cut the hub
 /// is often up before the router gives it one.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// Format number of `hub.json`.
-const FORMAT: u32 = 1;
 
 /// A running hub.
 pub struct Hub {
     id: HubId,
     shutdown: Shutdown,
     store: Store,
+    rescue: Option<Rescue>,
     recorder: Recorder,
     keeper: Arc<Keeper>,
     ctx: Ctx,
     server: Server,
     table: Arc<api::Table<Ctx>>,
     authority: Arc<tls::Authority>,
-}
-
-/// What stands in `<data>/hub.json`: public, and never changes.
-#[derive(Serialize, Deserialize)]
-struct HubFile {
-    format: u32,
-    hub: HubId,
 }
 
 impl Hub {
@@ -64,7 +57,7 @@ impl Hub {
         let secrets = data.join("secrets");
         base::fs::create_dir(&data, 0o711).map_err(|e| file_problem(&e))?;
         base::fs::create_dir(&secrets, 0o700).map_err(|e| file_problem(&e))?;
-        let id = hub_id(&data.join("hub.json"), &clock)?;
+        let id = rescue::hub_id(&data, &clock)?;
         let boot = BootId::new(&*clock);
 
         // Before anything is begun that would have to be stopped again.
@@ -72,7 +65,7 @@ impl Hub {
         let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
         let local = api::listen::local(&config.paths.socket())?;
 
-        let store = Store::open(&data.join("store"), id, clock.clone())?;
+        let (store, rescue) = rescue::open(&data, id, &clock)?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
         let footage = Footage::new(disk.clone(), id);
         let addresses = tls::local_addresses().unwrap_or_default();
@@ -95,6 +88,11 @@ impl Hub {
             clock: clock.clone(),
             secrets: secrets.clone(),
             max_cameras: config.limits.cameras() as usize,
+            storage: recorder::StorageOptions {
+                reserve: config.storage.reserve(),
+                budget: config.storage.budget(),
+                ..recorder::StorageOptions::unlimited(&data)
+            },
             shutdown: shutdown.clone(),
         })
         .await?;
@@ -129,7 +127,7 @@ impl Hub {
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         let ms = clock.mono().since(began).as_millis() as u64;
         tracing::info!(hub = %id, ms, "the hub runs");
-        Ok(Hub { id, shutdown, store, recorder, keeper, ctx, server, table, authority })
+        Ok(Hub { id, shutdown, store, rescue, recorder, keeper, ctx, server, table, authority })
     }
 
     /// This hub's id.
@@ -140,6 +138,20 @@ impl Hub {
     /// The store, for tests that reach into it.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How the store is: degraded while it does not answer, and, until the hub is started again, where it had to be made
+    /// again.
+    pub fn store_health(&self) -> Health {
+        match (self.store.health(), &self.rescue) {
+            (Health::Ok, Some(rescue)) => rescue.health(),
+            (health, _) => health,
+        }
+    }
+
+    /// What the store's rescue at the start could and could not bring back; `None` if it needed none.
+    pub fn rescue(&self) -> Option<&Rescue> {
+        self.rescue.as_ref()
     }
 
     /// The cameras.
@@ -182,32 +194,16 @@ impl Hub {
     }
 }
 
-fn hub_id(path: &Path, clock: &SharedClock) -> Result<HubId, Problem> {
-    match base::fs::read(path, 64 * 1024) {
-        Ok(json) => {
-            let file: HubFile = serde_json::from_slice(&json)
-                .map_err(|e| Problem::with(ProblemKind::BadFile, format_args!("{}: {e}", path.display())))?;
-            if file.format > FORMAT {
-                return Err(Problem::with(ProblemKind::NewerFormat, path.display()));
-            }
-            Ok(file.hub)
-        }
-        Err(e) if e.is_not_found() => {
-            let hub = HubId::new(&**clock);
-            let json = serde_json::to_vec(&HubFile { format: FORMAT, hub }).expect("plain fields are always JSON");
-            base::fs::write_atomic(path, &json, 0o644).map_err(|e| file_problem(&e))?;
-            Ok(hub)
-        }
-        Err(e) => Err(file_problem(&e)),
-    }
-}
-
 /// The footage disk that the hub knows; the first one it sees becomes it.
 async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result<Disk, Problem> {
     let problem = |e: &DiskError| Problem::from(e);
     let known = store.read(|db| db.setting("footage-disk")).await?;
-    if known.is_some() {
-        return Disk::open(root, known).map_err(|e| problem(&e));
+    if let Some(id) = known {
+        // A hub without its disk shows live pictures, says what is wrong, and records when the disk is back.
+        return Ok(Disk::open(root, known).unwrap_or_else(|e| {
+            tracing::error!(error = &e as &dyn std::error::Error, "the footage disk is not there: nothing is recorded");
+            Disk::expected(root, id)
+        }));
     }
     let disk = match Disk::open(root, None) {
         Err(DiskError::Missing { .. }) => Disk::create(root, &**clock),
@@ -236,8 +232,4 @@ async fn keep_certificate(authority: Arc<tls::Authority>, clock: SharedClock, sh
             Err(e) => tracing::warn!(error = &e as &dyn std::error::Error, "the hub's addresses are not known"),
         }
     }
-}
-
-fn file_problem(e: &base::fs::FsError) -> Problem {
-    Problem::with(ProblemKind::FileError, format_args!("{e}: {}", e.source))
 }

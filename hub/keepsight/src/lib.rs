@@ -1,6 +1,7 @@
 //! The keepsight binary: subcommands, wiring, start and stop order.
 
 pub mod cameras;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -9,5 +10,7 @@ pub mod hygiene;
 pub mod logs;
 pub mod open;
 pub mod out;
+pub mod rescue;
 pub mod run;
 pub mod sock;
+pub mod store_cmd;

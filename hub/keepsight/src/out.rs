@@ -23,6 +23,8 @@ pub enum Failure {
         /// How many bytes of it were given.
         written: usize,
     },
+    /// A check found so many things wrong; they have been printed. Exit code 1.
+    Found(usize),
 }
 
 impl<P: Into<Problem>> From<P> for Failure {
@@ -36,13 +38,14 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::Problem(_) | Failure::PartlyDamaged { .. } => 1,
+            Failure::Problem(_) | Failure::PartlyDamaged { .. } | Failure::Found(_) => 1,
         }
     }
     /// What happened, then what to do, on stderr. With `json` as one object on one line.
     pub fn report(&self, json: bool) {
         match self {
             Failure::Problem(problem) if json => say(&problem_json(problem).to_string()),
+            Failure::Found(_) if json => {} // the report said it
             Failure::Usage(words) if json => say(&json!({ "code": "usage", "title": words }).to_string()),
             failure => notice(&failure.to_string()),
         }
@@ -54,6 +57,8 @@ impl fmt::Display for Failure {
         match self {
             Failure::Usage(words) => f.write_str(words),
             Failure::Problem(problem) => problem.fmt(f),
+            Failure::Found(1) => f.write_str("One thing is wrong, see above."),
+            Failure::Found(count) => write!(f, "{count} things are wrong, see above."),
             Failure::PartlyDamaged { file, written } => write!(
                 f,
                 "{} is damaged after {written} bytes. Those were given; of what comes after, restore a copy if there is one.",
@@ -143,7 +148,7 @@ pub fn is_terminal() -> bool {
 }
 
 /// Names come from people and cameras: none of them moves the cursor or clears the screen.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

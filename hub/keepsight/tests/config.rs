@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base::ProblemKind;
-use keepsight::config::{AbsolutePath, Api, Config, Limits, Paths};
+use keepsight::config::{AbsolutePath, Api, Config, Limits, Paths, Storage};
 use proptest::prelude::*;
 
 const SHIPPED: &str = include_str!("../../../systemd/keepsight.toml");
@@ -17,7 +17,7 @@ fn the_shipped_file_is_the_defaults_and_names_every_setting() {
     assert_eq!(parse(SHIPPED), Ok(Config::default()));
     // Were a setting missing in the file, taking the file's settings away one by one would not find all of them.
     let settings = |text: &str| text.lines().filter(|l| l.contains(" = ")).count();
-    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 7);
+    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 9);
 }
 
 #[test]
@@ -38,12 +38,16 @@ fn every_setting_is_taken() {
         cameras = +1
         connections = 1_6
         connections_per_address = 0x10
+        [storage]
+        reserve = "0MB"
+        budget = "2 TiB"
     "#;
     let path = |p: &str| AbsolutePath::new(p).unwrap();
     let expected = Config {
         paths: Paths::new(path("/data/hub"), path("/mnt/disk")).unwrap(),
         api: Api::new(vec!["127.0.0.1:8443".parse().unwrap(), "[::1]:8443".parse().unwrap()], vec![]).unwrap(),
         limits: Limits::new(1, 16, 16).unwrap(),
+        storage: Storage::new(0, Some(2 << 40)).unwrap(),
     };
     assert_eq!(parse(text), Ok(expected));
 }
@@ -78,10 +82,13 @@ fn every_bad_file_has_its_exact_error() {
             r#"line 3: "data = \"/b\"" is not TOML (duplicate key); allowed is a line like `key = value` or `[section]`"#,
         ),
         // Unknown keys.
-        ("[path]\n", r#"line 1: "path" is not a section; allowed is one of the sections `paths`, `api` or `limits`"#),
+        (
+            "[path]\n",
+            r#"line 1: "path" is not a section; allowed is one of the sections `paths`, `api`, `limits` or `storage`"#,
+        ),
         (
             "# first\n\ndata = \"/srv\"",
-            r#"line 3: "data" stands outside of every section; allowed is one of the sections `paths`, `api` or `limits`"#,
+            r#"line 3: "data" stands outside of every section; allowed is one of the sections `paths`, `api`, `limits` or `storage`"#,
         ),
         (
             "[paths]\ndata = \"/srv\"\nfotage = \"/mnt\"",
@@ -155,6 +162,18 @@ fn every_bad_file_has_its_exact_error() {
         (
             "[limits]\nconnections = 20\nconnections_per_address = 21",
             "line 3: `limits.connections_per_address` is 21; allowed is a whole number from 1 to 20",
+        ),
+        (
+            "[storage]\nreserve = \"10%\"",
+            r#"line 2: `storage.reserve` = "10%" is not a size; allowed is a whole number with MB, GB, TB, MiB, GiB or TiB, such as "500 GB""#,
+        ),
+        (
+            "[storage]\nbudget = \"9999999 TB\"",
+            r#"line 2: `storage.budget` = "9999999 TB" is not a size; allowed is "all", or a whole number with MB, GB, TB, MiB, GiB or TiB, such as "500 GB""#,
+        ),
+        (
+            "[storage]\nbudget = \"31 MiB\"",
+            r#"line 2: `storage.budget` is too little for footage; allowed is "all", or a size from 32 MiB on"#,
         ),
     ];
     for (text, expected) in table {

@@ -21,10 +21,13 @@ use crate::kept::Message;
 use crate::ledger::Told;
 use crate::passwords::{PasswordError, Passwords};
 use crate::ring::LiveRing;
-use crate::{epochs, kept, recover};
+use crate::space::{Space, StorageOptions, StorageStatus};
+use crate::{epochs, kept, recover, space};
 
 /// A camera that could not be started is tried again so often.
 const BEGIN_AGAIN: Duration = Duration::from_secs(10);
+/// A disk that is not there is looked for so often.
+const DISK_AGAIN: Duration = Duration::from_secs(2);
 /// Longest name, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -152,6 +155,8 @@ pub struct Parts {
     pub secrets: PathBuf,
     /// How many cameras may be added.
     pub max_cameras: usize,
+    /// How the footage disk's room is used.
+    pub storage: StorageOptions,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -177,6 +182,7 @@ pub(crate) struct Inner {
     /// Held over every change of the cameras, so that two changes of one camera come after one another.
     changes: tokio::sync::Mutex<()>,
     told: mpsc::UnboundedSender<Message>,
+    pub(crate) space: Space,
     max_cameras: usize,
 }
 
@@ -203,9 +209,14 @@ impl Recorder {
             running: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
             told,
+            space: Space::new(),
             max_cameras: parts.max_cameras,
         });
-        let cut = recover::cut_short(&inner).await?;
+        // Before anything is opened anew. Their files are looked at when the disk is there.
+        let mut open = inner.store.read(|db| db.open_segments()).await?;
+        if inner.disk_is_there().await {
+            recover::cut_short(&inner, std::mem::take(&mut open)).await?;
+        }
         tokio::spawn(kept::follow(inner.clone(), parts.reports, reports_of_cameras));
         for camera in inner.store.read(|db| db.cameras()).await? {
             if let Err(e) = inner.begin(&camera).await {
@@ -214,11 +225,8 @@ impl Recorder {
                 tokio::spawn(begin_again(inner.clone(), camera.id));
             }
         }
-        let beside = inner.clone();
-        tokio::task::spawn_blocking(move || match recover::compare(&beside) {
-            Ok(compared) => tracing::info!(cut, ?compared, "the footage folder was compared with its index"),
-            Err(e) => tracing::error!(error = &e as &dyn std::error::Error, "the footage folder was not compared"),
-        });
+        tokio::spawn(compare(inner.clone(), open));
+        tokio::spawn(space::run(inner.clone(), parts.storage));
         Ok(Recorder(inner))
     }
 
@@ -239,6 +247,11 @@ impl Recorder {
         if self.0.told.send(Message::Stopped(done)).is_ok() {
             let _ = is_done.await; // an error means that nobody follows any more
         }
+    }
+
+    /// How the footage disk is.
+    pub fn storage(&self) -> StorageStatus {
+        self.0.space.status()
     }
 
     /// All cameras with how they are, in the order they were added.
@@ -388,6 +401,29 @@ impl Recorder {
     }
 }
 
+/// Compares the footage folder with its index, once the right disk is there. `open`: what was being written when the hub
+/// stopped and could not be looked at yet.
+async fn compare(inner: Arc<Inner>, open: Vec<SegmentInfo>) {
+    while !inner.disk_is_there().await {
+        tokio::select! {
+            () = inner.clock.sleep(DISK_AGAIN) => {}
+            () = inner.shutdown.wait() => return,
+        }
+    }
+    let cut = match recover::cut_short(&inner, open).await {
+        Ok(cut) => cut,
+        Err(e) => {
+            tracing::error!(error = &e as &dyn std::error::Error, "what was cut short was not looked at");
+            0
+        }
+    };
+    let compared = tokio::task::spawn_blocking(move || recover::compare(&inner)).await;
+    match compared.expect("comparing does not panic") {
+        Ok(compared) => tracing::info!(cut, ?compared, "the footage folder was compared with its index"),
+        Err(e) => tracing::error!(error = &e as &dyn std::error::Error, "the footage folder was not compared"),
+    }
+}
+
 /// Tries to start a camera until it works, it is gone, or the hub stops.
 async fn begin_again(inner: Arc<Inner>, id: CameraId) {
     loop {
@@ -413,6 +449,15 @@ impl Inner {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.shutdown.is_triggered()
+    }
+
+    pub(crate) async fn stopping(&self) {
+        self.shutdown.wait().await;
+    }
+
+    async fn disk_is_there(&self) -> bool {
+        let disk = self.footage.disk().clone();
+        tokio::task::spawn_blocking(move || disk.check().is_ok()).await.unwrap_or(false)
     }
 
     pub(crate) fn camera(&self, id: CameraId) -> Option<Arc<Running>> {

@@ -52,6 +52,7 @@ pub(crate) async fn follow(
                 }
             },
             Some(kept) = kept.recv() => {
+                inner.space.kept(&kept);
                 tell_camera(&inner, &kept);
                 rows.save(ledger.kept(&kept));
             }

@@ -197,6 +197,9 @@ impl Ledger {
     }
 
     fn dropped(&mut self, camera: CameraId, stream: StreamName, from: Timestamp, to: Timestamp, reason: GapReason) {
+        if stream == StreamName::Main && self.track(camera).gap.as_ref().is_some_and(|gap| gap.start < from) {
+            self.end_gap(camera, from); // pictures come again: from here on it is for another reason
+        }
         let id = GapId::new(&*self.clock);
         let track = self.track(camera);
         let gap = match track.dropped.take() {

@@ -17,8 +17,10 @@ mod ledger;
 mod passwords;
 mod recover;
 mod ring;
+mod space;
 
 pub use camera::CameraStatus;
 pub use cameras::{CameraChange, NewCamera, NewSource, Parts, Recorder, RecorderError, SourceChange};
 pub use passwords::PasswordError;
 pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};
+pub use space::{StorageOptions, StorageStatus};

@@ -32,9 +32,8 @@ pub(crate) struct Compared {
 }
 
 /// Segments that were open when the hub stopped: their rows say from now on that nobody has looked into them.
-pub(crate) async fn cut_short(inner: &Inner) -> Result<usize, RecorderError> {
+pub(crate) async fn cut_short(inner: &Inner, open: Vec<SegmentInfo>) -> Result<usize, RecorderError> {
     let disk = inner.footage.disk().clone();
-    let open = inner.store.read(|db| db.open_segments()).await?;
     let looked = tokio::task::spawn_blocking(move || open.into_iter().map(|s| look(&disk, s)).collect::<Vec<_>>());
     let looked = looked.await.expect("looking at a file does not panic");
     let count = looked.len();

@@ -64,8 +64,29 @@ impl Db {
     }
 }
 
-pub(crate) fn check_tree(db: &Db, tree: Tree) -> Result<TreeReport, StoreError> {
-    let check = match tree {
+impl Db {
+    /// Forgets up to `limit` bad rows of segments, events or gaps, which hide the good ones around them from every list;
+    /// answers how many. Call it again until it answers 0. Rows of the other trees are not forgotten: a store where one
+    /// of them is bad is rebuilt.
+    pub fn drop_bad_history(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let mut bad = Vec::new();
+        for tree in [Tree::Segments, Tree::Events, Tree::Gaps] {
+            let check = checker(tree);
+            self.scan_bytes(tree, &KeyRange::all(), Order::Forward, &mut |key, bytes| {
+                if row::decode_raw(tree, key, bytes).and_then(|content| check(key, content)).is_err() {
+                    bad.push((tree, key.to_vec()));
+                }
+                Ok(if bad.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+        }
+        let count = bad.len();
+        bad.into_iter().try_for_each(|(tree, key)| self.delete(tree, key))?;
+        Ok(count)
+    }
+}
+
+fn checker(tree: Tree) -> fn(&[u8], &[u8]) -> Result<(), RowError> {
+    match tree {
         Tree::Meta => hub::check,
         Tree::People => people::check,
         Tree::Keys => cameras::check_key,
@@ -74,7 +95,11 @@ pub(crate) fn check_tree(db: &Db, tree: Tree) -> Result<TreeReport, StoreError> 
         Tree::Events => span::check::<Event>,
         Tree::Gaps => span::check::<Gap>,
         Tree::Audit => audit::check,
-    };
+    }
+}
+
+pub(crate) fn check_tree(db: &Db, tree: Tree) -> Result<TreeReport, StoreError> {
+    let check = checker(tree);
     let mut report = TreeReport { tree, good: 0, bad: 0, first_bad: None };
     db.scan_bytes(tree, &KeyRange::all(), Order::Forward, &mut |key, bytes| {
         match row::decode_raw(tree, key, bytes).and_then(|content| check(key, content)) {

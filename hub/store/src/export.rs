@@ -57,6 +57,26 @@ pub struct ExportHeader {
     pub made: Timestamp,
 }
 
+impl ExportHeader {
+    /// Reads the head of an export: whose it is, what is in it and from when. The rest is not looked at.
+    ///
+    /// # Errors
+    /// As [`Store::import`]; [`StoreError::File`] if there is no such file.
+    pub fn read(path: &Path) -> Result<ExportHeader, StoreError> {
+        ExportReader::open(path).map(|export| export.header)
+    }
+
+    /// Reads an export to its end. Answers its head and the number of rows.
+    ///
+    /// # Errors
+    /// As [`ExportHeader::read`].
+    pub fn read_whole(path: &Path) -> Result<(ExportHeader, u64), StoreError> {
+        let mut export = ExportReader::open(path)?;
+        while export.next()?.is_some() {}
+        Ok((export.header, export.rows))
+    }
+}
+
 impl Store {
     /// Writes an export, durably: the file at `path` is the old or the new one as a whole. Blocks. Settings are of one
     /// instant; history is read in parts, between which others may write. Answers the number of rows.

@@ -45,6 +45,13 @@ pub(crate) struct Mark {
     pub(crate) hub: HubId,
 }
 
+impl Mark {
+    /// What a store's folder says of itself, without its lock; `None` if that is not there or cannot be read.
+    pub(crate) fn peek(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&base::fs::read(&dir.join(MARK), MAX_MARK_BYTES).ok()?).ok()
+    }
+}
+
 impl Folder {
     /// Creates the folder if need be and takes its lock.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
@@ -70,7 +77,7 @@ impl Folder {
 
     /// Whose store this is; `None` while it is being made.
     pub(crate) fn mark(&self) -> Result<Option<Mark>, StoreError> {
-        let bytes = match base::fs::read(&self.mark_path(), 4096) {
+        let bytes = match base::fs::read(&self.mark_path(), MAX_MARK_BYTES) {
             Ok(bytes) => bytes,
             Err(e) if e.is_not_found() => return Ok(None),
             Err(e) => return Err(e.into()),
@@ -161,7 +168,7 @@ impl Folder {
     }
 
     fn mark_path(&self) -> PathBuf {
-        self.dir.join("store.json")
+        self.dir.join(MARK)
     }
 
     fn ballast_path(&self) -> PathBuf {
@@ -188,6 +195,8 @@ impl Commits {
     }
 }
 
+const MARK: &str = "store.json";
+const MAX_MARK_BYTES: u64 = 4096;
 /// A number and its CRC-32.
 const SLOT_BYTES: usize = 12;
 

@@ -123,6 +123,9 @@ pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
     match key {
         HUB => serde_json::from_slice::<HubRow>(content).map(drop).map_err(RowError::Content),
         COMMITS if content.len() == 8 => Ok(()),
+        _ if key.starts_with(crate::keep::PROTECTED) || key.starts_with(crate::keep::LIMIT) => {
+            crate::keep::check(key, content)
+        }
         _ if key.starts_with(SETTING) => {
             serde_json::from_slice::<serde_json::Value>(content).map(drop).map_err(RowError::Content)
         }

@@ -70,6 +70,16 @@ impl Db {
     pub fn first_segment(&self, camera: CameraId, stream: StreamName) -> Result<Option<SegmentInfo>, StoreError> {
         self.end_span(&stream_line(camera, stream), Order::Forward)
     }
+    /// Up to `limit` segments of a stream by start, from the first that starts at `from` or later.
+    pub fn segments_from(
+        &self,
+        camera: CameraId,
+        stream: StreamName,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<SegmentInfo>, StoreError> {
+        self.first_spans(&crate::span::starts(&stream_line(camera, stream), Some(from), None), Order::Forward, limit)
+    }
     /// Every segment whose row says that it is being written. After a start they are those that a crash cut short.
     pub fn open_segments(&self) -> Result<Vec<SegmentInfo>, StoreError> {
         self.open_spans()

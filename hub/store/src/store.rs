@@ -16,7 +16,7 @@ use crate::db::Db;
 use crate::durable::is_durable;
 use crate::engine::{Engine, EngineError, SledEngine};
 use crate::error::StoreError;
-use crate::folder::Folder;
+use crate::folder::{Folder, Mark};
 use crate::worker::{Call, Message, Opener, Ran, Worker, chain};
 
 /// The event store. Cheap to clone; all clones talk to one storage thread, which owns the engine.
@@ -93,6 +93,11 @@ impl Store {
     ) -> Result<Store, StoreError> {
         let options = Options { ballast_bytes: 0, ..Options::default() };
         Self::start(Folder::open(dir)?, hub, clock, options, Box::new(opener))
+    }
+
+    /// Whose store lies in a folder, by what the folder says of itself; `None` if it does not say. Opens nothing.
+    pub fn whose(dir: &Path) -> Option<HubId> {
+        Mark::peek(dir).map(|mark| mark.hub)
     }
 
     /// Runs a call; answers when what it changed is durable, within 100 ms.

@@ -66,6 +66,8 @@ const MAX_SHARE: usize = 256;
 /// What waits is flushed early when it is more than this.
 const MAX_WAITING_ROWS: usize = 2_000;
 const MAX_WAITING_BYTES: usize = 1 << 20;
+/// The number of the commit that makes a store.
+const FIRST_COMMIT: u64 = 1;
 /// Between attempts to open the engine again; doubles up to the second.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
@@ -101,9 +103,11 @@ impl Worker {
         }
     }
 
-    fn prepare(&self, db: &mut Db, made: bool) -> Result<Commits, StoreError> {
+    fn prepare(&self, db: &mut Db, marked: bool) -> Result<Commits, StoreError> {
         let dir = self.folder.dir();
         let damaged = |what: &str| StoreError::Damaged { dir: dir.to_owned(), what: what.to_owned() };
+        // A store that has lost its mark still has its record of commits, which tells it from one that is being made.
+        let made = marked || self.folder.open_commits().is_ok_and(|(_, last)| last > FIRST_COMMIT);
         let (commits, last) = if made { self.folder.open_commits()? } else { (self.folder.create_commits()?, 0) };
         match db.find_hub_row()? {
             Some(row) if row.format > FORMAT => return Err(StoreError::Newer { what: dir.display().to_string() }),
@@ -123,7 +127,7 @@ impl Worker {
         if db.commits()? < last {
             return Err(damaged("its newest part is gone"));
         }
-        if !made {
+        if !marked {
             self.folder.set_mark(self.hub)?;
         }
         // What cannot be rebuilt is read now, rather than when somebody needs it.

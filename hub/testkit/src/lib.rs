@@ -12,6 +12,7 @@ pub mod film;
 pub mod hub;
 pub mod people;
 pub mod pictures;
+pub mod plug;
 pub mod search;
 
 /// Waits until something is so.

@@ -1,0 +1,108 @@
+//! `keepsight store …`: the store's rows, out into one file, back again, and checked. For a hub that is stopped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::{Problem, ProblemKind, SharedClock, SystemClock, Timestamp};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use store::{ExportHeader, ExportKind, Store};
+
+use crate::check::{self, Stopped};
+use crate::cli::ConfigFile;
+use crate::out::{self, Failure};
+use crate::rescue;
+
+/// `keepsight store`.
+#[derive(Debug, Args)]
+pub struct StoreCommand {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Report as JSON, errors too
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Writes people, keys, cameras and settings into a file; it holds no secret that opens anything
+    Export {
+        /// The file; replaced as a whole if it is there
+        file: PathBuf,
+        /// Events, gaps and the audit log instead
+        #[arg(long)]
+        history: bool,
+    },
+    /// Makes the store anew out of exports of this hub; the store before is set aside
+    Import {
+        /// The exports: the settings, then perhaps the history
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Reads every row, and follows the audit log's chain
+    Check,
+}
+
+impl StoreCommand {
+    /// Does it and prints what was done.
+    pub fn run(&self) -> Result<(), Failure> {
+        let config = self.config.load()?;
+        let clock: SharedClock = Arc::new(SystemClock);
+        match &self.action {
+            Action::Check => check::store_only(&config, self.json),
+            Action::Export { file, history } => {
+                let hub = Stopped::hub(&config)?;
+                let dir = config.paths.data().join("store");
+                if Store::whose(&dir).is_none() {
+                    return Err(Problem::with(ProblemKind::StoreDamaged, dir.display()).into());
+                }
+                let kind = match history {
+                    true => ExportKind::History { from: Timestamp::MIN, to: Timestamp::MAX },
+                    false => ExportKind::Settings,
+                };
+                let store = Store::open(&dir, hub.id, clock).map_err(Problem::from)?;
+                let rows = store.export(file, kind).map_err(Problem::from)?;
+                store.close_blocking();
+                self.say(rows, &format!("{rows} rows were written to {}", file.display()))
+            }
+            Action::Import { files } => {
+                let hub = Stopped::hub(&config)?;
+                // Looked at first: the store is set aside only for what can take its place.
+                let mut rows = 0;
+                for file in files {
+                    let (header, count) = ExportHeader::read_whole(file).map_err(Problem::from)?;
+                    if header.hub != hub.id {
+                        let whose = format!("{} is of hub {}, this is hub {}", file.display(), header.hub, hub.id);
+                        return Err(Problem::with(ProblemKind::BadExport, whose).into());
+                    }
+                    rows += count;
+                }
+                let first = ExportHeader::read(&files[0]).map_err(Problem::from)?;
+                if first.kind != ExportKind::Settings {
+                    return Err(Failure::Usage(
+                        "Give the export of the settings first, then that of the history.".into(),
+                    ));
+                }
+                let dir = config.paths.data().join("store");
+                // Refused while somebody uses it.
+                let in_use = Store::open(&dir, hub.id, clock.clone());
+                if let Err(e @ store::StoreError::Busy { .. }) = &in_use {
+                    return Err(Problem::from(e).into());
+                }
+                drop(in_use);
+                let aside = rescue::set_aside(&dir, "before-import", &clock).map_err(|e| rescue::file_problem(&e))?;
+                let _ = std::fs::remove_file(aside.join("ballast")); // room and nothing else
+                let paths: Vec<_> = files.iter().map(PathBuf::as_path).collect();
+                let store = Store::rebuild(&dir, hub.id, clock, &paths).map_err(Problem::from)?;
+                store.close_blocking();
+                self.say(rows, &format!("{rows} rows were taken in; the store before lies in {}", aside.display()))
+            }
+        }
+    }
+
+    fn say(&self, rows: u64, words: &str) -> Result<(), Failure> {
+        Ok(if self.json { out::json(&json!({ "rows": rows }))? } else { out::text(words)? })
+    }
+}

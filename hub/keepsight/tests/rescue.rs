@@ -1,0 +1,345 @@
+//! The store destroyed in more than ten ways. Each ends in a running hub, with everything recoverable recovered and the
+//! rest named. No cameras run here: footage is a file in the tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::state::{GapReason, Health, Reason};
+use base::{CameraId, Clock, GapId, HubId, ProblemKind, SegmentId, Shutdown, SystemClock, Timestamp};
+use keepsight::config::Config;
+use keepsight::hub::Hub;
+use store::{Actor, Gap, Store};
+use testkit::client::Client;
+use testkit::hub::{Home, TestHub, owner};
+
+/// What a hub had before its store was destroyed.
+struct Before {
+    home: Home,
+    camera: CameraId,
+    gap: Gap,
+    id: HubId,
+    segment: PathBuf,
+}
+
+impl Before {
+    /// A claimed hub with a paused camera, a segment in the tree, a gap, an audit entry; stopped.
+    async fn new() -> Before {
+        let test = TestHub::claimed().await;
+        let camera = test.owner.add_camera("Porch", "rtsp://127.0.0.1:9/none").await;
+        let paused = serde_json::json!({ "paused": true });
+        test.owner.request(http::Method::PATCH, &format!("/api/v1/cameras/{camera}"), Some(paused)).await.expect(200);
+        let camera: CameraId = camera.parse().unwrap();
+        let segment = lay_segment(&test.home, camera);
+        let start: Timestamp = "2026-01-01T10:00:00Z".parse().unwrap();
+        let gap = Gap {
+            id: GapId::new(&SystemClock),
+            camera,
+            stream: base::footage::StreamName::Main,
+            start,
+            end: Some(start + Duration::from_secs(60)),
+            reason: GapReason::HubDown,
+        };
+        let row = gap.clone();
+        let put = test.hub.store().urgent(move |db| {
+            db.put_gap(&row)?;
+            db.append_audit(Actor::Hub, "test", "before").map(drop)
+        });
+        put.await.unwrap();
+        let id = test.hub.id();
+        test.hub.stop().await;
+        Before { home: test.home, camera, gap, id, segment }
+    }
+    fn store(&self) -> PathBuf {
+        self.home.data().join("store")
+    }
+    fn engine_log(&self) -> PathBuf {
+        self.store().join("sled/db")
+    }
+    fn export(&self) -> PathBuf {
+        self.home.data().join("export/settings.export")
+    }
+    /// Damaged stores that lie beside the store.
+    fn aside(&self) -> Vec<PathBuf> {
+        let mut found: Vec<_> = fs::read_dir(self.home.data()).unwrap().map(|e| e.unwrap().path()).collect();
+        found.retain(|p| p.file_name().unwrap().to_string_lossy().starts_with("store.damaged-"));
+        found
+    }
+    async fn start(&self) -> Hub {
+        start(&self.home).await.unwrap()
+    }
+    /// The hub runs, the owner signs in, the camera is there; the segment is found in the tree.
+    async fn assert_recovered(&self, hub: &Hub) {
+        assert_eq!(hub.id(), self.id);
+        let owner = owner(&self.home).await;
+        assert_eq!(owner.camera(&self.camera.to_string()).await["name"], "Porch");
+        self.assert_footage_found(hub, &owner).await;
+    }
+    async fn assert_footage_found(&self, hub: &Hub, _owner: &Client) {
+        assert!(self.segment.exists(), "footage is never touched");
+        let camera = self.camera;
+        testkit::wait_for("the segment is in the index", Duration::from_secs(10), async || {
+            let last = hub.store().read(move |db| db.last_segment(camera, base::footage::StreamName::Main)).await;
+            last.unwrap().is_some()
+        })
+        .await;
+    }
+    /// As [`Before::assert_recovered`]; what was set aside lies there, and the state and the audit log say it.
+    async fn assert_rebuilt(&self, hub: &Hub) {
+        let rescue = hub.rescue().expect("the store was made again");
+        assert!(rescue.export.is_some(), "{rescue:?}");
+        assert!(rescue.lost().contains("events") && rescue.lost().contains("audit log"), "{}", rescue.lost());
+        assert!(matches!(hub.store_health(), Health::Degraded { reason: Reason::StoreRebuilt, .. }));
+        assert_eq!(self.aside(), rescue.aside.clone().into_iter().collect::<Vec<_>>());
+        let audit = hub.store().read(|db| db.audit_page(None, 1)).await.unwrap();
+        assert_eq!(audit[0].action, "store.rebuilt");
+        self.assert_recovered(hub).await;
+    }
+}
+
+async fn start(home: &Home) -> Result<Hub, base::Problem> {
+    Hub::start(Config::load(&home.config()).unwrap(), Arc::new(SystemClock), Shutdown::new()).await
+}
+
+/// A file with a segment's name at its place. Nothing needs to open it.
+fn lay_segment(home: &Home, camera: CameraId) -> PathBuf {
+    let day = home.footage().join(camera.to_string()).join("2026-01-01");
+    fs::create_dir_all(&day).unwrap();
+    let path = day.join(format!("20260101T120000.000Z-{}.main.mp4.age", SegmentId::new(&SystemClock)));
+    fs::write(&path, vec![7; 5_000]).unwrap();
+    path
+}
+
+/// Destroys a store, starts the hub, and looks at what came back.
+async fn destroyed_by(destroy: impl FnOnce(&Before)) {
+    let before = Before::new().await;
+    destroy(&before);
+    let hub = before.start().await;
+    before.assert_rebuilt(&hub).await;
+    hub.stop().await;
+    let again = before.start().await;
+    assert!(again.rescue().is_none(), "it is made again once: {:?}", again.rescue());
+    again.stop().await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn truncated() {
+    destroyed_by(|before| {
+        let log = fs::OpenOptions::new().write(true).open(before.engine_log()).unwrap();
+        log.set_len(1_000).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn overwritten_with_zeroes_after_its_head() {
+    destroyed_by(|before| {
+        let len = before.engine_log().metadata().unwrap().len() as usize;
+        let head = fs::read(before.engine_log()).unwrap()[..512].to_vec();
+        fs::write(before.engine_log(), [head, vec![0; len - 512]].concat()).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_its_engines_files_missing() {
+    destroyed_by(|before| fs::remove_dir_all(before.store().join("sled")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn with_its_record_of_commits_missing() {
+    destroyed_by(|before| fs::remove_file(before.store().join("commits")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn with_garbage_for_a_mark() {
+    destroyed_by(|before| fs::write(before.store().join("store.json"), b"\xff\0garbage").unwrap()).await;
+}
+
+#[tokio::test]
+async fn deleted_altogether() {
+    destroyed_by(|before| fs::remove_dir_all(before.store()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn emptied() {
+    destroyed_by(|before| {
+        fs::remove_dir_all(before.store()).unwrap();
+        let store = Store::open(&before.store(), before.id, Arc::new(SystemClock)).unwrap();
+        store.close_blocking();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_a_file_in_its_place() {
+    destroyed_by(|before| {
+        fs::remove_dir_all(before.store()).unwrap();
+        fs::write(before.store(), "no folder").unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exchanged_for_another_hubs() {
+    destroyed_by(|before| {
+        fs::remove_dir_all(before.store()).unwrap();
+        let other = HubId::new(&SystemClock);
+        Store::open(&before.store(), other, Arc::new(SystemClock)).unwrap().close_blocking();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exchanged_for_an_older_copy_of_its_engines_files() {
+    let test = TestHub::claimed().await;
+    test.hub.stop().await;
+    let home = test.home;
+    let old = home.scratch("old");
+    copy(&home.data().join("store/sled"), &old);
+
+    let hub = start(&home).await.unwrap();
+    let owner = owner(&home).await;
+    let camera = owner.add_camera("Porch", "rtsp://127.0.0.1:9/none").await;
+    let (id, segment) = (hub.id(), lay_segment(&home, camera.parse().unwrap()));
+    hub.stop().await;
+    fs::remove_dir_all(home.data().join("store/sled")).unwrap();
+    copy(&old, &home.data().join("store/sled"));
+
+    let gap = Gap {
+        id: GapId::new(&SystemClock),
+        camera: camera.parse().unwrap(),
+        stream: base::footage::StreamName::Main,
+        start: SystemClock.wall(),
+        end: None,
+        reason: GapReason::HubDown,
+    };
+    let before = Before { home, camera: camera.parse().unwrap(), gap, id, segment };
+    let hub = before.start().await;
+    before.assert_rebuilt(&hub).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn with_bits_flipped_anywhere() {
+    let before = Before::new().await;
+    let whole = before.home.scratch("whole");
+    copy(&before.store(), &whole);
+    let mut rebuilt = 0;
+    for round in 0..12u64 {
+        fs::remove_dir_all(before.store()).unwrap();
+        copy(&whole, &before.store());
+        let mut log = fs::read(before.engine_log()).unwrap();
+        let used = log.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        for flip in 0..4 {
+            let at = (round * 4 + flip) * used / 48 + (round * 7919 + flip * 104_729) % (used / 48).max(1);
+            log[at as usize] ^= 1 << (round % 8);
+        }
+        fs::write(before.engine_log(), log).unwrap();
+        let hub = before.start().await;
+        before.assert_recovered(&hub).await;
+        rebuilt += usize::from(hub.rescue().is_some());
+        hub.stop().await;
+    }
+    assert!(rebuilt > 0, "not one of the flips was noticed");
+    assert!(before.aside().len() <= 3, "damaged stores do not fill the card: {:?}", before.aside());
+}
+
+#[tokio::test]
+async fn a_store_that_lost_only_its_mark_keeps_everything() {
+    let before = Before::new().await;
+    fs::remove_file(before.store().join("store.json")).unwrap();
+    let hub = before.start().await;
+    assert!(hub.rescue().is_none());
+    before.assert_recovered(&hub).await;
+    let gap = before.gap.clone();
+    let gaps = hub.store().read(move |db| db.gaps(gap.camera, gap.stream, Timestamp::MIN, Timestamp::MAX)).await;
+    assert!(gaps.unwrap().contains(&before.gap));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_export_the_hub_starts_unclaimed_and_keeps_the_footage() {
+    for garbage in [false, true] {
+        let before = Before::new().await;
+        fs::write(before.engine_log(), "").unwrap();
+        match garbage {
+            true => fs::write(before.export(), "no export").unwrap(),
+            false => fs::remove_file(before.export()).unwrap(),
+        }
+        let hub = before.start().await;
+        let rescue = hub.rescue().expect("it was made again").clone();
+        assert!(rescue.export.is_none());
+        assert!(rescue.lost().contains("recovery kit") && rescue.lost().contains("Claim"), "{}", rescue.lost());
+        let token = hub.claim_token().await.unwrap().expect("nobody owns it");
+        let mut client = before.home.client();
+        before.assert_footage_found(&hub, &client).await;
+        client.claim(&token).await;
+        hub.stop().await;
+        let aside = fs::read_dir(before.home.data().join("export")).unwrap().map(|e| e.unwrap().file_name());
+        let aside = aside.filter(|name| name.to_string_lossy().starts_with("settings.export.damaged-")).count();
+        assert_eq!(aside, usize::from(garbage), "an export that could not be read is kept");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_export_is_written_again() {
+    let before = Before::new().await;
+    fs::remove_file(before.export()).unwrap();
+    before.start().await.stop().await;
+    assert!(before.export().exists());
+    fs::remove_dir_all(before.store()).unwrap();
+    let hub = before.start().await;
+    before.assert_rebuilt(&hub).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_or_damaged_hub_file_is_written_again_from_what_the_store_says() {
+    let before = Before::new().await;
+    let file = before.home.data().join("hub.json");
+    for damage in [None, Some("{")] {
+        match damage {
+            Some(text) => fs::write(&file, text).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let hub = before.start().await;
+        before.assert_recovered(&hub).await;
+        hub.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_hub_whose_id_nobody_knows_any_more_is_not_given_another() {
+    let before = Before::new().await;
+    fs::remove_file(before.home.data().join("hub.json")).unwrap();
+    fs::remove_dir_all(before.store()).unwrap();
+    fs::remove_file(before.export()).unwrap();
+    let problem = start(&before.home).await.err().unwrap();
+    assert_eq!(problem.kind, ProblemKind::BadFile);
+    assert!(problem.to_string().contains("recovery kit"), "{problem}");
+}
+
+#[tokio::test]
+async fn another_hubs_store_without_an_export_is_refused_and_left_as_it_is() {
+    let home = Home::new();
+    let hub = start(&home).await.unwrap();
+    hub.stop().await;
+    fs::remove_dir_all(home.data().join("store")).unwrap();
+    Store::open(&home.data().join("store"), HubId::new(&SystemClock), Arc::new(SystemClock)).unwrap().close_blocking();
+    let problem = start(&home).await.err().unwrap();
+    assert_eq!(problem.kind, ProblemKind::BadFile);
+    assert!(problem.to_string().contains("another hub's"), "{problem}");
+    assert!(home.data().join("store/store.json").exists());
+}
