@@ -19,7 +19,8 @@ fn says(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-#[tokio::test]
+// Several threads: the simulated camera answers while the test waits for a command.
+#[tokio::test(flavor = "multi_thread")]
 async fn e2e_cameras_are_managed_from_the_command_line() {
     let home = Home::new();
     let simulated = testkit::cameras(1).await;
