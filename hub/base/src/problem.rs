@@ -113,7 +113,7 @@ problems! {
     KeyExists "key-exists" "A key file of this epoch is there already and is never overwritten." "Move it away if you are sure that it is not needed."
 
     // Disks and store
-    DiskForeign "disk-foreign" "The footage folder is on another disk than the one this hub knows." "Connect the right disk, or take this one in with `keepsight adopt`."
+    DiskForeign "disk-foreign" "The footage folder is on another disk than the one this hub knows." "Connect the right disk; recording goes on by itself then."
     DiskError "disk-error" "The disk did not take the data." "Check the disk and its cable; the hub tries again by itself."
     DiskFull "disk-full" "The disk is full." "Free some space, or give the hub a larger disk."
     StoreDamaged "store-damaged" "The store cannot be read." "It was set aside and rebuilt from its last export and the footage; see the hub's log."

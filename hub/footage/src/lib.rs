@@ -6,6 +6,7 @@
 //! the files.
 
 pub mod bmff;
+mod clockfile;
 mod disk;
 mod error;
 mod header;
@@ -22,6 +23,7 @@ mod sync;
 mod timeline;
 mod writer;
 
+pub use clockfile::{ClockFile, ClockLine, ClockMap};
 pub use disk::{Disk, DiskError, KeyFile};
 pub use error::KeepError;
 pub use header::{FORMAT, HEADER_TYPE, HeaderError};

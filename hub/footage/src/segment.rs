@@ -36,13 +36,7 @@ pub(crate) struct SegmentFile {
 }
 
 impl SegmentFile {
-    pub(crate) fn new(
-        path: PathBuf,
-        file: File,
-        place: (u64, u64),
-        medium: Arc<dyn Medium>,
-        start: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(path: PathBuf, file: File, place: (u64, u64), medium: Arc<dyn Medium>, start: Timestamp) -> Self {
         let synced_ms = AtomicI64::new(start.as_millisecond());
         Self { path, file, medium, synced_ms, broken: OnceLock::new(), place }
     }

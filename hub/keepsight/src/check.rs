@@ -178,10 +178,12 @@ impl<'a> Stopped<'a> {
 /// Rows, checksums, and the audit log's chain.
 pub(crate) fn check_store(store: &Store, repair: bool, report: &mut Report) -> Result<(), Problem> {
     let mut dropped = 0;
-    while repair {
-        match store.urgent_blocking(|db| db.drop_bad_history(BATCH))? {
-            0 => break,
-            count => dropped += count,
+    if repair {
+        loop {
+            match store.urgent_blocking(|db| db.drop_bad_history(BATCH))? {
+                0 => break,
+                count => dropped += count,
+            }
         }
     }
     if dropped > 0 {
@@ -339,6 +341,9 @@ fn check_bytes(footage: &Footage, segments: &[SegmentInfo], key: &str, report: &
             Some(Shortened::Cut { .. }) if segment.details != SegmentDetails::Closed => cut.push(path),
             Some(wrong) => damaged.push(format!("{path}: {wrong}")),
         }
+    }
+    if !shut.is_empty() && whole == 0 && cut.is_empty() && damaged.is_empty() {
+        return Err(Problem::with(ProblemKind::WrongKey, "It opens no segment on the footage disk"));
     }
     report.figure("verified", whole);
     report.figure("verified_bytes", bytes);

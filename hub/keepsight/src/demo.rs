@@ -11,7 +11,7 @@ use recorder::{NewCamera, NewSource};
 
 use vault::Password;
 
-use crate::config::{AbsolutePath, Api, Config, Limits, Paths};
+use crate::config::{AbsolutePath, Api, Config, Limits, Paths, Storage};
 use crate::hub::Hub;
 use crate::out;
 use crate::run::Stop;
@@ -133,7 +133,9 @@ fn config(folder: &Path, https: SocketAddr) -> Result<Config, Problem> {
     let bad = |e| Problem::with(ProblemKind::BadConfig, e);
     let paths = Paths::new(path("data").map_err(bad)?, path("footage").map_err(bad)?).map_err(bad)?;
     let api = Api::new(vec![https], Vec::new()).map_err(bad)?;
-    Ok(Config { paths, api, limits: Limits::default(), ..Config::default() })
+    // Where a demo runs, disks are often nearly full.
+    let storage = Storage::new(64 << 20, None).map_err(bad)?;
+    Ok(Config { paths, api, limits: Limits::default(), storage })
 }
 
 /// On all addresses, so that a phone on the network can look too.

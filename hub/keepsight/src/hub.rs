@@ -16,7 +16,7 @@ use api::hub::{Ctx, Parts as ApiParts};
 use api::server::{self, Limits, Server};
 use base::state::Health;
 use base::{BootId, HubId, Problem, ProblemKind, SharedClock, Shutdown};
-use footage::{Disk, DiskError, Footage, Keeper};
+use footage::{ClockFile, Disk, DiskError, Footage, Keeper};
 use recorder::Recorder;
 use store::Store;
 use tokio::sync::mpsc;
@@ -30,6 +30,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether the certificate must be renewed, or an address has changed: after a power cut the hub
 /// is often up before the router gives it one.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether the clock was set.
+const CLOCK_EVERY: Duration = Duration::from_secs(2);
 
 /// A running hub.
 pub struct Hub {
@@ -68,6 +70,7 @@ impl Hub {
         let (store, rescue) = rescue::open(&data, id, &clock)?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
         let footage = Footage::new(disk.clone(), id);
+        let clock_file = ClockFile::new(disk.clone());
         let addresses = tls::local_addresses().unwrap_or_default();
         let authority = Arc::new(tls::Authority::open_or_create(&secrets, id, clock.clone(), &addresses)?);
         // For people who want to trust the hub by hand; the set-up page serves the same.
@@ -125,6 +128,7 @@ impl Hub {
             hub: ctx.clone(),
         });
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
+        tokio::spawn(keep_clock_file(clock_file, boot, clock.clone(), shutdown.clone()));
         let ms = clock.mono().since(began).as_millis() as u64;
         tracing::info!(hub = %id, ms, "the hub runs");
         Ok(Hub { id, shutdown, store, rescue, recorder, keeper, ctx, server, table, authority })
@@ -217,6 +221,28 @@ async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result
 
 fn listen(addresses: &[SocketAddr]) -> Result<Vec<tokio::net::TcpListener>, Problem> {
     addresses.iter().map(|address| api::listen::tcp(*address).map_err(Into::into)).collect()
+}
+
+/// Says beside the footage what the clock shows, at the start and whenever it was set.
+async fn keep_clock_file(mut file: ClockFile, boot: BootId, clock: SharedClock, shutdown: Shutdown) {
+    let mut failed = false;
+    loop {
+        let reads = clock.clone();
+        let observe = move || {
+            let observed = file.observe(boot, &*reads);
+            (file, observed)
+        };
+        let Ok((back, observed)) = tokio::task::spawn_blocking(observe).await else { return };
+        file = back;
+        if let (Err(e), false) = (&observed, failed) {
+            tracing::warn!(error = e as &dyn std::error::Error, "the clock file cannot be written; it is tried again");
+        }
+        failed = observed.is_err();
+        tokio::select! {
+            () = clock.sleep(CLOCK_EVERY) => {}
+            () = shutdown.wait() => return,
+        }
+    }
 }
 
 async fn keep_certificate(authority: Arc<tls::Authority>, clock: SharedClock, shutdown: Shutdown) {

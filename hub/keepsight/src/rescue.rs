@@ -145,7 +145,12 @@ fn whole(places: &Places<'_>, hub: HubId, clock: &SharedClock) -> Result<Result<
         return Ok(Err(format!("The store {} is gone", places.store.display())));
     }
     let exported = || ExportHeader::read_whole(&places.export).is_ok_and(|(header, _)| header.hub == hub);
-    let store = match Store::open(&places.store, hub, clock.clone()) {
+    let mut opened = Store::open(&places.store, hub, clock.clone());
+    // The store gives its ballast up when it finds the disk full: then there is room to open it.
+    if matches!(&opened, Err(e) if Problem::from(e).kind == ProblemKind::DiskFull) {
+        opened = Store::open(&places.store, hub, clock.clone());
+    }
+    let store = match opened {
         Ok(store) => store,
         Err(e) if e.is_damage() => return Ok(Err(chain(&e))),
         // Its own export says that this is the right hub, and the store the wrong one.

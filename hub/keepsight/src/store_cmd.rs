@@ -103,6 +103,10 @@ impl StoreCommand {
     }
 
     fn say(&self, rows: u64, words: &str) -> Result<(), Failure> {
-        Ok(if self.json { out::json(&json!({ "rows": rows }))? } else { out::text(words)? })
+        match self.json {
+            true => out::json(&json!({ "rows": rows }))?,
+            false => out::text(words)?,
+        }
+        Ok(())
     }
 }

@@ -26,6 +26,8 @@ impl Stopped {
         let running = keepsight(&test.home, &["check"]);
         assert_eq!(running.status.code(), Some(1));
         assert!(text(&running.stderr).contains("A hub is running with this configuration"), "{running:?}");
+        let audit = test.hub.store().urgent(|db| db.append_audit(store::Actor::Console, "test", "second").map(drop));
+        audit.await.unwrap();
         test.hub.stop().await;
         Stopped { home: test.home, camera, kit }
     }
@@ -110,6 +112,7 @@ async fn e2e_check_finds_what_was_done_to_the_footage() {
     fs::write(&other, &*vault::RecoveryKit::generate().secret_key()).unwrap();
     let out = keepsight(&hub.home, &["check", "--json", "--key", other.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(1), "{out:?}");
+    assert!(text(&out.stderr).contains("wrong-key"), "{out:?}");
 }
 
 #[tokio::test]

@@ -343,3 +343,33 @@ async fn another_hubs_store_without_an_export_is_refused_and_left_as_it_is() {
     assert!(problem.to_string().contains("another hub's"), "{problem}");
     assert!(home.data().join("store/store.json").exists());
 }
+
+/// A file system in memory, unmounted in the end.
+struct Small(PathBuf);
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_the_ballast_makes_room_and_nothing_is_lost() {
+    let home = Home::new();
+    fs::create_dir(home.data()).unwrap();
+    let mount =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=160m", "tmpfs"]).arg(home.data()).status();
+    assert!(mount.unwrap().success(), "mounting a file system in memory needs root");
+    let _small = Small(home.data());
+    let hub = start(&home).await.unwrap();
+    let token = hub.claim_token().await.unwrap().unwrap();
+    home.client().claim(&token).await;
+    hub.stop().await;
+
+    let mut fill = fs::File::create(home.data().join("fill")).unwrap();
+    while std::io::Write::write_all(&mut fill, &[7; 4096]).is_ok() {}
+    let hub = start(&home).await.unwrap();
+    assert!(hub.rescue().is_none(), "a full disk is no damage");
+    owner(&home).await;
+    hub.stop().await;
+}

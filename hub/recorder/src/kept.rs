@@ -22,6 +22,7 @@ const AGAIN_EVERY: Duration = Duration::from_secs(5);
 const MAX_WAITING: usize = 20_000;
 
 /// What is told to who follows.
+#[expect(clippy::large_enum_variant, reason = "a few of them at a time, handed on and gone")]
 pub(crate) enum Message {
     /// For the ledger.
     Told(Told),
@@ -90,8 +91,11 @@ struct Rows {
     sequence: u64,
     unsaved: BTreeMap<Key, (u64, Row)>,
     refused: VecDeque<Key>,
-    saving: FuturesUnordered<BoxFuture<'static, (Key, u64, Result<(), StoreError>)>>,
+    saving: FuturesUnordered<BoxFuture<'static, Saved>>,
 }
+
+/// Place and number of a row, and whether the store took it.
+type Saved = (Key, u64, Result<(), StoreError>);
 
 /// The place of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,6 +20,7 @@ const SAYS_WHY_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a camera's supervisor, or somebody who looked into a segment, reports.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few of them at a time, handed on and gone")]
 pub(crate) enum Told {
     /// It has a supervisor now. What was recorded before ended then; and of each gap that the store says lasts, when the
     /// first segment after its start began: the word that it ended was lost in a crash.

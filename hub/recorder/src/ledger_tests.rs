@@ -98,6 +98,21 @@ fn a_restart_is_a_gap_from_the_last_picture_to_the_first() {
 }
 
 #[test]
+fn a_hub_that_starts_without_its_disk_was_down_and_then_without_a_disk() {
+    let mut book = Book::new(Some(10));
+    let (camera, stream) = (book.camera, StreamName::Main);
+    let mut missing = |from, to| {
+        let reason = GapReason::DiskMissing;
+        book.kept(Kept::Dropped { camera, stream, from: at(from), to: at(to), reason });
+    };
+    missing(20, 30);
+    missing(30, 35);
+    let c = book.connection();
+    book.kept(Kept::Opened(book.segment(35, 35, c)));
+    assert_eq!(book.gaps(), [(10, Some(20), GapReason::HubDown), (20, Some(35), GapReason::DiskMissing)]);
+}
+
+#[test]
 fn a_camera_that_is_gone_after_a_restart_is_the_second_reason() {
     let mut book = Book::new(Some(10));
     book.lost(20, None, GapReason::CameraLost);

@@ -2,6 +2,8 @@
 //!
 //! `FIGURES_EVENTS` and `FIGURES_SEGMENTS` say how many; a temporary folder (`TMPDIR`) takes the store. Prints one
 //! figure per line.
+
+#![expect(clippy::disallowed_macros, reason = "figures for whoever runs it")]
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
 
 use std::path::Path;
@@ -68,8 +70,7 @@ fn main() {
     for _ in 0..QUERIES {
         let camera = cameras[roll(CAMERAS as u64) as usize];
         let at = time(SPAN_MS / 10 + roll(SPAN_MS as u64 * 9 / 10) as i64);
-        let query =
-            EventQuery { cameras: vec![camera], kind: None, from: None, to: Some(at), after: None, limit: 50 };
+        let query = EventQuery { cameras: vec![camera], kind: None, from: None, to: Some(at), after: None, limit: 50 };
         let began = SystemClock.mono();
         let page = store.read_blocking(move |db| db.events(&query)).expect("a page");
         pages.push(SystemClock.mono().since(began));
@@ -101,7 +102,11 @@ fn main() {
     }
     let hour = written() - before;
     println!("1,020 rows synced one by one in: {:.1} s", SystemClock.mono().since(began).as_secs_f64());
-    println!("written in an hour at {CAMERAS} cameras: {:.2} MB; a day: {:.0} MB", hour as f64 / 1e6, hour as f64 * 24e-6);
+    println!(
+        "written in an hour at {CAMERAS} cameras: {:.2} MB; a day: {:.0} MB",
+        hour as f64 / 1e6,
+        hour as f64 * 24e-6
+    );
     store.close_blocking();
 }
 

@@ -144,6 +144,12 @@ impl Folder {
         if bytes == 0 || path.metadata().is_ok_and(|m| m.len() == bytes) {
             return;
         }
+        // It was perhaps just given up so that the store could be opened: the room must not be taken again at once.
+        let free = nix::sys::statvfs::statvfs(&self.dir).map(|fs| fs.blocks_available() * fs.fragment_size());
+        if free.is_ok_and(|free| free < 2 * bytes) {
+            tracing::warn!(path = %path.display(), "no room for the store's ballast");
+            return;
+        }
         let temp = path.with_extension("new");
         let lay = || -> io::Result<()> {
             let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;

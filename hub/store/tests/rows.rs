@@ -7,9 +7,53 @@ use base::state::GapReason;
 use base::{GapId, Problem, ProblemKind};
 use common::{at, camera, camera_id, claim, epoch, event, hub, memory, password, principal, segment, session};
 use store::{
-    Actor, Camera, Event, EventKind, EventQuery, Gap, Grant, Rights, Role, Secret, SecretKind, Store, StoreError,
-    StreamSource,
+    Actor, Camera, Event, EventKind, EventQuery, Gap, Grant, KeepLimit, ProtectedSpan, Rights, Role, Secret,
+    SecretKind, Store, StoreError, StreamSource,
 };
+
+#[test]
+fn what_is_protected_and_how_much_is_kept_survives_a_restart() {
+    let (dir, store) = common::sled();
+    let span = |n, from, to| ProtectedSpan { camera: camera_id(n), from: at(from), to: at(to) };
+    let (a, b, c) = (span(2, 10, 20), span(1, 30, 40), span(1, 5, 50));
+    let limit = KeepLimit { bytes: Some(7), age_s: None };
+    store
+        .urgent_blocking(move |db| {
+            [a, b, c, b].iter().try_for_each(|span| db.protect(span))?;
+            db.put_keep_limit(Some(camera_id(1)), &limit)?;
+            db.put_keep_limit(Some(camera_id(2)), &limit)?;
+            db.put_keep_limit(None, &KeepLimit { bytes: None, age_s: Some(60) })
+        })
+        .unwrap();
+    store.close_blocking();
+    drop(store);
+    let store = common::reopen(&dir);
+    assert_eq!(store.read_blocking(|db| db.protected_spans()).unwrap(), [c, b, a]);
+    let all = (None, KeepLimit { bytes: None, age_s: Some(60) });
+    let limits = store.read_blocking(|db| db.keep_limits()).unwrap();
+    assert_eq!(limits, [all, (Some(camera_id(1)), limit), (Some(camera_id(2)), limit)]);
+    store
+        .urgent_blocking(move |db| {
+            db.unprotect(&c)?;
+            db.put_keep_limit(Some(camera_id(1)), &KeepLimit::default())
+        })
+        .unwrap();
+    assert_eq!(store.read_blocking(|db| db.protected_spans()).unwrap(), [b, a]);
+    assert_eq!(store.read_blocking(|db| db.keep_limits()).unwrap(), [all, (Some(camera_id(2)), limit)]);
+}
+
+#[test]
+fn segments_are_read_page_by_page_oldest_first() {
+    let (_dir, store) = memory();
+    let all: Vec<_> = (0..10).map(|n| segment(1, n * 60, n * 60 + 60)).collect();
+    let rows = all.clone();
+    store.urgent_blocking(move |db| rows.iter().rev().try_for_each(|row| db.put_segment(row))).unwrap();
+    let page =
+        |from| store.read_blocking(move |db| db.segments_from(camera_id(1), StreamName::Main, at(from), 4)).unwrap();
+    assert_eq!(page(-1_000), all[..4]);
+    assert_eq!(page(180), all[3..7]);
+    assert_eq!(page(421), all[8..]);
+}
 
 #[test]
 fn a_hub_is_claimed_once_and_as_a_whole() {

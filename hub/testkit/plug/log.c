@@ -1,7 +1,6 @@
 /* Logs every call by which a program changes files below two folders, in the one order in which they happened.
  *
  * LD_PRELOAD it; PLUG_LOG says where the log goes, PLUG_A and PLUG_B are the folders. testkit::plug reads the log.
- * PLUG_LIE names a part of paths: syncs of files whose path contains it are logged as if the program had not asked for them.
  *
  * A record: op u8, time u64 (CLOCK_BOOTTIME, ns), inode u64, a u64, b u64, length of path u32, length of data u32, path,
  * data; in the machine's byte order. A write is logged under the same lock under which it is done, so that the log's order
@@ -117,6 +116,15 @@ static uint64_t inode_at(const char *path) {
     return inode;
 }
 
+/* Nobody listens on it after a power cut, and bind is not logged. */
+static int is_socket(const char *path) {
+    int before = errno;
+    struct stat is;
+    int socket = !lstat(path, &is) && S_ISSOCK(is.st_mode);
+    errno = before;
+    return socket;
+}
+
 static int do_open(int dir, const char *path, int flags, mode_t mode) {
     char full[ROOM];
     if (!(flags & (O_CREAT | O_TRUNC)) || !meant(dir, path, full)) return REAL(openat)(dir, path, flags, mode);
@@ -205,20 +213,18 @@ static int do_allocate(int fd, off64_t at, off64_t len) {
 int posix_fallocate(int fd, off_t at, off_t len) { return do_allocate(fd, at, len); }
 int posix_fallocate64(int fd, off64_t at, off64_t len) { return do_allocate(fd, at, len); }
 
-/* The real sync is done in any case; a lie is that the log does not say so. */
 static int do_sync(int fd, int (*sync)(int)) {
     char path[ROOM];
     uint64_t inode = file_of(fd, path);
-    const char *lie = getenv("PLUG_LIE");
-    if (!inode || (lie && *lie && strstr(path, lie))) return sync(fd);
+    if (!inode) return sync(fd);
     pthread_mutex_lock(&lock);
     uint64_t number = ++syncs;
-    record(SYNC_BEGIN, inode, number, 0, "", "", 0);
+    record(SYNC_BEGIN, inode, number, 0, path, "", 0);
     pthread_mutex_unlock(&lock);
     int done = sync(fd);
     if (!done) {
         pthread_mutex_lock(&lock);
-        record(SYNC_END, inode, number, 0, "", "", 0);
+        record(SYNC_END, inode, number, 0, path, "", 0);
         pthread_mutex_unlock(&lock);
     }
     return done;
@@ -258,8 +264,9 @@ static int do_rename(int from_dir, const char *from, int to_dir, const char *to,
     if (!is_old && !is_new) return REAL(renameat2)(from_dir, from, to_dir, to, flags);
     if (!is_old || !is_new || flags & RENAME_EXCHANGE) abort(); /* not modelled */
     pthread_mutex_lock(&lock);
+    int outlives = !is_socket(old);
     int done = REAL(renameat2)(from_dir, from, to_dir, to, flags);
-    if (!done) record(RENAME, 0, 0, 0, old, new, strlen(new));
+    if (!done && outlives) record(RENAME, 0, 0, 0, old, new, strlen(new));
     pthread_mutex_unlock(&lock);
     return done;
 }

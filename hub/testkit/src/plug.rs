@@ -16,11 +16,11 @@ use base::Mono;
 /// What a drive writes as a whole.
 const PIECE: u64 = 4096;
 
-/// A command's environment, by which it is logged.
+/// Has a command logged, as long as it runs; gives back where the log will be.
 ///
 /// # Panics
 /// If there is no C compiler.
-pub fn log(command: &mut Command, scratch: &Path, folders: [&Path; 2], lie: Option<&str>) -> PathBuf {
+pub fn log(command: &mut Command, scratch: &Path, folders: [&Path; 2]) -> PathBuf {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/plug/log.c");
     let (library, log) = (scratch.join("plug.so"), scratch.join("plug.log"));
     let made = Command::new("cc")
@@ -31,9 +31,6 @@ pub fn log(command: &mut Command, scratch: &Path, folders: [&Path; 2], lie: Opti
         .expect("a C compiler, as cc");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     command.env("LD_PRELOAD", library).env("PLUG_LOG", &log).env("PLUG_A", folders[0]).env("PLUG_B", folders[1]);
-    if let Some(lie) = lie {
-        command.env("PLUG_LIE", lie);
-    }
     log
 }
 
@@ -72,7 +69,7 @@ enum Op {
     Name { from: Option<PathBuf>, to: PathBuf, id: Id },
     Remove { path: PathBuf },
     SyncBegin { number: u64 },
-    SyncEnd { id: Id, number: u64 },
+    SyncEnd { id: Id, number: u64, path: PathBuf },
     Nothing,
 }
 
@@ -107,15 +104,14 @@ impl Log {
                 PathBuf::from(std::str::from_utf8(&raw[range]).expect("our paths are text"))
             };
             let path = text(path_from..data_from);
-            let mut new = || {
+            if matches!(op, 1 | 2) {
                 next += 1;
                 ids.insert(inode, next);
                 names.insert(path.clone(), next);
-                next
-            };
+            }
             let op = match op {
-                1 => Op::Create { id: new(), path, mode: a as u32 },
-                2 => Op::Mkdir { id: new(), path, mode: a as u32 },
+                1 => Op::Create { id: next, path, mode: a as u32 },
+                2 => Op::Mkdir { id: next, path, mode: a as u32 },
                 3 => ids.get(&inode).map_or(Op::Nothing, |id| Op::Write { id: *id, at: a, data: data_from..end }),
                 4 => ids.get(&inode).map_or(Op::Nothing, |id| Op::Truncate { id: *id, len: a }),
                 11 => ids.get(&inode).map_or(Op::Nothing, |id| Op::Allocate { id: *id, len: a }),
@@ -142,13 +138,23 @@ impl Log {
                     Op::Remove { path }
                 }
                 9 => Op::SyncBegin { number: a },
-                10 => ids.get(&inode).map_or(Op::Nothing, |id| Op::SyncEnd { id: *id, number: a }),
+                10 => ids.get(&inode).map_or(Op::Nothing, |id| Op::SyncEnd { id: *id, number: a, path }),
                 other => panic!("a record of kind {other} at byte {at}"),
             };
             ops.push((Mono(time), op));
             at = end;
         }
         Log { raw, ops }
+    }
+
+    /// The same as if the program had not synced what has this in its path.
+    pub fn without_syncs_of(mut self, part: &str) -> Log {
+        for (_, op) in &mut self.ops {
+            if matches!(op, Op::SyncEnd { path, .. } if path.to_string_lossy().contains(part)) {
+                *op = Op::Nothing;
+            }
+        }
+        self
     }
 
     /// Number of records.
@@ -182,7 +188,7 @@ impl Log {
         for (n, (_, op)) in self.ops[..cut].iter().enumerate() {
             match op {
                 Op::SyncBegin { number } => drop(begun.insert(*number, n)),
-                Op::SyncEnd { id, number } => {
+                Op::SyncEnd { id, number, .. } => {
                     let begin = begun.get(number).copied().unwrap_or(0);
                     let last = synced.entry(*id).or_default();
                     *last = begin.max(*last);
@@ -394,5 +400,39 @@ impl Disk {
         let file = OpenOptions::new().write(true).create_new(true).mode(node.mode).open(to);
         let file = file.unwrap_or_else(|e| fail(e));
         file.write_all_at(&node.content, 0).and_then(|()| file.set_len(node.len)).unwrap_or_else(|e| fail(e));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_synced_is_there_and_what_was_not_may_be() {
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        let (a, b) = (scratch.path().join("a"), scratch.path().join("b"));
+        let mut shell = Command::new("sh");
+        let path = log(&mut shell, scratch.path(), [&a, &b]);
+        let script = "set -e; mkdir $PLUG_A; cd $PLUG_A; printf one > file; sync file .; printf two >> file; \
+                      printf x > new; mv new newer; sync newer; rm file; printf y > late";
+        assert!(shell.args(["-c", script]).status().expect("a shell").success());
+        let log = Log::read(&path);
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let to = scratch.path().join(format!("after{seed}"));
+            log.disk_after(log.len(), &mut Luck(seed)).write(&a, &to);
+            let read = |name: &str| std::fs::read_to_string(to.join(name)).ok();
+            seen.insert((read("file"), read("new").is_some(), read("newer"), read("late").is_some()));
+        }
+        let file = |content: &str| seen.iter().any(|s| s.0.as_deref() == Some(content));
+        assert!(file("one") && file("onetwo") && file("one\0\0\0"), "{seen:?}");
+        // Changes of a folder are there in their order, and the content of what was synced with its name.
+        assert!(seen.iter().all(|s| s.0.is_some() || s.2.as_deref() == Some("x")), "{seen:?}");
+        assert!(seen.iter().all(|s| !s.3 || s.0.is_none()), "{seen:?}");
+        assert!(seen.iter().any(|s| s.1) && seen.iter().any(|s| s.3), "{seen:?}");
+        // As if nothing had been synced, nothing is sure.
+        let log = log.without_syncs_of("/a");
+        let lost = (0..50).any(|seed| log.disk_after(log.len(), &mut Luck(seed)).sure(&a).is_empty());
+        assert!(lost, "a name that was not synced can be gone");
     }
 }

@@ -21,11 +21,15 @@ const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(31 * 24);
 
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     let span = |route: Route<Ctx>| {
-        route.query("from", true, "RFC 3339, inclusive").query(
-            "to",
-            true,
-            "RFC 3339, exclusive; at most 31 days after from",
-        )
+        route
+            .query("from", false, "RFC 3339, inclusive; with `to`, unless `day` is given")
+            .query("to", false, "RFC 3339, exclusive; at most 31 days after from")
+            .query(
+                "day",
+                false,
+                "YYYY-MM-DD, instead of from and to: the whole day, of 23 to 25 hours where clocks change",
+            )
+            .query("tz", false, "The day's time zone, such as Europe/Berlin; UTC if it is not given")
     };
     vec![
         span(Route::get(
@@ -206,14 +210,42 @@ async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiErro
 /// Camera, viewer and span of a request.
 async fn asked(hub: &Ctx, request: Request<Ctx>) -> Result<(CameraId, Viewer, Timestamp, Timestamp), ApiError> {
     let camera: CameraId = request.id("id")?;
-    let time =
-        |name| request.query.text(name).and_then(|text| text.parse::<Timestamp>().ok()).ok_or(ProblemKind::BadInterval);
-    let (from, to) = (time("from")?, time("to")?);
+    let (from, to) = span(|name| request.query.text(name).map(|text| text.to_string()))?;
+    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
+    Ok((camera, session.into_viewer(hub, camera).await?, from, to))
+}
+
+/// The span that a query asks for: from and to, or a day of a time zone.
+fn span(query: impl Fn(&str) -> Option<String>) -> Result<(Timestamp, Timestamp), ApiError> {
+    let bad = |what: String| ApiError::with(ProblemKind::BadInterval, what);
+    let (from, to) = match (query("day"), query("from"), query("to")) {
+        (Some(day), None, None) => day_span(&day, &query("tz").unwrap_or_else(|| "UTC".to_owned())).map_err(bad)?,
+        (Some(_), ..) => return Err(bad("Either day, or from and to".to_owned())),
+        (None, from, to) => {
+            let time = |text: Option<String>| {
+                text.and_then(|text| text.parse::<Timestamp>().ok()).ok_or(ProblemKind::BadInterval)
+            };
+            (time(from)?, time(to)?)
+        }
+    };
     if from >= to || to.duration_since(from) > LONGEST {
         return Err(ProblemKind::BadInterval.into());
     }
-    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
-    Ok((camera, session.into_viewer(hub, camera).await?, from, to))
+    Ok((from, to))
+}
+
+/// First instant of a day, and of the day after it, as the clocks on the wall there have it.
+fn day_span(day: &str, zone: &str) -> Result<(Timestamp, Timestamp), String> {
+    let short = |text: &str| text.chars().take(60).collect::<String>();
+    let date: jiff::civil::Date = Some(day)
+        .filter(|day| day.len() == 10)
+        .and_then(|day| day.parse().ok())
+        .ok_or_else(|| format!("There is no day {:?}; days are YYYY-MM-DD", short(day)))?;
+    let zone = jiff::tz::TimeZone::get(zone)
+        .map_err(|_| format!("There is no time zone {:?}; they are named like Europe/Berlin", short(zone)))?;
+    let begin = |date: jiff::civil::Date| zone.to_timestamp(date.at(0, 0, 0, 0));
+    let span = date.tomorrow().and_then(|tomorrow| Ok((begin(date)?, begin(tomorrow)?)));
+    span.map_err(|_| format!("The day {date} cannot be used"))
 }
 
 /// The segments of the main stream in a span. Those that nobody has looked into since a crash are opened with the
@@ -261,4 +293,71 @@ async fn segments(
     // A guess may have reached into the span where the truth does not; and what cannot be looked into cannot be shown.
     found.retain(|s| s.end > from && s.details != SegmentDetails::Unknown);
     Ok((found, viewer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(day: &str, zone: &str) -> f64 {
+        let (from, to) = day_span(day, zone).unwrap();
+        to.duration_since(from).as_secs_f64() / 3_600.0
+    }
+
+    #[test]
+    fn a_day_is_as_long_as_it_is_there() {
+        assert_eq!(hours("2026-03-29", "Europe/Berlin"), 23.0);
+        assert_eq!(hours("2026-10-25", "Europe/Berlin"), 25.0);
+        assert_eq!(hours("2026-03-29", "UTC"), 24.0);
+        assert_eq!(hours("2028-02-29", "Asia/Kathmandu"), 24.0);
+        assert_eq!(hours("2026-04-05", "Australia/Lord_Howe"), 24.5, "half an hour there");
+        assert_eq!(hours("2026-09-06", "America/Santiago"), 23.0, "its midnight is skipped");
+        let (from, _) = day_span("2026-07-01", "Europe/Berlin").unwrap();
+        assert_eq!(from.to_string(), "2026-06-30T22:00:00Z");
+    }
+
+    #[test]
+    fn days_follow_each_other_without_a_hole_for_a_year() {
+        for zone in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"] {
+            let mut date = jiff::civil::date(2028, 1, 1);
+            let mut next = day_span("2028-01-01", zone).unwrap().0;
+            for _ in 0..366 {
+                let (from, to) = day_span(&date.to_string(), zone).unwrap();
+                assert_eq!(from, next, "{date} {zone}");
+                (next, date) = (to, date.tomorrow().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_day_is_said() {
+        for (day, zone) in [
+            ("2026-02-29", "UTC"),
+            ("2026-13-01", "UTC"),
+            ("yesterday", "UTC"),
+            ("", "UTC"),
+            ("2026-1-1", "UTC"),
+            ("9999-12-31", "UTC"),
+        ] {
+            assert!(day_span(day, zone).unwrap_err().contains("day"), "{day:?}");
+        }
+        for zone in ["Europe/Atlantis", "", "../../etc/passwd", "CEST6"] {
+            assert!(day_span("2026-01-01", zone).unwrap_err().contains("time zone"), "{zone:?}");
+        }
+        let asked = |pairs: &'static [(&str, &str)]| {
+            span(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        assert!(asked(&[("day", "2026-01-01"), ("tz", "Europe/Berlin")]).is_ok());
+        assert!(asked(&[("day", "2026-01-01")]).is_ok());
+        assert!(asked(&[("from", "2026-01-01T00:00:00Z"), ("to", "2026-01-02T00:00:00Z")]).is_ok());
+        for bad in [
+            &[][..],
+            &[("day", "2026-01-01"), ("from", "2026-01-01T00:00:00Z")],
+            &[("from", "2026-01-01T00:00:00Z")],
+            &[("from", "2026-01-02T00:00:00Z"), ("to", "2026-01-01T00:00:00Z")],
+            &[("from", "2026-01-01T00:00:00Z"), ("to", "2026-03-01T00:00:00Z")],
+        ] {
+            assert!(asked(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -272,7 +272,7 @@ fn thirty_days_of_eight_cameras_stay_within_the_budget_oldest_first() {
     assert_eq!(disk.out_of_order.get(), 0);
     let segments = disk.segments.borrow();
     let kept = segments.values().filter(|s| guarded(s, &disk.protected)).count();
-    assert!(kept >= 10 + 5 + 1, "{kept} protected segments are there");
+    assert!(kept >= 16, "{kept} protected segments are there");
     assert_eq!(space.lock().all(), disk.used(), "the account is the disk's");
     assert!(disk.used() > 29_000_000_000, "and the budget is used");
     assert!(last.abs_diff(first) < 10 << 20, "resident memory went from {first} to {last}");
