@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use base::footage::{SegmentInfo, StreamName};
 use base::state::GapReason;
-use base::{CameraId, ConnectionId, GapId, SharedClock, Timestamp};
+use base::{CameraId, ConnectionId, GapId, Mono, SharedClock, Timestamp};
 use footage::Kept;
 use jiff::SignedDuration;
 use store::Gap;
@@ -65,6 +65,8 @@ struct Track {
     end: Option<Timestamp>,
     /// The gap that lasts.
     gap: Option<Gap>,
+    /// When it was first known of: tells how long it lasted if the wall clock was set back meanwhile.
+    gap_known: Mono,
     /// The last gap of dropped pictures: the next one goes on with it.
     dropped: Option<Gap>,
     /// Why the connection ended whose segment is still to be closed.
@@ -81,7 +83,9 @@ impl Ledger {
         let now = self.clock.wall();
         match told {
             Told::Begun { camera, end, open_gaps } => {
+                let now = self.clock.mono();
                 self.track(camera).end = end;
+                self.track(camera).gap_known = now;
                 for (gap, resumed) in open_gaps {
                     if resumed.is_none() && self.track(camera).gap.is_some() {
                         self.rows.push(Row::NoGap(gap)); // one gap at a time
@@ -275,11 +279,22 @@ impl Ledger {
         let id = GapId::new(&*self.clock);
         let gap = Gap { id, camera, stream: StreamName::Main, start, end: None, reason };
         self.rows.push(Row::Gap(gap.clone()));
-        self.track(camera).gap = Some(gap);
+        let now = self.clock.mono();
+        let track = self.track(camera);
+        track.gap = Some(gap);
+        track.gap_known = now;
     }
 
     fn end_gap(&mut self, camera: CameraId, end: Timestamp) {
-        let Some(mut gap) = self.track(camera).gap.take() else { return };
+        let (now, wall) = (self.clock.mono(), self.clock.wall());
+        let track = self.track(camera);
+        let Some(mut gap) = track.gap.take() else { return };
+        if end < gap.start && wall < gap.start {
+            // The clock was set back: the gap lasted as long as it did, by the clock as it is now.
+            let lasted = SignedDuration::try_from(now.since(track.gap_known)).unwrap_or_default();
+            self.rows.push(Row::NoGap(gap.clone()));
+            gap.start = end.saturating_sub(lasted).unwrap_or(end);
+        }
         if end.duration_since(gap.start) < SHORTEST_GAP {
             self.rows.push(Row::NoGap(gap));
             return;

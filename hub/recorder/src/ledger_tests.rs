@@ -276,6 +276,19 @@ fn a_segment_that_is_found_is_taken_out_of_the_gap_around_it() {
 }
 
 #[test]
+fn a_gap_during_which_the_clock_is_set_back_is_as_long_as_it_lasted() {
+    let mut book = Book::new(None);
+    let (first, second) = (book.connection(), book.connection());
+    book.kept(Kept::Opened(book.segment(0, 0, first)));
+    book.kept(Kept::Closed(book.segment(0, 5_000, first)));
+    book.lost(5_000, Some(first), GapReason::CameraLost);
+    book.clock.advance(std::time::Duration::from_secs(30));
+    book.now(1_000);
+    book.kept(Kept::Opened(book.segment(1_000, 1_000, second)));
+    assert_eq!(book.gaps(), [(970, Some(1_000), GapReason::CameraLost)]);
+}
+
+#[test]
 fn a_removed_camera_misses_nothing_any_more() {
     let mut book = Book::new(Some(10));
     book.now(30);
