@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base::state::Health;
 use base::{CameraId, HubId, ProblemKind, SecretId, SharedClock, Shutdown};
 use footage::Footage;
 use recorder::Recorder;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub secrets: PathBuf,
     /// `<data>/export`.
     pub export: PathBuf,
+    /// What the store's rescue at the start lost, where one was needed.
+    pub rescued: Option<Health>,
     /// Cost of password derivation; light in tests only.
     pub password_params: fn() -> vault::PasswordParams,
     /// When to stop.

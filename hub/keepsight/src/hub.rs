@@ -108,6 +108,7 @@ impl Hub {
             authority: authority.clone(),
             secrets,
             export: data.join("export"),
+            rescued: rescue.as_ref().map(Rescue::health),
             password_params: vault::PasswordParams::new,
             shutdown: shutdown.clone(),
         })

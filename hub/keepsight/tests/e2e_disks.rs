@@ -56,6 +56,7 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     .await;
     fill(&filler, u64::MAX);
     wait_state(&owner, &ids, "not_writing", "The disk is full").await;
+    wait_storage(&owner, "disk_full").await;
     std::fs::remove_file(&filler).unwrap();
     owner.wait_recording(&ids, SOON).await;
     wait_gap(&owner, &ids, "disk_full", full_at).await;
@@ -67,6 +68,7 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     let before = said(&owner, &ids).await;
     drop(mount.take());
     wait_state(&owner, &ids, "not_writing", "another disk").await;
+    wait_storage(&owner, "disk_missing").await;
     assert_eq!(names(&home.footage()), Vec::<String>::new(), "nothing on the system's disk");
     let mut live = owner.websocket(&format!("/api/v1/cameras/{}/live", ids[0])).await.expect("live pictures");
     live.collect(2).await;
@@ -230,6 +232,16 @@ async fn wait_state(owner: &Client, ids: &[String], state: &str, detail: &str) {
         })
         .await;
     }
+}
+
+/// The storage as a whole says the same.
+async fn wait_storage(owner: &Client, reason: &str) {
+    testkit::wait_for(&format!("the storage says {reason}"), Duration::from_secs(20), async || {
+        let system = owner.get("/api/v1/system").await.expect(200).json();
+        let health = &system["storage"]["health"];
+        health["state"] == "degraded" && health["reason"] == reason
+    })
+    .await;
 }
 
 async fn pictures(owner: &Client, id: &str) -> u64 {

@@ -36,6 +36,13 @@ async fn e2e_systemd_is_told_and_a_stop_closes_every_segment() {
     for _ in 0..4 {
         assert_eq!(next(), "WATCHDOG=1");
     }
+    let system = owner.get("/api/v1/system").await.expect(200).json();
+    assert_eq!(
+        (&system["storage"]["health"]["state"], &system["store"]["state"]),
+        (&"ok".into(), &"ok".into()),
+        "{system}"
+    );
+    assert!(system["storage"]["free_bytes"].as_u64().is_some_and(|b| b > 0), "{system}");
     hub.stop().await;
     let mut last = next();
     while last == "WATCHDOG=1" {

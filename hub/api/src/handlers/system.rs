@@ -1,6 +1,10 @@
-//! The hub itself: metrics, and the claim token for whoever may open the hub's own socket.
+//! The hub itself: how it is, metrics, and the claim token for whoever may open the hub's own socket.
 
-use base::ProblemKind;
+use base::clock::TimeSource;
+use base::state::Health;
+use base::{ProblemKind, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::hub::Ctx;
 use crate::metrics;
@@ -10,6 +14,9 @@ use crate::route::{Access, Caller, Request, Route};
 
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     vec![
+        Route::get("/api/v1/system", Access::Owner, "How the hub is: its clock, its footage disk, its store.", system)
+            .answers::<System>(200, "Each part as ok, degraded with a reason, or off.")
+            .local(),
         Route::get("/metrics", Access::OwnerOrToken, "The hub's state for Prometheus.", metrics)
             .answers_with(200, "Prometheus text.", Some("application/openmetrics-text; version=1.0.0; charset=utf-8"))
             .local(),
@@ -17,6 +24,57 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
             .answers_with(200, "The token.", Some("text/plain; charset=utf-8"))
             .local(),
     ]
+}
+
+/// How the hub is.
+#[derive(Serialize, ToSchema)]
+struct System {
+    version: &'static str,
+    #[schema(value_type = String)]
+    time: Timestamp,
+    /// rtc, ntp, phone, camera or unset.
+    #[schema(value_type = String)]
+    time_source: TimeSource,
+    storage: Storage,
+    /// The store: people, cameras, the index. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    store: Health,
+}
+
+/// The footage disk.
+#[derive(Serialize, ToSchema)]
+struct Storage {
+    /// `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    health: Health,
+    /// Bytes of the disk; absent while it is.
+    total_bytes: Option<u64>,
+    free_bytes: Option<u64>,
+    /// Bytes of all that Keepsight has on it.
+    used_bytes: u64,
+    /// Segments removed to make room since the hub started.
+    removed_segments: u64,
+}
+
+async fn system(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
+    let (parts, storage) = (&hub.parts, hub.parts.recorder.storage());
+    let store = match (parts.store.health(), &parts.rescued) {
+        (Health::Ok, Some(rescued)) => rescued.clone(),
+        (health, _) => health,
+    };
+    Ok(reply::json(&System {
+        version: env!("CARGO_PKG_VERSION"),
+        time: parts.clock.wall(),
+        time_source: parts.clock.source(),
+        storage: Storage {
+            health: storage.health,
+            total_bytes: storage.disk.as_ref().map(|d| d.total),
+            free_bytes: storage.disk.as_ref().map(|d| d.free),
+            used_bytes: storage.used,
+            removed_segments: storage.removed,
+        },
+        store,
+    }))
 }
 
 async fn metrics(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
