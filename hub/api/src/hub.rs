@@ -93,6 +93,15 @@ impl std::ops::Deref for Ctx {
 }
 
 impl Ctx {
+    /// How the store is: degraded while it does not answer, and, until the hub is started again, where it had to be made
+    /// again.
+    pub fn store_health(&self) -> Health {
+        match (self.parts.store.health(), &self.parts.rescued) {
+            (Health::Ok, Some(rescued)) => rescued.clone(),
+            (health, _) => health,
+        }
+    }
+
     /// The claim token, open for half an hour from now; `None` if the hub has an owner.
     ///
     /// # Errors

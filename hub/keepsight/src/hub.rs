@@ -63,9 +63,10 @@ impl Hub {
         let boot = BootId::new(&*clock);
 
         // Before anything is begun that would have to be stopped again.
+        // The hub's own socket first: who sees a port open can ask for the claim token.
+        let local = api::listen::local(&config.paths.socket())?;
         let (https, http) = (listen(config.api.https())?, listen(config.api.http())?);
         let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
-        let local = api::listen::local(&config.paths.socket())?;
 
         let (store, rescue) = rescue::open(&data, id, &clock)?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
@@ -73,6 +74,7 @@ impl Hub {
         let clock_file = ClockFile::new(disk.clone());
         let addresses = tls::local_addresses().unwrap_or_default();
         let authority = Arc::new(tls::Authority::open_or_create(&secrets, id, clock.clone(), &addresses)?);
+        let tls = authority.server_config()?;
         // For people who want to trust the hub by hand; the set-up page serves the same.
         base::fs::write_atomic(&data.join("root.pem"), authority.root_pem().as_bytes(), 0o644)
             .map_err(|e| file_problem(&e))?;
@@ -120,7 +122,7 @@ impl Hub {
                 per_network: config.limits.connections_per_address() as usize,
                 ..Limits::default()
             },
-            tls: authority.server_config()?,
+            tls,
             https,
             http,
             plain: api::plain::Plain::new(&authority, port),
@@ -148,10 +150,7 @@ impl Hub {
     /// How the store is: degraded while it does not answer, and, until the hub is started again, where it had to be made
     /// again.
     pub fn store_health(&self) -> Health {
-        match (self.store.health(), &self.rescue) {
-            (Health::Ok, Some(rescue)) => rescue.health(),
-            (health, _) => health,
-        }
+        self.ctx.store_health()
     }
 
     /// What the store's rescue at the start could and could not bring back; `None` if it needed none.

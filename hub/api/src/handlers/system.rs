@@ -58,10 +58,6 @@ struct Storage {
 
 async fn system(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
     let (parts, storage) = (&hub.parts, hub.parts.recorder.storage());
-    let store = match (parts.store.health(), &parts.rescued) {
-        (Health::Ok, Some(rescued)) => rescued.clone(),
-        (health, _) => health,
-    };
     Ok(reply::json(&System {
         version: env!("CARGO_PKG_VERSION"),
         time: parts.clock.wall(),
@@ -73,7 +69,7 @@ async fn system(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> 
             used_bytes: storage.used,
             removed_segments: storage.removed,
         },
-        store,
+        store: hub.store_health(),
     }))
 }
 
