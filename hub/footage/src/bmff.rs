@@ -7,6 +7,7 @@ mod build;
 use base::footage::{Sample, Track};
 
 pub use build::{NewRun, NewSample, build_fragment, free_box, uuid_box};
+pub(crate) use build::{plain_box, words};
 
 /// A longer box than this is damage: no camera sends half a second of 16 MiB.
 pub const MAX_BOX: u32 = 16 * 1024 * 1024;

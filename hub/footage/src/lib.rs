@@ -15,6 +15,7 @@ mod keeper;
 mod medium;
 mod open;
 mod paths;
+pub mod progressive;
 mod queue;
 mod reader;
 mod scan;

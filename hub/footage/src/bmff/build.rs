@@ -76,11 +76,21 @@ pub fn free_box(len: usize) -> Vec<u8> {
 
 /// A `uuid` box: a box whose type nobody else uses.
 pub fn uuid_box(kind: &[u8; 16], body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(24 + body.len());
-    put(&mut out, 24 + body.len(), b"uuid");
-    out.extend_from_slice(kind);
-    out.extend_from_slice(body);
+    plain_box(b"uuid", &[kind, body])
+}
+
+/// A box of these parts, one after another.
+pub(crate) fn plain_box(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+    let len = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut out = Vec::with_capacity(len);
+    put(&mut out, len, kind);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
     out
+}
+
+/// Numbers as boxes have them: 32 bits, big-endian.
+pub(crate) fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
 fn put(out: &mut Vec<u8>, len: usize, kind: &[u8; 4]) {
