@@ -21,6 +21,7 @@ STANDS_ON = {
     "camera-sim": ["rtsp-server"],
     "keepsight": ["api", "camera-sim"],
     "testkit": ["keepsight"],
+    "fuzz": ["keepsight"],
 }
 
 # For tests only: who may use what stands above or beside it, and why.

@@ -1,0 +1,186 @@
+//! Writes the seeds of `corpus/` anew, by what the hub itself writes: `cargo run -p fuzz --example seeds`.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+
+use base::footage::{Fragment, SegmentDetails, SegmentInfo, StreamName, Track, VideoParams};
+use base::state::GapReason;
+use base::{
+    BootId, CameraId, Clock, ConnectionId, EpochId, EventId, GapId, HubId, PrincipalId, SegmentId, SimClock, Timestamp,
+};
+use footage::bmff::{self, NewRun, NewSample, build_fragment};
+use footage::{Disk, Keeper, Kept, Options, open_any};
+use store::engine::{Engine, KeyRange, MemoryEngine, Order, Tree};
+use store::{
+    Actor, Camera, Epoch, Event, EventKind, ExportKind, Gap, Grant, Principal, Rights, Role, Store, StreamSource,
+};
+use vault::{EpochSecrets, PrincipalIdentity, Purpose, Viewer};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    segments()?;
+    store()?;
+    configs()
+}
+
+/// A segment of a few small pictures: closed, cut short, and the format's own test vector as it lies on a disk.
+fn segments() -> Result<()> {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format/vectors");
+    let sealed = fs::read(vectors.join("segment.mp4.age"))?;
+    seed("sealed", "cut", &sealed[..70_000])?;
+    let vector = Viewer::from_identities(&fs::read_to_string(vectors.join("segment.key.txt"))?)?;
+    let init = open_any(&vector, &vectors.join("segment.mp4.age"))?.init().clone();
+
+    let (clock, dir) = (SimClock::default(), tempfile::tempdir()?);
+    let disk = Disk::create(dir.path(), &clock)?;
+    let (camera, epoch) = (CameraId::from_bytes(fuzz::CAMERA), EpochId::from_bytes(fuzz::EPOCH));
+    let secrets = EpochSecrets::generate(epoch, camera);
+    let (tell, told) = mpsc::channel();
+    let notify = Box::new(move |kept| drop(tell.send(kept)));
+    let (hub, boot) = (HubId::new(&clock), BootId::new(&clock));
+    // Never synced while it is written: each sync would fill 64 KiB.
+    let options = Options { hold_back: std::time::Duration::from_secs(3600), ..Options::default() };
+    let keeper = Keeper::start_with(disk.clone(), Arc::new(clock.clone()), hub, boot, notify, options)?;
+    let writer = keeper.stream(camera, StreamName::Main, secrets.public());
+    writer.begin(init, ConnectionId::new(&clock), clock.mono());
+    for half in 0..4 {
+        writer.push(fragment(half, &clock)).map_err(|_| "overloaded")?;
+    }
+    keeper.stop();
+    let closed = told.try_iter().find_map(|kept| match kept {
+        Kept::Closed(info) => Some(info),
+        _ => None,
+    });
+    let path = disk.segment_path(&closed.ok_or("no segment was closed")?);
+
+    let identity = PrincipalIdentity::generate();
+    let wrapped = secrets.wrap(Purpose::Footage, &identity.recipient());
+    let viewer = Viewer::new(PrincipalId::new(&clock), identity, vec![wrapped]);
+    let mut plain = vec![0; usize::try_from(fs::metadata(&path)?.len())?];
+    let mut opened = viewer.open(camera, Purpose::Footage, Some(epoch), fs::File::open(&path)?)?;
+    let len = opened.read_at(0, &mut plain)?;
+    seed("segment", "closed", &plain[..len])?;
+    seed("segment", "cut", &plain[..len * 2 / 3])?;
+    seed("segment", "headless", &plain[32..len])
+}
+
+/// Half a second: five pictures and four frames of sound.
+fn fragment(half: u64, clock: &SimClock) -> Fragment {
+    let sample = |duration| NewSample { data: b"0123456789", duration, cts_offset: 0, key: true };
+    let video = NewRun { track: Track::Video, dts: half * 45_000, samples: (0..5).map(|_| sample(9_000)).collect() };
+    let audio = NewRun { track: Track::Audio, dts: half * 8_000, samples: (0..4).map(|_| sample(2_000)).collect() };
+    let bytes = build_fragment(half as u32, &[video, audio]);
+    let samples =
+        bmff::parse_fragment(&bytes).expect("what was built is read").runs.into_iter().flat_map(|r| r.samples);
+    Fragment {
+        samples: samples.collect(),
+        start_90k: half as i64 * 45_000,
+        end_90k: (half as i64 + 1) * 45_000,
+        key: true,
+        arrived: clock.mono(),
+        bytes,
+    }
+}
+
+/// One row of each kind, and exports of them.
+fn store() -> Result<()> {
+    let (clock, dir, engine) = (SimClock::default(), tempfile::tempdir()?, MemoryEngine::default());
+    let shared = engine.clone();
+    let opener = move || Ok(Box::new(shared.clone()) as Box<dyn Engine>);
+    let store = Store::with_engine(dir.path(), fuzz::hub(), Arc::new(clock.clone()), opener)?;
+    let (id, start) = (CameraId::from_bytes(fuzz::CAMERA), clock.wall());
+    let end = Timestamp::from_second(start.as_second() + 60)?;
+    let now = clock.clone();
+    store.urgent_blocking(move |db| {
+        let main = StreamSource { url: "rtsp://192.168.1.20:554/main".to_owned(), username: Some("viewer".to_owned()) };
+        let camera =
+            Camera { id, name: "Door".to_owned(), main, sub: None, created: start, paused: false, record_sub: false };
+        let public = EpochSecrets::generate(EpochId::from_bytes(fuzz::EPOCH), id).public();
+        db.add_camera(&camera, &Epoch { camera: id, public, created: start }, &[])?;
+        db.put_segment(&SegmentInfo {
+            camera: id,
+            id: SegmentId::new(&now),
+            stream: StreamName::Main,
+            epoch: Some(EpochId::from_bytes(fuzz::EPOCH)),
+            media: Some((ConnectionId::new(&now), 7)),
+            start,
+            end,
+            bytes: 20_000_000,
+            video: Some(VideoParams { codec: "avc1.64001f".to_owned(), width: 1920, height: 1080 }),
+            audio: None,
+            fingerprint: Some(7),
+            details: SegmentDetails::Closed,
+        })?;
+        let (gap, reason) = (GapId::new(&now), GapReason::CameraLost);
+        db.put_gap(&Gap { id: gap, camera: id, stream: StreamName::Main, start, end: None, reason })?;
+        let (event, detail) = (EventId::new(&now), Default::default());
+        db.put_event(&Event { id: event, camera: id, kind: EventKind::Motion, start, end: Some(end), detail })?;
+        let identity = PrincipalIdentity::generate();
+        let ada = PrincipalId::new(&now);
+        let (name, recipient) = ("ada".to_owned(), identity.recipient());
+        db.put_principal(&Principal { id: ada, name, role: Role::Member, recipient, created: start })?;
+        db.put_grant(&Grant {
+            principal: ada,
+            camera: id,
+            rights: Rights { live: true, playback: true, export: false, manage: false },
+            expires: None,
+        })?;
+        db.append_audit(Actor::Hub, "camera added", "Door").map(drop)
+    })?;
+
+    for tree in Tree::ALL {
+        let mut rows = Vec::new();
+        engine.scan(tree, &KeyRange::all(), Order::Forward, &mut |key, row| {
+            let content = &row[5..]; // after version and checksum
+            rows.extend([tree.number(), key.len() as u8]);
+            rows.extend(key);
+            rows.extend((content.len() as u16).to_be_bytes());
+            rows.extend(content);
+            std::ops::ControlFlow::Continue(())
+        })?;
+        if !rows.is_empty() {
+            seed("rows", tree.name(), &rows)?;
+        }
+    }
+    let path = dir.path().join("export");
+    for (name, kind) in [("settings", ExportKind::Settings), ("history", ExportKind::History { from: start, to: end })]
+    {
+        store.export(&path, kind)?;
+        let file = fs::read(&path)?;
+        seed("export", name, &file)?;
+        seed("export", &format!("{name}-frames"), &frames(&file))?;
+    }
+    store.close_blocking();
+    Ok(())
+}
+
+/// An export without its checksums, as the target takes it.
+fn frames(file: &[u8]) -> Vec<u8> {
+    let mut rest = &file[b"keepsight-store-export\n".len()..];
+    let mut frames = Vec::new();
+    while let Some((len, after)) = rest.split_first_chunk() {
+        let (frame, next) = after[4..].split_at(u32::from_be_bytes(*len) as usize);
+        frames.extend((frame.len() as u16).to_be_bytes());
+        frames.extend(frame);
+        rest = next;
+    }
+    frames
+}
+
+fn configs() -> Result<()> {
+    seed("config", "installed", include_bytes!("../../../systemd/keepsight.toml"))?;
+    seed("config", "empty", b"")?;
+    let all = "[paths]\ndata = \"/srv/k\"\nfootage = \"/mnt/f\"\n[api]\nhttps = [\"[::]:8443\"]\nhttp = []\n\
+               [limits]\ncameras = 8\nconnections = 64\nconnections_per_address = 16\n\
+               [storage]\nreserve = \"2 GiB\"\nbudget = \"500 GB\"\n";
+    seed("config", "all", all.as_bytes())
+}
+
+fn seed(target: &str, name: &str, bytes: &[u8]) -> Result<()> {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&dir)?;
+    Ok(fs::write(dir.join(name), bytes)?)
+}
