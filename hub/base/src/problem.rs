@@ -116,7 +116,7 @@ problems! {
     DiskForeign "disk-foreign" "The footage folder is on another disk than the one this hub knows." "Connect the right disk; recording goes on by itself then."
     DiskError "disk-error" "The disk did not take the data." "Check the disk and its cable; the hub tries again by itself."
     DiskFull "disk-full" "The disk is full." "Free some space, or give the hub a larger disk."
-    StoreDamaged "store-damaged" "The store cannot be read." "It was set aside and rebuilt from its last export and the footage; see the hub's log."
+    StoreDamaged "store-damaged" "The store is damaged." "When the hub starts it sets it aside and makes it again from its last export and the footage; see its log."
     StoreUnsafe "store-unsafe" "The store cannot be made durable on this system." "Keepsight was built without its sync_file_range override; use an official build."
     StoreBusy "store-busy" "The store is in use by another process." "Stop the other hub that uses this folder."
     NewerFormat "newer-format" "This was written by a newer Keepsight." "Install the newer version."

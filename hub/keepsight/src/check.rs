@@ -193,6 +193,11 @@ pub(crate) fn check_store(store: &Store, repair: bool, report: &mut Report) -> R
     let rows: u64 = found.trees.iter().map(|tree| tree.good).sum();
     report.figure("rows", rows);
     report.figure("audit_entries", found.audit.entries);
+    for what in found.trees.iter().filter_map(|tree| tree.differs.as_ref()) {
+        report.problems.push(format!(
+            "The store is damaged: {what}. The hub makes it again from its last export when it finds that itself"
+        ));
+    }
     for tree in found.trees.iter().filter(|tree| tree.bad > 0) {
         let first = tree.first_bad.as_ref().map(|e| chain(e)).unwrap_or_default();
         report.problems.push(format!("{} rows of {} are damaged, the first: {first}", tree.bad, tree.tree.name()));
@@ -204,7 +209,7 @@ pub(crate) fn check_store(store: &Store, repair: bool, report: &mut Report) -> R
         )),
         None => report.good.push(format!("audit log: {} entries follow one another", found.audit.entries)),
     }
-    if found.trees.iter().all(|tree| tree.bad == 0) {
+    if found.trees.iter().all(store::TreeReport::is_good) {
         report.good.push(format!("store: {rows} rows"));
     }
     Ok(())

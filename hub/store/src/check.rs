@@ -10,6 +10,7 @@ use crate::db::Db;
 use crate::engine::{KeyRange, Order, Tree};
 use crate::error::StoreError;
 use crate::row::{self, RowError};
+use crate::tally::{Tallies, Tally};
 use crate::{Event, Gap, audit, cameras, hub, people, span};
 
 /// What [`Db::check`] found.
@@ -32,34 +33,41 @@ pub struct TreeReport {
     pub bad: u64,
     /// The first that is not.
     pub first_bad: Option<StoreError>,
+    /// How the rows differ from those that were written, in words: some are gone, or are older ones.
+    pub differs: Option<String>,
 }
 
 impl CheckReport {
     /// Nothing is wrong.
     pub fn is_good(&self) -> bool {
-        self.audit.broken.is_none() && self.trees.iter().all(|tree| tree.bad == 0)
+        self.audit.broken.is_none() && self.trees.iter().all(TreeReport::is_good)
     }
 }
 
 impl TreeReport {
+    /// Nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.bad == 0 && self.differs.is_none()
+    }
+
     pub(crate) fn into_result(self, dir: &Path) -> Result<(), StoreError> {
+        let damaged = |what| Err(StoreError::Damaged { dir: dir.to_owned(), what });
         match self.first_bad {
-            None => Ok(()),
+            None => self.differs.map_or(Ok(()), damaged),
             Some(StoreError::Row { source, .. }) if matches!(*source, RowError::Newer(_)) => {
                 Err(StoreError::Newer { what: dir.display().to_string() })
             }
-            Some(first) => {
-                let what = format!("{} rows are bad, the first: {}", self.bad, crate::worker::chain(&first));
-                Err(StoreError::Damaged { dir: dir.to_owned(), what })
-            }
+            Some(first) => damaged(format!("{} rows are bad, the first: {}", self.bad, crate::worker::chain(&first))),
         }
     }
 }
 
 impl Db {
-    /// Reads every row. Takes seconds with a million of them, and other calls wait meanwhile.
+    /// Reads every row, and compares them with what was written. Takes seconds with a million of them, and other calls
+    /// wait meanwhile.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
-        let trees = Tree::ALL.into_iter().map(|tree| check_tree(self, tree)).collect::<Result<_, _>>()?;
+        let tallies = self.tallies(|_, _, _, _| {})?;
+        let trees = Tree::ALL.into_iter().map(|tree| check_tree(self, tree, &tallies)).collect::<Result<_, _>>()?;
         Ok(CheckReport { trees, audit: self.verify_audit()? })
     }
 }
@@ -98,10 +106,12 @@ fn checker(tree: Tree) -> fn(&[u8], &[u8]) -> Result<(), RowError> {
     }
 }
 
-pub(crate) fn check_tree(db: &Db, tree: Tree) -> Result<TreeReport, StoreError> {
+pub(crate) fn check_tree(db: &Db, tree: Tree, tallies: &Tallies) -> Result<TreeReport, StoreError> {
     let check = checker(tree);
-    let mut report = TreeReport { tree, good: 0, bad: 0, first_bad: None };
+    let mut report = TreeReport { tree, good: 0, bad: 0, first_bad: None, differs: None };
+    let mut tally = Tally::default();
     db.scan_bytes(tree, &KeyRange::all(), Order::Forward, &mut |key, bytes| {
+        tally.add(tree, key, bytes);
         match row::decode_raw(tree, key, bytes).and_then(|content| check(key, content)) {
             Ok(()) => report.good += 1,
             Err(e) => {
@@ -111,5 +121,6 @@ pub(crate) fn check_tree(db: &Db, tree: Tree) -> Result<TreeReport, StoreError> 
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    report.differs = tally.differs_from(tallies.of(tree), tree);
     Ok(report)
 }

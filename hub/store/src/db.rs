@@ -17,6 +17,7 @@ use crate::error::StoreError;
 use crate::folder::Commits;
 use crate::hub::COMMITS;
 use crate::row::{self, RowError};
+use crate::tally::{Commit, Count, Counted, Tallies};
 
 /// The store as a call sees it. Only the storage thread has one, and lends it to one call after the other.
 ///
@@ -35,6 +36,9 @@ pub struct Db {
     call_bytes: usize,
     /// The first failure of the engine; it is not used after that.
     failed: RefCell<Option<Arc<EngineError>>>,
+    last: Commit,
+    /// Compares what is in the engine with what the last commit says; `None` when it is done.
+    count: Option<Count>,
 }
 
 /// Tree, key, and what was set to become of it before.
@@ -46,8 +50,8 @@ const MAX_CALL_BYTES: usize = 8 << 20;
 
 impl Db {
     pub(crate) fn new(engine: Box<dyn Engine>, dir: PathBuf, hub: HubId, clock: SharedClock) -> Self {
-        let (batch, undo, failed) = Default::default();
-        Self { engine, dir, hub, clock, batch, undo, call_bytes: 0, failed }
+        let (batch, undo, failed, last) = Default::default();
+        Self { engine, dir, hub, clock, batch, undo, call_bytes: 0, failed, last, count: Some(Count::new()) }
     }
 
     /// Whose store this is.
@@ -225,19 +229,61 @@ impl Db {
         }
     }
 
-    /// Writes everything that waits and makes it durable. Each commit has a number, one more than that before it.
+    /// Reads what the last commit said of itself; answers its number. Before any other commit.
+    pub(crate) fn read_commit(&mut self) -> Result<u64, StoreError> {
+        self.last = self.find_commit()?.unwrap_or_default();
+        if self.last.tallies.is_none() {
+            self.last.tallies = Some(Tallies::count(self.engine()?).map_err(|e| self.fail(e))?);
+        }
+        Ok(self.last.number)
+    }
+
+    /// Writes everything that waits and makes it durable. Each commit has a number, one more than that before it, and
+    /// says how many rows there are.
     pub(crate) fn commit(&mut self, commits: &Commits) -> Result<(), StoreError> {
         self.engine()?;
         if self.batch.is_empty() {
             return Ok(());
         }
-        let number = self.commits()? + 1;
-        self.put_raw(Tree::Meta, COMMITS.to_vec(), &number.to_be_bytes())?;
+        let mut count = self.count.take();
+        let tallies = self.tallies(|tree, key, before, after| {
+            count.iter_mut().for_each(|count| count.replaced(tree, key, before, after));
+        })?;
+        self.count = count;
+        let commit = Commit { number: self.last.number + 1, tallies: Some(tallies) };
+        self.put_raw(Tree::Meta, COMMITS.to_vec(), &commit.to_bytes())?;
         self.undo.clear();
         self.engine.apply(&self.batch).and_then(|()| self.engine.flush()).map_err(|e| self.fail(e))?;
         self.batch = Batch::default();
-        commits.say(number);
+        self.last = commit;
+        commits.say(commit.number);
         Ok(())
+    }
+
+    /// The tallies with all that waits; shows each of the waiting changes, and what it replaces.
+    pub(crate) fn tallies(
+        &self,
+        shown: impl FnMut(Tree, &[u8], Option<&[u8]>, Option<&[u8]>),
+    ) -> Result<Tallies, StoreError> {
+        let last = self.last.tallies.unwrap_or_default();
+        last.after(&self.batch, self.engine()?, shown).map_err(|e| self.fail(e))
+    }
+
+    /// Compares up to `rows` more rows with what was committed; answers whether there are more.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], once, if something is not there.
+    pub(crate) fn count_on(&mut self, rows: u64) -> Result<bool, StoreError> {
+        let Some(mut count) = self.count.take() else { return Ok(false) };
+        let due = self.last.tallies.unwrap_or_default();
+        match count.go_on(self.engine()?, &due, rows).map_err(|e| self.fail(e))? {
+            Counted::Whole => Ok(false),
+            Counted::Differs(what) => Err(StoreError::Damaged { dir: self.dir.clone(), what }),
+            Counted::Part => {
+                self.count = Some(count);
+                Ok(true)
+            }
+        }
     }
 
     /// What waits to be written.

@@ -172,7 +172,9 @@ impl From<&StoreError> for Problem {
                 Problem::with(engine_kind(source), dir.display())
             }
             StoreError::Unavailable { source, .. } => Problem::from(&**source),
-            StoreError::Damaged { dir, .. } => Problem::with(K::StoreDamaged, dir.display()),
+            StoreError::Damaged { dir, what } => {
+                Problem::with(K::StoreDamaged, format_args!("{}: {what}", dir.display()))
+            }
             StoreError::Foreign { dir, .. } => Problem::with(K::BadFile, format!("{} is another hub's", dir.display())),
             StoreError::Newer { what } => Problem::with(K::NewerFormat, what),
             StoreError::Row { source, .. } if matches!(**source, RowError::Newer(_)) => K::NewerFormat.into(),

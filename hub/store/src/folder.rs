@@ -4,6 +4,7 @@
 //! lock         locked by the process that uses the store
 //! store.json   format number and hub id; there once the store has been made
 //! commits      a number that was durable in the engine: it must not be less when the store is opened
+//! damaged      rows are missing: what was found. The store is not opened any more, it must be made again
 //! ballast      room that is given up when the disk is full, so that the store can be opened then
 //! sled/        the engine's files
 //! ```
@@ -92,6 +93,26 @@ impl Folder {
         }
     }
 
+    /// Says that rows are missing, for the next opening.
+    pub(crate) fn set_damage(&self, what: &str) {
+        if let Err(e) = base::fs::write_atomic(&self.damage_path(), what.as_bytes(), 0o600) {
+            tracing::error!(error = %crate::worker::chain(&e), "that the store is damaged could not be kept in mind");
+        }
+    }
+
+    /// # Errors
+    /// [`StoreError::Damaged`] if rows were found to be missing before.
+    pub(crate) fn find_damage(&self) -> Result<(), StoreError> {
+        match base::fs::read(&self.damage_path(), MAX_MARK_BYTES) {
+            Err(e) if e.is_not_found() => Ok(()),
+            Ok(what) => {
+                let what = String::from_utf8_lossy(&what).into_owned();
+                Err(StoreError::Damaged { dir: self.dir.clone(), what })
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// Says that the store has been made: from now on an engine without rows is a damaged one.
     pub(crate) fn set_mark(&self, hub: HubId) -> Result<(), StoreError> {
         // The engine syncs the content of its log, not that the files are there.
@@ -175,6 +196,10 @@ impl Folder {
 
     fn mark_path(&self) -> PathBuf {
         self.dir.join(MARK)
+    }
+
+    fn damage_path(&self) -> PathBuf {
+        self.dir.join("damaged")
     }
 
     fn ballast_path(&self) -> PathBuf {

@@ -10,6 +10,7 @@ use crate::engine::Tree;
 use crate::error::StoreError;
 use crate::people::{Principal, Role, Secret};
 use crate::row::RowError;
+use crate::tally::Commit;
 
 /// What the store knows of the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,10 +99,10 @@ impl Db {
         let hub = HubRow { format: FORMAT, hub: self.hub(), created, claim: None };
         self.put(TREE, HUB.to_vec(), &hub)
     }
-    /// The number of the last commit.
-    pub(crate) fn commits(&self) -> Result<u64, StoreError> {
-        let number = self.get_raw(TREE, COMMITS)?.unwrap_or_else(|| vec![0; 8]);
-        number.try_into().map(u64::from_be_bytes).map_err(|_| StoreError::row(TREE, COMMITS, RowError::Key))
+    /// What the last commit said of itself.
+    pub(crate) fn find_commit(&self) -> Result<Option<Commit>, StoreError> {
+        let Some(bytes) = self.get_raw(TREE, COMMITS)? else { return Ok(None) };
+        Commit::parse(&bytes).map(Some).map_err(|e| StoreError::row(TREE, COMMITS, e))
     }
     pub(crate) fn find_hub_row(&self) -> Result<Option<HubRow>, StoreError> {
         self.get(TREE, HUB)
@@ -110,7 +111,7 @@ impl Db {
 
 const TREE: Tree = Tree::Meta;
 const HUB: &[u8] = b"hub";
-/// Changed with every commit, and no part of what the store is about: not exported.
+/// The row of [`Commit`]: changed with every commit, and no part of what the store is about: not exported.
 pub(crate) const COMMITS: &[u8] = b"commits";
 const SETTING: &[u8] = b"s/";
 
@@ -122,7 +123,7 @@ fn setting_key(name: &str) -> Vec<u8> {
 pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
     match key {
         HUB => serde_json::from_slice::<HubRow>(content).map(drop).map_err(RowError::Content),
-        COMMITS if content.len() == 8 => Ok(()),
+        COMMITS => Commit::parse(content).map(drop),
         _ if key.starts_with(crate::keep::PROTECTED) || key.starts_with(crate::keep::LIMIT) => {
             crate::keep::check(key, content)
         }

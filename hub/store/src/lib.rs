@@ -26,6 +26,7 @@ mod row;
 mod segments;
 mod span;
 mod store;
+mod tally;
 mod worker;
 
 pub use audit::{Actor, AuditEntry, AuditHash, AuditReport};

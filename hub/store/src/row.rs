@@ -71,6 +71,14 @@ pub(crate) fn decode_raw<'a>(tree: Tree, key: &[u8], bytes: &'a [u8]) -> Result<
     Ok(content)
 }
 
+/// The checksum that stands in a row, or whatever stands in its place.
+pub(crate) fn stored_checksum(bytes: &[u8]) -> u64 {
+    match bytes {
+        [_version, c0, c1, c2, c3, ..] => u64::from(u32::from_be_bytes([*c0, *c1, *c2, *c3])),
+        _ => 0,
+    }
+}
+
 fn seal(tree: Tree, key: &[u8], mut bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     if bytes.len() > MAX_ROW_BYTES {
         return Err(StoreError::TooLong { tree, source: RowTooLong(bytes.len()) });

@@ -55,11 +55,14 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Bytes of a file that is deleted when the disk is full; 0 for none.
     pub ballast_bytes: u64,
+    /// Rows of history that are compared with what was written before the store is open; the rest is compared beside the
+    /// calls, since recording begins with the store.
+    pub count_at_open: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 32 << 20, ballast_bytes: 64 << 20 }
+        Self { cache_bytes: 32 << 20, ballast_bytes: 64 << 20, count_at_open: 100_000 }
     }
 }
 
@@ -89,9 +92,9 @@ impl Store {
         dir: &Path,
         hub: HubId,
         clock: SharedClock,
+        options: Options,
         opener: impl FnMut() -> Result<Box<dyn Engine>, EngineError> + Send + 'static,
     ) -> Result<Store, StoreError> {
-        let options = Options { ballast_bytes: 0, ..Options::default() };
         Self::start(Folder::open(dir)?, hub, clock, options, Box::new(opener))
     }
 
@@ -233,6 +236,7 @@ impl Store {
             hub,
             clock,
             ballast_bytes: options.ballast_bytes,
+            count_at_open: options.count_at_open,
             health: health.clone(),
             retired: None,
         };

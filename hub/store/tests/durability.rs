@@ -10,8 +10,9 @@ use std::time::Duration;
 use base::SimClock;
 use base::footage::StreamName;
 use base::state::{Health, Reason};
-use common::{Fail, WatchedEngine, at, camera_id, segment, until};
-use store::{Durability, Pending, Store, StoreError};
+use common::{Fail, WatchedEngine, at, camera_id, content, segment, until};
+use store::engine::{Batch, Engine, Order, Tree};
+use store::{Db, Durability, Pending, Store, StoreError};
 use tempfile::TempDir;
 
 struct Bench {
@@ -232,4 +233,53 @@ async fn calls_work_from_async_code_and_block_it_where_they_say_so() {
     assert_eq!(bench.store.read(|db| db.streams_with_segments()).await.unwrap(), [(camera_id(1), StreamName::Main)]);
     bench.store.read_blocking(|db| db.hub_row()).unwrap();
     bench.store.close().await;
+}
+
+#[test]
+fn a_row_that_is_missing_is_found_beside_the_calls_and_the_next_start_makes_the_store_again() {
+    let (dir, clock, mut engine) = (tempfile::tempdir().unwrap(), SimClock::default(), WatchedEngine::default());
+    let store = engine.store(&dir, &clock).unwrap();
+    let rows = |db: &mut Db| (0..2_000).try_for_each(|n| db.put_segment(&segment(1, n, n + 1)));
+    store.urgent_blocking(rows).unwrap();
+    drop(store);
+    let (key, _) = content(&engine, Tree::Segments, Order::Forward).pop().unwrap();
+    let mut damage = Batch::default();
+    damage.set(Tree::Segments, key, Some(None));
+    engine.apply(&damage).unwrap();
+
+    // As in a store that is too large to be compared while cameras wait.
+    let store = engine.store_that_counts(&dir, &clock, 100).unwrap();
+    assert_eq!(store.health(), Health::Ok);
+    until(|| {
+        if clock.sleepers() == 1 {
+            clock.advance(Duration::from_millis(25));
+        }
+        store.health() != Health::Ok
+    });
+    let Health::Degraded { detail, .. } = store.health() else { unreachable!() };
+    assert!(detail.contains("1 of 2000 rows of segments are gone"), "{detail}");
+    store.urgent_blocking(|db| db.put_segment(&segment(1, 5_000, 5_001))).unwrap();
+    drop(store);
+    for count_at_open in [0, 10_000] {
+        let error = engine.store_that_counts(&dir, &clock, count_at_open).map(drop).unwrap_err();
+        assert!(error.is_damage() && error.to_string().ends_with("1 of 2000 rows of segments are gone"), "{error}");
+    }
+}
+
+#[test]
+fn a_row_that_is_missing_is_found_by_a_check() {
+    let bench = bench();
+    bench.write(Durability::Now, 1).wait().unwrap();
+    let waiting = bench.write(Durability::Lazy, 2);
+    let check = || bench.store.read_blocking(|db| db.check()).unwrap();
+    assert!(check().is_good(), "what waits is counted");
+    let (key, _) = content(&bench.engine, Tree::Segments, Order::Forward).pop().unwrap();
+    let mut damage = Batch::default();
+    damage.set(Tree::Segments, key, Some(None));
+    bench.engine.clone().apply(&damage).unwrap();
+    let found = check();
+    assert!(!found.is_good());
+    let differs: Vec<_> = found.trees.into_iter().filter_map(|tree| tree.differs).collect();
+    assert_eq!(differs, ["1 of 2 rows of segments are gone"]);
+    drop(waiting);
 }

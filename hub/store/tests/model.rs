@@ -178,7 +178,7 @@ fn over_sled(dir: &TempDir) -> Store {
 fn over_model(dir: &TempDir, engine: &MemoryEngine) -> Store {
     let engine = engine.clone();
     let opener = move || Ok(Box::new(engine.clone()) as Box<dyn Engine>);
-    Store::with_engine(&dir.path().join("model"), hub(), Arc::new(SystemClock), opener).unwrap()
+    Store::with_engine(&dir.path().join("model"), hub(), Arc::new(SystemClock), options(), opener).unwrap()
 }
 
 proptest! {

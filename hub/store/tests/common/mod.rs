@@ -57,7 +57,7 @@ pub fn memory() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let engine = MemoryEngine::default();
     let opener = move || Ok(Box::new(engine.clone()) as Box<dyn Engine>);
-    let store = Store::with_engine(dir.path(), hub(), Arc::new(SystemClock), opener).unwrap();
+    let store = Store::with_engine(dir.path(), hub(), Arc::new(SystemClock), options(), opener).unwrap();
     (dir, store)
 }
 
@@ -167,6 +167,10 @@ pub struct WatchedEngine {
 
 impl WatchedEngine {
     pub fn store(&self, dir: &TempDir, clock: &SimClock) -> Result<Store, StoreError> {
+        self.store_that_counts(dir, clock, options().count_at_open)
+    }
+    /// With so many rows compared while it is opened.
+    pub fn store_that_counts(&self, dir: &TempDir, clock: &SimClock, count_at_open: u64) -> Result<Store, StoreError> {
         let engine = self.clone();
         let opener = move || {
             let mut watched = engine.watched.lock().unwrap();
@@ -176,7 +180,8 @@ impl WatchedEngine {
                 None => Ok(Box::new(engine.clone()) as Box<dyn Engine>),
             }
         };
-        Store::with_engine(dir.path(), hub(), Arc::new(clock.clone()), opener)
+        let options = Options { count_at_open, ..options() };
+        Store::with_engine(dir.path(), hub(), Arc::new(clock.clone()), options, opener)
     }
     pub fn fail(&self, fail: Fail) {
         self.watched.lock().unwrap().fail = Some(fail);
