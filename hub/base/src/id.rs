@@ -43,7 +43,11 @@ macro_rules! ids {
         impl $name {
             /// A new id, stamped with the clock's wall time.
             pub fn new(clock: &dyn Clock) -> Self {
-                let ms = clock.wall().as_millisecond().max(0) as u64;
+                Self::at(clock.wall())
+            }
+            /// A new id of something that began at a time.
+            pub fn at(time: crate::Timestamp) -> Self {
+                let ms = time.as_millisecond().max(0) as u64;
                 let mut random = [0u8; 16];
                 crate::random(&mut random);
                 Self(Ulid::from_parts(ms, u128::from_be_bytes(random)).0)
