@@ -17,7 +17,7 @@ use crate::span::{Span, starts};
 /// Something that happened at a camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// This event.
+    /// This event. Best made of its start ([`EventId::at`]): then it is found by its id without a row of an index.
     pub id: EventId,
     /// Where it happened.
     pub camera: CameraId,

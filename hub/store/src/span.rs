@@ -3,13 +3,14 @@
 //! ```text
 //! r <line> <start, 9 bytes> <id, 16 bytes>   → what is not in the key
 //! o <line> <start> <id>                      → nothing: the row above has no end yet
-//! i <id>                                     → the row's key; only where rows are asked for by id
+//! i <id>                                     → the row's key; only where rows are asked for by id, and only of a row
+//!                                              whose start is not the time in its id, to the millisecond
 //! ```
 //!
 //! A *line* is what has a timeline of its own: a camera's id, and for segments and gaps one byte for the stream. Rows
 //! of one line lie beside each other in the order of time.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use base::footage::StreamName;
 use base::{CameraId, Timestamp};
@@ -58,16 +59,7 @@ impl Db {
     pub(crate) fn put_span<S: Span>(&mut self, span: &S) -> Result<(), StoreError> {
         let place = place(span);
         if S::BY_ID {
-            let index = key::key(&[BY_ID, &span.id()]);
-            match self.get_raw(S::TREE, &index)? {
-                Some(before) if before == place => {}
-                before => {
-                    if let Some(before) = before {
-                        self.delete_place(S::TREE, &before)?; // its start was corrected
-                    }
-                    self.put_raw(S::TREE, index, &place)?;
-                }
-            }
+            self.put_index(span, &place)?;
         }
         let open = key::key(&[OPEN, &place]);
         match (span.is_open(), self.contains(S::TREE, &open)?) {
@@ -79,10 +71,47 @@ impl Db {
     }
 
     pub(crate) fn delete_span<S: Span>(&mut self, span: &S) -> Result<(), StoreError> {
-        if S::BY_ID {
-            self.delete(S::TREE, key::key(&[BY_ID, &span.id()]))?;
+        let index = key::key(&[BY_ID, &span.id()]);
+        if S::BY_ID && self.contains(S::TREE, &index)? {
+            self.delete(S::TREE, index)?;
         }
         self.delete_place(S::TREE, &place(span))
+    }
+
+    /// Has the row be found by its id at its place, and nowhere else.
+    fn put_index<S: Span>(&mut self, span: &S, place: &[u8]) -> Result<(), StoreError> {
+        let index = key::key(&[BY_ID, &span.id()]);
+        let indexed = self.get_raw(S::TREE, &index)?;
+        let before = match &indexed {
+            Some(before) => Some(before.clone()),
+            None => self.place_by_time::<S>(&span.line(), span.id())?,
+        };
+        if let Some(before) = before.filter(|before| before != place) {
+            self.delete_place(S::TREE, &before)?; // its start was corrected
+        }
+        // An index of a million rows would be as large as they are, and ids hold the time at which they were made.
+        match (id_time(span.id()).is_some_and(|times| times.contains(&span.start())), indexed) {
+            (false, Some(indexed)) if indexed == place => Ok(()),
+            (false, _) => self.put_raw(S::TREE, index, place),
+            (true, Some(_)) => self.delete(S::TREE, index),
+            (true, None) => Ok(()),
+        }
+    }
+
+    /// The place of a row of a line whose start is the time in its id.
+    fn place_by_time<S: Span>(&self, line: &[u8], id: [u8; ID]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(times) = id_time(id) else { return Ok(None) };
+        let mut place = None;
+        self.scan(S::TREE, &starts(line, Some(times.start), Some(times.end)), Order::Forward, |key, _| {
+            Ok(match key.ends_with(&id) {
+                true => {
+                    place = Some(key[ROW.len()..].to_vec());
+                    ControlFlow::Break(())
+                }
+                false => ControlFlow::Continue(()),
+            })
+        })?;
+        Ok(place)
     }
 
     fn delete_place(&mut self, tree: Tree, place: &[u8]) -> Result<(), StoreError> {
@@ -95,10 +124,15 @@ impl Db {
 
     /// By id; only where [`Span::BY_ID`].
     pub(crate) fn span_by_id<S: Span>(&self, id: [u8; ID]) -> Result<Option<S>, StoreError> {
-        match self.get_raw(S::TREE, &key::key(&[BY_ID, &id]))? {
-            Some(place) => self.span_at(&place),
-            None => Ok(None),
+        if let Some(place) = self.get_raw(S::TREE, &key::key(&[BY_ID, &id]))? {
+            return self.span_at(&place);
         }
+        for line in self.lines::<S>()? {
+            if let Some(place) = self.place_by_time::<S>(&line, id)? {
+                return self.span_at(&place);
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn span_at<S: Span>(&self, place: &[u8]) -> Result<Option<S>, StoreError> {
@@ -178,6 +212,12 @@ impl Db {
         spans.iter().try_for_each(|span| self.delete_span(span))?;
         Ok(spans.len())
     }
+}
+
+/// The millisecond in which an id was made; `None` if there is no such time.
+fn id_time([m0, m1, m2, m3, m4, m5, ..]: [u8; ID]) -> Option<Range<Timestamp>> {
+    let ms = i64::from_be_bytes([0, 0, m0, m1, m2, m3, m4, m5]);
+    Some(Timestamp::from_millisecond(ms).ok()?..Timestamp::from_millisecond(ms + 1).ok()?)
 }
 
 /// The rows of a line that start in `from..to`.

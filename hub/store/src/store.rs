@@ -51,7 +51,7 @@ impl Durability {
 /// How much the store may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Bytes of the engine's page cache.
+    /// Bytes of the engine's page cache, as it counts them: in memory its pages take about twice as much.
     pub cache_bytes: u64,
     /// Bytes of a file that is deleted when the disk is full; 0 for none.
     pub ballast_bytes: u64,
@@ -62,7 +62,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 32 << 20, ballast_bytes: 64 << 20, count_at_open: 100_000 }
+        Self { cache_bytes: 16 << 20, ballast_bytes: 64 << 20, count_at_open: 100_000 }
     }
 }
 

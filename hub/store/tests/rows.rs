@@ -6,6 +6,7 @@ use base::footage::{Purpose, SegmentDetails, SegmentInfo, StreamName};
 use base::state::GapReason;
 use base::{GapId, Problem, ProblemKind};
 use common::{at, camera, camera_id, claim, epoch, event, hub, memory, password, principal, segment, session};
+use proptest::prelude::*;
 use store::{
     Actor, Camera, Event, EventKind, EventQuery, Gap, Grant, KeepLimit, ProtectedSpan, Rights, Role, Secret,
     SecretKind, Store, StoreError, StreamSource,
@@ -380,6 +381,38 @@ fn an_event_is_found_by_its_id_after_its_start_was_corrected() {
             Ok(())
         })
         .unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whether or not its id says when it starts.
+    #[test]
+    fn an_event_is_one_event_wherever_its_start_is_moved(
+        moves in prop::collection::vec((0..3u32, prop::sample::select(&[0i64, 59, 60, 61, 120, 180][..]), any::<bool>()), 1..12),
+    ) {
+        let (_dir, store) = memory();
+        let mut kept = std::collections::BTreeMap::new();
+        for (n, start, remove) in moves {
+            let (event, was) = (event(1, n, start), kept.insert(n, start));
+            store.urgent_blocking({ let event = event.clone(); move |db| db.put_event(&event) }).unwrap();
+            if remove && was.is_some() {
+                kept.remove(&n);
+                store.urgent_blocking(move |db| db.remove_event(&event)).unwrap();
+            }
+            let found = store.read_blocking(|db| {
+                assert!(db.check()?.is_good());
+                let all = db.events_in(camera_id(1), at(0), at(1_000))?;
+                let by_id = (0..3).map(|n| db.event(common::event(1, n, 0).id)).collect::<Result<Vec<_>, _>>()?;
+                Ok((all, by_id))
+            });
+            let (mut all, by_id) = found.unwrap();
+            let should: Vec<_> = (0..3).map(|n| kept.get(&n).map(|start| common::event(1, n, *start))).collect();
+            prop_assert_eq!(&by_id, &should);
+            all.sort_by_key(|event| event.id);
+            prop_assert_eq!(all, should.into_iter().flatten().collect::<Vec<_>>());
+        }
+    }
 }
 
 #[test]

@@ -129,9 +129,15 @@ pub fn segment(camera: u8, start: i64, end: i64) -> SegmentInfo {
     }
 }
 
+/// An id as of the `n`th minute: that of an event that starts then is found without an index.
+fn event_id(camera: u8, n: u32) -> EventId {
+    let ms = at(i64::from(n) * 60).as_millisecond() as u128;
+    EventId::from_bytes((ms << 80 | u128::from(camera) << 64 | u128::from(n)).to_be_bytes())
+}
+
 pub fn event(camera: u8, n: u32, start: i64) -> Event {
     Event {
-        id: EventId::from_bytes((u128::from(camera) << 64 | u128::from(n)).to_be_bytes()),
+        id: event_id(camera, n),
         camera: camera_id(camera),
         kind: EventKind::Motion,
         start: at(start),
