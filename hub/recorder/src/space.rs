@@ -20,7 +20,7 @@ use base::state::{Health, Reason};
 use base::{CameraId, Mono, Problem, ProblemKind, SegmentId, Timestamp};
 use footage::{DiskError, Kept};
 use jiff::SignedDuration;
-use store::{KeepLimit, ProtectedSpan, StoreError};
+use store::{Durability, KeepLimit, ProtectedSpan, StoreError};
 use system::{DiskFacts, Disks, SystemDisks};
 use tokio::sync::Notify;
 
@@ -425,7 +425,9 @@ impl Shelf for Real<'_> {
         // What is not on a disk that was just pulled out is not gone.
         footage.disk().check()?;
         let row = segment.clone();
-        Ok(self.inner.store.call_blocking(move |db| db.remove_segment(&row))?)
+        // A row that outlives its file, as after a power cut, is removed at the next start.
+        drop(self.inner.store.submit(Durability::Lazy, move |db| db.remove_segment(&row)));
+        Ok(())
     }
 }
 
