@@ -13,9 +13,7 @@ use base::{
 use footage::bmff::{self, NewRun, NewSample, build_fragment};
 use footage::{Disk, Keeper, Kept, Options, open_any};
 use store::engine::{Engine, KeyRange, MemoryEngine, Order, Tree};
-use store::{
-    Actor, Camera, Epoch, Event, EventKind, ExportKind, Gap, Grant, Principal, Rights, Role, Store, StreamSource,
-};
+use store::{Actor, Camera, Epoch, Event, EventKind, ExportKind, Gap, Grant, Principal, Rights, Role, StreamSource};
 use vault::{EpochSecrets, PrincipalIdentity, Purpose, Viewer};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -88,9 +86,7 @@ fn fragment(half: u64, clock: &SimClock) -> Fragment {
 /// One row of each kind, and exports of them.
 fn store() -> Result<()> {
     let (clock, dir, engine) = (SimClock::default(), tempfile::tempdir()?, MemoryEngine::default());
-    let shared = engine.clone();
-    let opener = move || Ok(Box::new(shared.clone()) as Box<dyn Engine>);
-    let store = Store::with_engine(dir.path(), fuzz::hub(), Arc::new(clock.clone()), opener)?;
+    let store = fuzz::store(dir.path(), engine.clone())?;
     let (id, start) = (CameraId::from_bytes(fuzz::CAMERA), clock.wall());
     let end = Timestamp::from_second(start.as_second() + 60)?;
     let now = clock.clone();

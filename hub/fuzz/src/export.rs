@@ -1,10 +1,7 @@
 //! Export files: what a person brings to `keepsight store import`, and what a rescue finds.
 
-use std::sync::Arc;
-
-use base::SystemClock;
-use store::engine::{Engine, MemoryEngine};
-use store::{ExportHeader, Store};
+use store::ExportHeader;
+use store::engine::MemoryEngine;
 
 const MAGIC: &[u8] = b"keepsight-store-export\n";
 
@@ -21,10 +18,8 @@ fn take(bytes: &[u8]) {
     let whole = ExportHeader::read_whole(file.path());
     assert!(head.is_ok() || whole.is_err(), "a file without a head was read as a whole");
 
-    let engine = MemoryEngine::default();
-    let dir = tempfile::tempdir().expect("room for a temporary folder");
-    let opener = move || Ok(Box::new(engine.clone()) as Box<dyn Engine>);
-    let store = Store::with_engine(dir.path(), crate::hub(), Arc::new(SystemClock), opener).expect("a new store opens");
+    let dir = crate::folder();
+    let store = crate::store(dir.path(), MemoryEngine::default()).expect("a new store opens");
     let taken = store.import(file.path());
     assert!(whole.is_ok() || taken.is_err(), "rows were taken from a file that is not whole");
     store.read_blocking(|db| db.check()).expect("a check finds what is bad and goes on");

@@ -4,6 +4,13 @@
 //! the hub is wrong. `scripts/fuzz` runs them under libFuzzer (`targets/`); the seeds in `corpus/`, and every input that
 //! once was a find, run as ordinary tests.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::SystemClock;
+use store::engine::{Engine, MemoryEngine};
+use store::{Options, Store, StoreError};
+
 mod config;
 mod export;
 mod rows;
@@ -34,11 +41,30 @@ pub fn read(name: &str, bytes: &[u8]) {
     target(bytes);
 }
 
-/// Writes `bytes` where files cost no disk, for readers that want a path.
+/// Opens the store that an engine in memory holds.
+///
+/// # Errors
+/// What it holds is no store, or a damaged one.
+pub fn store(dir: &Path, engine: MemoryEngine) -> Result<Store, StoreError> {
+    let options = Options { ballast_bytes: 0, ..Options::default() };
+    let opener = move || Ok(Box::new(engine.clone()) as Box<dyn Engine>);
+    Store::with_engine(dir, hub(), Arc::new(SystemClock), options, opener)
+}
+
+/// Where files cost no disk: a store syncs its own at each opening.
+fn memory() -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
+}
+
+/// Writes `bytes` to a file, for readers that want a path.
 fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
-    let memory = std::path::Path::new("/dev/shm");
-    let dir = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-    let file = tempfile::Builder::new().prefix("keepsight-fuzz-").tempfile_in(dir).expect("room for a temporary file");
+    let file = tempfile::Builder::new().prefix("keepsight-fuzz-").tempfile_in(memory());
+    let file = file.expect("room for a temporary file");
     std::fs::write(file.path(), bytes).expect("room for a temporary file");
     file
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("keepsight-fuzz-").tempdir_in(memory()).expect("room for a temporary folder")
 }
