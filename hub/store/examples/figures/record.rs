@@ -30,7 +30,7 @@ pub fn record(dir: &Path, minutes: u64) -> Value {
     std::fs::create_dir_all(&export).expect("a folder for exports");
     let cameras = cameras();
     let now = SystemClock.wall();
-    let open = (0..CAMERAS).map(|n| opened(&segment(&cameras, n, 1), now)).collect();
+    let open = (0..CAMERAS).map(|n| opened(&segment(&cameras, n, 100_000), now)).collect();
     let (store, dice) = (crate::open(dir), Dice(7));
     let mut hub = Hub { store, export: &export.join("settings.export"), open, dice, rows: 0, removed: 0 };
     let began = SystemClock.mono();
@@ -86,7 +86,7 @@ impl Hub<'_> {
             }
             What::EventBegins => {
                 let n = self.dice.roll(1_000_000) as usize;
-                let ended = Event { id: EventId::new(&SystemClock), start: now, ..event(&cameras(), n, 1) };
+                let ended = Event { id: EventId::new(&SystemClock), start: now, ..event(&cameras(), n, 1_000_000) };
                 let begun = Event { end: None, ..ended.clone() };
                 self.put(Durability::Group, move |db| db.put_event(&begun));
                 let pause = self.mean_ms(DAY_MS / EVENTS_A_DAY);
@@ -123,5 +123,5 @@ fn opened(before: &SegmentInfo, at: Timestamp) -> SegmentInfo {
 
 fn sleep_until(at: Mono) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    runtime.block_on(SystemClock.sleep_until(at));
+    runtime.block_on(async { SystemClock.sleep_until(at).await });
 }
