@@ -124,6 +124,57 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     drop(mount);
 }
 
+#[tokio::test]
+async fn e2e_recording_goes_on_while_the_store_may_not_be_written() {
+    let home = Home::new();
+    let card = Image::make(&home, "card.img");
+    std::fs::create_dir_all(home.data()).unwrap();
+    let mount = card.mount(&home.data());
+    let simulator = testkit::cameras(2).await;
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let mut ids = Vec::new();
+    for (i, camera) in simulator.addresses().iter().enumerate() {
+        ids.push(owner.add_camera(&format!("Camera {i}"), &camera.main).await);
+    }
+    owner.wait_recording(&ids, SOON).await;
+
+    let began = SystemClock.wall();
+    let engine = home.data().join("store/sled/db");
+    run("chattr", &["+i", engine.to_str().unwrap()]);
+    // The rows of the segments that follow on these meet it.
+    testkit::wait_for("the hub says that its store does not work", Duration::from_secs(100), async || {
+        owner.get("/api/v1/system").await.status != 200
+    })
+    .await;
+    let answer = owner.get("/api/v1/system").await;
+    assert_eq!(answer.problem(), "disk-error");
+    for _ in 0..3 {
+        let before = bytes_in(&home.footage());
+        testkit::wait_for("footage is written", SOON, async || bytes_in(&home.footage()) > before).await;
+    }
+
+    run("chattr", &["-i", engine.to_str().unwrap()]);
+    testkit::wait_for("the store is back", Duration::from_secs(60), async || {
+        let answer = owner.get("/api/v1/system").await;
+        answer.status == 200 && answer.json()["store"]["state"] == "ok"
+    })
+    .await;
+    wait_longer(&owner, &ids, SystemClock.wall()).await;
+    for id in &ids {
+        let gaps = owner.timeline(id).await["gaps"].clone();
+        let gaps: Vec<_> = gaps.as_array().expect("a list").iter().filter(|g| time(&g["start"]) > Some(began)).collect();
+        assert!(gaps.is_empty(), "nothing is missing: {gaps:?}");
+    }
+    process.stop().await;
+    drop(mount);
+}
+
+/// Bytes of all files.
+fn bytes_in(dir: &Path) -> u64 {
+    names(dir).iter().filter_map(|path| std::fs::metadata(path).ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
+}
+
 /// A file with an ext4 file system in it.
 struct Image(PathBuf);
 

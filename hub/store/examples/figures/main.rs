@@ -1,10 +1,11 @@
 //! Measures the store as a hub's ends up: a million events, a hundred thousand segments. `scripts/bench store` runs it.
 //!
 //! ```text
-//! figures fill DIR             makes a store of FIGURES_EVENTS events and FIGURES_SEGMENTS segments
-//! figures query DIR            opens it and reads pages of it
-//! figures check DIR            opens it and checks every row
-//! figures record DIR MINUTES   writes to it what a hub with 8 cameras writes, in real time
+//! figures fill DIR                   makes a store of FIGURES_EVENTS events and FIGURES_SEGMENTS segments
+//! figures query DIR                  opens it and reads pages of it
+//! figures check DIR                  opens it and checks every row
+//! figures record DIR MINUTES DEVICE  writes to it what a hub with 8 cameras writes, in real time; counts what the block
+//!                                    device gets written, as in /sys/block
 //! ```
 //!
 //! Each prints its figures as one line of JSON. Each is a process of its own, so that the memory of one is not that of another.
@@ -36,9 +37,11 @@ fn main() {
         ["fill", dir] => fill(Path::new(dir)),
         ["query", dir] => query(Path::new(dir)),
         ["check", dir] => check(Path::new(dir)),
-        ["record", dir, minutes] => record::record(Path::new(dir), minutes.parse().expect("a number of minutes")),
+        ["record", dir, minutes, device] => {
+            record::record(Path::new(dir), minutes.parse().expect("a number of minutes"), device)
+        }
         _ => {
-            eprintln!("usage: figures fill|query|check DIR, or figures record DIR MINUTES");
+            eprintln!("usage: figures fill|query|check DIR, or figures record DIR MINUTES DEVICE");
             std::process::exit(2);
         }
     };
@@ -73,23 +76,41 @@ fn fill(dir: &Path) -> Value {
         };
         store.urgent_blocking(call).expect("rows are kept");
         if first % (100 * BATCH) == 0 {
-            eprintln!(
-                "   {first} of {events_of} events, {} MB",
-                size_of(dir) / 1_000_000,
-                events_of = number("FIGURES_EVENTS", 1_000_000)
-            );
+            eprintln!("   {first} events and their segments");
         }
     }
     let seconds = SystemClock.mono().since(began).as_secs_f64();
     let rss = rss();
+    let written = settle();
+    let settled = SystemClock.mono().since(began).as_secs_f64() - seconds;
     store.close_blocking();
     drop(store);
     let size = size_of(dir);
     json!({
         "phase": "fill", "events": events, "segments": segments, "cameras": CAMERAS, "seconds": round(seconds),
-        "payload_bytes": payload, "store_bytes": size, "store_to_payload": round(size as f64 / payload as f64),
+        "settled_in_seconds": round(settled), "settling_wrote_bytes": written, "payload_bytes": payload, "store_bytes": size, "store_to_payload": round(size as f64 / payload as f64),
         "rss_bytes": rss, "rss_highest_bytes": rss_highest(),
     })
+}
+
+/// Waits until the engine has nothing left to tidy up: what takes it minutes after a million rows at once it does beside two
+/// months of them. Answers what it wrote meanwhile.
+fn settle() -> u64 {
+    let (begin, mut quiet) = (proc_number("/proc/self/io", "wchar:"), 0);
+    let mut last = begin;
+    for second in 0.. {
+        rows::sleep_until(SystemClock.mono() + Duration::from_secs(1));
+        let now = proc_number("/proc/self/io", "wchar:");
+        quiet = if now == last { quiet + 1 } else { 0 };
+        last = now;
+        if quiet == 10 {
+            break;
+        }
+        if second % 30 == 0 {
+            eprintln!("   the engine tidies up: {} MB written", (now - begin) / 1_000_000);
+        }
+    }
+    last - begin
 }
 
 fn query(dir: &Path) -> Value {
@@ -154,17 +175,17 @@ fn number(name: &str, default: usize) -> usize {
 }
 
 fn rss() -> u64 {
-    status("VmRSS:")
+    proc_number("/proc/self/status", "VmRSS:") * 1_024
 }
 
 fn rss_highest() -> u64 {
-    status("VmHWM:")
+    proc_number("/proc/self/status", "VmHWM:") * 1_024
 }
 
-fn status(name: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+fn proc_number(file: &str, name: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1_024
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// What the files in a folder take on the disk.

@@ -10,7 +10,7 @@ use base::{Clock, EventId, Mono, SegmentId, SystemClock, Timestamp};
 use serde_json::{Value, json};
 use store::{Actor, Durability, Event, ExportKind, Store};
 
-use crate::rows::{CAMERAS, Dice, cameras, event, segment};
+use crate::rows::{CAMERAS, Dice, cameras, event, segment, sleep_until};
 
 const EVENTS_A_DAY: u64 = 200 * CAMERAS as u64;
 const AUDITS_A_DAY: u64 = 96;
@@ -25,7 +25,8 @@ struct Hub<'a> {
     removed: usize,
 }
 
-pub fn record(dir: &Path, minutes: u64) -> Value {
+pub fn record(dir: &Path, minutes: u64, device: &str) -> Value {
+    let at_first = written(device);
     let export = dir.join("export");
     std::fs::create_dir_all(&export).expect("a folder for exports");
     let cameras = cameras();
@@ -33,7 +34,8 @@ pub fn record(dir: &Path, minutes: u64) -> Value {
     let open = (0..CAMERAS).map(|n| opened(&segment(&cameras, n, 100_000), now)).collect();
     let (store, dice) = (crate::open(dir), Dice(7));
     let mut hub = Hub { store, export: &export.join("settings.export"), open, dice, rows: 0, removed: 0 };
-    let began = SystemClock.mono();
+    crate::settle();
+    let (before, began) = (written(device), SystemClock.mono());
     let end = began + Duration::from_secs(60 * minutes);
     // What is to happen when: cameras first, then events and audits.
     let mut due: Vec<(Mono, What)> = (0..CAMERAS).map(|n| (began + hub.mean_ms(30_000), What::Segment(n))).collect();
@@ -47,7 +49,19 @@ pub fn record(dir: &Path, minutes: u64) -> Value {
     sleep_until(end);
     let rows = hub.rows;
     hub.store.close_blocking();
-    json!({ "phase": "record", "minutes": minutes, "cameras": CAMERAS, "rows": rows, "rss_bytes": crate::rss() })
+    let bytes = written(device) - before;
+    json!({
+        "phase": "record", "minutes": minutes, "cameras": CAMERAS, "rows": rows, "opening_wrote_bytes": before - at_first,
+        "device_bytes": bytes, "device_bytes_a_day": bytes * 24 * 60 / minutes, "rss_bytes": crate::rss(),
+    })
+}
+
+/// Bytes that a block device was written, its file system's own included.
+fn written(device: &str) -> u64 {
+    assert!(std::process::Command::new("sync").status().is_ok_and(|status| status.success()));
+    let stat = std::fs::read_to_string(format!("/sys/block/{device}/stat")).expect("a block device");
+    let sectors = stat.split_whitespace().nth(6).and_then(|sectors| sectors.parse::<u64>().ok());
+    sectors.expect("sectors written") * 512
 }
 
 enum What {
@@ -119,9 +133,4 @@ impl Hub<'_> {
 fn opened(before: &SegmentInfo, at: Timestamp) -> SegmentInfo {
     let id = SegmentId::new(&SystemClock);
     SegmentInfo { id, start: at, end: at, bytes: 0, details: SegmentDetails::Open, ..before.clone() }
-}
-
-fn sleep_until(at: Mono) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    runtime.block_on(async { SystemClock.sleep_until(at).await });
 }

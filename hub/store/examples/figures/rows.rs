@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::footage::{SegmentDetails, SegmentInfo, StreamName, VideoParams};
-use base::{CameraId, ConnectionId, EpochId, EventId, SegmentId, Timestamp};
+use base::{CameraId, Clock, ConnectionId, EpochId, EventId, Mono, SegmentId, SystemClock, Timestamp};
 use store::{Event, EventKind};
 
 pub const CAMERAS: usize = 8;
@@ -74,4 +74,9 @@ impl Dice {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % below
     }
+}
+
+pub fn sleep_until(at: Mono) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async { SystemClock.sleep_until(at).await });
 }
