@@ -40,6 +40,13 @@ struct Camera {
     camera: String,
 }
 
+/// Gaps, by camera and reason: the words of the timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Gap {
+    camera: String,
+    reason: String,
+}
+
 /// The hub's state as Prometheus text.
 pub(crate) fn text(
     metrics: &Metrics,
@@ -59,6 +66,10 @@ pub(crate) fn text(
     registry.register("camera_pictures", "Pictures that arrived since the hub started", pictures.clone());
     registry.register("camera_failures", "Connections lost or refused since the hub started", failures.clone());
     registry.register("camera_unsynced_seconds", "Age of the newest footage that is surely on disk", behind.clone());
+    let gaps = Family::<Gap, Counter>::default();
+    let missed = Family::<Gap, Counter<f64, AtomicU64>>::default();
+    registry.register("camera_gaps", "Gaps in the recording that have ended since the hub started", gaps.clone());
+    registry.register("camera_gap_seconds", "How long they were, all together", missed.clone());
     let viewers = Gauge::<i64>::default();
     viewers.set(metrics.live_viewers.load(Ordering::Relaxed));
     registry.register("live_viewers", "Open live views", viewers);
@@ -68,6 +79,12 @@ pub(crate) fn text(
         let Some(status) = status else { continue };
         pictures.get_or_create(&label).inc_by(status.pictures);
         failures.get_or_create(&label).inc_by(status.failures);
+        for (reason, tally) in &status.gaps {
+            let reason = serde_json::to_value(reason).ok().and_then(|word| Some(word.as_str()?.to_owned()));
+            let label = Gap { camera: camera.id.to_string(), reason: reason.unwrap_or_default() };
+            gaps.get_or_create(&label).inc_by(tally.count);
+            missed.get_or_create(&label).inc_by(tally.total.as_secs_f64());
+        }
         if let Some(end) = status.last_fragment_at {
             behind.get_or_create(&label).set(now.duration_since(end).as_secs_f64());
         }

@@ -129,7 +129,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::WrongHost => StatusCode::MISDIRECTED_REQUEST,
         P::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         P::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
-        P::CameraUnreachable => StatusCode::BAD_GATEWAY,
+        P::CameraUnreachable | P::CameraBroken => StatusCode::BAD_GATEWAY,
         P::TooBusy | P::ShuttingDown | P::HubNotRunning => StatusCode::SERVICE_UNAVAILABLE,
         P::DiskForeign | P::DiskError | P::StoreDamaged | P::StoreUnsafe | P::StoreBusy => {
             StatusCode::SERVICE_UNAVAILABLE

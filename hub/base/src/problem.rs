@@ -101,6 +101,7 @@ problems! {
     CameraUnreachable "camera-unreachable" "The camera does not answer." "Check that it has power and network, and that its address is right."
     CameraUnauthorised "camera-unauthorised" "The camera refuses the user name or the password." "Check both in the camera's own settings."
     CameraUnsupported "camera-unsupported" "The camera's stream cannot be recorded." "Set the camera to H.264, and its sound to AAC."
+    CameraBroken "camera-broken" "What the camera sends cannot be read." "Start it again, and check its cable or Wi-Fi; if it stays, look for newer software for it."
     TooManyCameras "too-many-cameras" "The hub has as many cameras as it can take." "Remove one first."
 
     // Footage

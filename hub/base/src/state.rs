@@ -63,6 +63,8 @@ pub enum CameraState {
     Unreachable,
     /// Answers, but with a stream that cannot be recorded.
     Unsupported,
+    /// Answers, but what it sends cannot be read: broken packets or parameters.
+    Broken,
     /// Pictures arrive but cannot be written.
     NotWriting,
     /// Somebody paused it.
@@ -70,7 +72,7 @@ pub enum CameraState {
 }
 
 /// Why footage is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// The hub was not running (switched off, restarted, power cut).
@@ -83,6 +85,8 @@ pub enum GapReason {
     CameraUnauthorised,
     /// The camera's stream could not be recorded.
     CameraUnsupported,
+    /// What the camera sent could not be read: broken packets or parameters.
+    CameraBroken,
     /// The disk did not take the footage in time, or not at all.
     DiskError,
     /// There was no room.

@@ -8,6 +8,7 @@ mod cache;
 pub mod cli;
 mod encode;
 mod error;
+mod fault;
 pub mod mark;
 mod options;
 mod picture;
@@ -15,6 +16,7 @@ mod simulator;
 mod source;
 
 pub use error::{NoSuchCamera, SimError};
+pub use fault::Fault;
 pub use options::{Audio, BadOption, Codec, Options, Size};
 pub use simulator::{Address, Simulator};
-pub use source::{Fault, Sent};
+pub use source::Sent;

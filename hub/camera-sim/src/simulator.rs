@@ -11,8 +11,9 @@ use rtsp_server::{Clip, Config, Limits, Media, Mount, Reserved, Server, Unit};
 use tokio::sync::watch;
 
 use crate::encode::{self, Encoded, Recipe, is_key, sound};
+use crate::fault::Control;
 use crate::options::{self, CLIP_SECONDS};
-use crate::source::{Control, Log, StreamSource};
+use crate::source::{Log, StreamSource};
 use crate::{Fault, NoSuchCamera, Options, Sent, SimError, cache};
 
 const STREAMS: [StreamName; 2] = [StreamName::Main, StreamName::Sub];
@@ -66,7 +67,8 @@ impl Simulator {
             let zero = now - Duration::from_secs_f64(phase);
             let mut logs = Vec::new();
             for (name, stream) in STREAMS.into_iter().zip(streams) {
-                let source = StreamSource::new(stream.clip.clone(), clock.clone(), zero, control.subscribe());
+                let (clip, control) = (stream.clip.clone(), control.subscribe());
+                let source = StreamSource::new(clip, &stream.tracks, clock.clone(), zero, control);
                 logs.push(source.log());
                 let path = format!("{}/{}", options::name(number), name.as_str());
                 let tracks = stream.tracks.clone();
@@ -89,13 +91,23 @@ impl Simulator {
     }
     /// Breaks a camera, or makes it well again.
     pub fn set_fault(&self, camera: u16, fault: Option<Fault>) -> Result<(), NoSuchCamera> {
-        self.camera(camera)?.control.send_modify(|control| control.fault = fault);
-        Ok(())
+        self.tell(camera, |control| {
+            control.boots += u64::from(fault == Some(Fault::Reboot));
+            control.fault = fault;
+        })
     }
     /// Closes a camera's connections that play. It can be connected to again at once.
     pub fn cut(&self, camera: u16) -> Result<(), NoSuchCamera> {
-        self.camera(camera)?.control.send_modify(|control| control.cuts += 1);
-        Ok(())
+        self.tell(camera, |control| control.cuts += 1)
+    }
+    /// Resets a camera's connections that play. It can be connected to again at once.
+    pub fn reset(&self, camera: u16) -> Result<(), NoSuchCamera> {
+        self.tell(camera, |control| control.resets += 1)
+    }
+    /// Sets a camera's media clock ahead, or back if negative: the timestamps of its pictures and its sound jump, on the
+    /// connections that play and on later ones. When pictures are sent does not change.
+    pub fn jump(&self, camera: u16, ms: i64) -> Result<(), NoSuchCamera> {
+        self.tell(camera, |control| control.ahead_ms = control.ahead_ms.wrapping_add(ms))
     }
     /// Takes all cameras off the network: connections are cut, and new ones are refused. Their clips go on.
     pub async fn go_offline(&self) -> Result<(), SimError> {
@@ -119,6 +131,10 @@ impl Simulator {
         self.server.stop().await;
     }
 
+    fn tell(&self, camera: u16, change: impl FnOnce(&mut Control)) -> Result<(), NoSuchCamera> {
+        self.camera(camera)?.control.send_modify(change);
+        Ok(())
+    }
     fn camera(&self, number: u16) -> Result<&Camera, NoSuchCamera> {
         let index = usize::from(number).checked_sub(1).ok_or(NoSuchCamera(number))?;
         self.cameras.get(index).ok_or(NoSuchCamera(number))

@@ -1,38 +1,19 @@
 //! One stream of one camera: plays its clip to all clients, breaks on request, and remembers what it sent.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base::{Mono, SharedClock, Timestamp};
 use futures::{StreamExt, stream};
-use rtsp_server::{Admit, Clip, MAX_LAG, Packet, Playing, Source, TrackStart};
+use rtsp_server::{Admit, Clip, MAX_LAG, Media, Packet, Parting, Playing, Source, TrackStart};
 use tokio::sync::watch;
+
+use crate::fault::{self, Control, Fault};
 
 /// Pictures remembered per stream: a quarter of an hour of one client at 20 pictures per second.
 const REMEMBERED: usize = 20_000;
-
-/// How a camera is broken, until it is told to be well again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Stays connected, answers requests, and sends no pictures and no sound. When well again it goes on with the
-    /// next key picture, and what would have been sent in between is lost.
-    Stall,
-    /// Closes the connections that play, and each new one as soon as it plays.
-    Close,
-    /// Closes the connections that play, and answers everything with 401, as if its password had been changed.
-    Unauthorised,
-    /// Closes the connections that play, and resets those that ask for it.
-    Refuse,
-}
-
-/// What a camera is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Control {
-    pub fault: Option<Fault>,
-    /// How many times its connections were cut.
-    pub cuts: u64,
-}
 
 /// A picture that was given to a client's connection when it was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +42,9 @@ pub(crate) struct StreamSource {
     pictures: u64,
     clock: SharedClock,
     zero: Mono,
-    first: [TrackStart; 2],
+    rates: [u32; 2],
+    /// Where the clip starts, since which boot.
+    first: Mutex<(u64, [TrackStart; 2])>,
     control: watch::Receiver<Control>,
     clients: AtomicU64,
     log: Arc<Log>,
@@ -91,8 +74,14 @@ impl Log {
 }
 
 impl StreamSource {
-    /// A stream whose clip began at `zero`. Track 0 of the clip is the pictures.
-    pub fn new(clip: Arc<Clip>, clock: SharedClock, zero: Mono, control: watch::Receiver<Control>) -> Self {
+    /// A stream of these tracks whose clip began at `zero`. Track 0 is the pictures.
+    pub fn new(
+        clip: Arc<Clip>,
+        tracks: &[Media],
+        clock: SharedClock,
+        zero: Mono,
+        control: watch::Receiver<Control>,
+    ) -> Self {
         let mut pictures = 0;
         let number = |n| {
             let is_picture = clip.unit(n).track == 0;
@@ -100,49 +89,84 @@ impl StreamSource {
             is_picture.then(|| pictures - 1)
         };
         let frames = (0..clip.units() as u64).map(number).collect();
-        let first = [(); 2].map(|()| {
-            let mut random = [0; 6]; // as RFC 3550 §5.1 has it
-            base::random(&mut random);
-            let [a, b, c, d, e, f] = random;
-            TrackStart { seq: u16::from_be_bytes([a, b]), rtptime: u32::from_be_bytes([c, d, e, f]) }
-        });
+        let rates = [0, 1].map(|track| tracks.get(track).map_or(1, Media::clock_rate));
+        let first = Mutex::new((0, starts()));
         let (clients, log) = Default::default();
-        Self { clip, frames, pictures: pictures.into(), clock, zero, first, control, clients, log }
+        Self { clip, frames, pictures: pictures.into(), clock, zero, rates, first, control, clients, log }
     }
 
     pub fn log(&self) -> Arc<Log> {
         self.log.clone()
     }
+
+    /// Where the clip starts for who connects now.
+    fn first(&self, boots: u64) -> [TrackStart; 2] {
+        let mut first = self.first.lock().expect("no panic under this lock");
+        if first.0 != boots {
+            *first = (boots, starts());
+        }
+        first.1
+    }
+}
+
+/// Random, as RFC 3550 §5.1 has it.
+fn starts() -> [TrackStart; 2] {
+    [(); 2].map(|()| {
+        let mut random = [0; 6];
+        base::random(&mut random);
+        let [a, b, c, d, e, f] = random;
+        TrackStart { seq: u16::from_be_bytes([a, b]), rtptime: u32::from_be_bytes([c, d, e, f]) }
+    })
 }
 
 impl Source for StreamSource {
     fn admit(&self) -> Admit {
+        self.control.borrow().fault.map_or(Admit::Yes, Fault::admit)
+    }
+
+    fn describe<'a>(&self, tracks: &'a [Media]) -> Cow<'a, [Media]> {
         match self.control.borrow().fault {
-            Some(Fault::Unauthorised) => Admit::Unauthorised,
-            Some(Fault::Refuse) => Admit::Refuse,
-            Some(Fault::Stall | Fault::Close) | None => Admit::Yes,
+            Some(Fault::BadParameters) => fault::without_parameters(tracks),
+            _ => Cow::Borrowed(tracks),
+        }
+    }
+
+    fn trickle(&self) -> Option<u32> {
+        match self.control.borrow().fault {
+            Some(Fault::Trickle { bytes_per_s }) => Some(bytes_per_s),
+            _ => None,
         }
     }
 
     fn play(&self) -> Playing {
         let n = self.clip.next_key(self.clock.mono().since(self.zero));
         let control = self.control.clone();
-        let cuts = control.borrow().cuts;
+        let now = *control.borrow();
         let client = Client {
             clip: self.clip.clone(),
             frames: self.frames.clone(),
             pictures: self.pictures,
             clock: self.clock.clone(),
             zero: self.zero,
-            first: self.first,
+            rates: self.rates,
+            first: self.first(now.boots),
             control,
-            cuts,
+            began: now,
             number: self.clients.fetch_add(1, Ordering::Relaxed),
             log: self.log.clone(),
             next: n,
+            packets: 0,
+            endless: (None, 0),
         };
-        let packets = stream::unfold(client, |mut client| async move { Some((client.packets().await?, client)) });
-        Playing { start: self.clip.start(n, &self.first), at: self.zero + self.clip.due(n), packets: packets.boxed() }
+        let start = self.clip.start(n, &client.first());
+        let packets = stream::unfold(Some(client), |client| async move {
+            let mut client = client?;
+            match client.packets().await {
+                Ok(packets) => Some((Ok(packets), Some(client))),
+                Err(parting) => Some((Err(parting), None)),
+            }
+        });
+        Playing { start, at: self.zero + self.clip.due(n), packets: packets.boxed() }
     }
 }
 
@@ -152,29 +176,39 @@ struct Client {
     pictures: u64,
     clock: SharedClock,
     zero: Mono,
+    rates: [u32; 2],
     first: [TrackStart; 2],
     control: watch::Receiver<Control>,
-    cuts: u64,
+    /// What the camera was told when this client began.
+    began: Control,
     number: u64,
     log: Arc<Log>,
     /// Number of the unit that comes next.
     next: u64,
+    /// How many packets came, be they sent or lost.
+    packets: u64,
+    /// Timestamp and next sequence number of the picture that never ends.
+    endless: (Option<u32>, u16),
 }
 
 impl Client {
-    /// The next unit, when it is due; `None` closes the connection.
-    async fn packets(&mut self) -> Option<Vec<Packet>> {
+    /// The next unit, when it is due.
+    async fn packets(&mut self) -> Result<Vec<Packet>, Parting> {
         loop {
             let control = *self.control.borrow_and_update();
-            match control.fault {
-                _ if control.cuts != self.cuts => return None,
-                Some(Fault::Close | Fault::Unauthorised | Fault::Refuse) => return None,
-                Some(Fault::Stall) => {
-                    self.control.changed().await.ok()?;
-                    self.next = self.clip.next_key(self.clock.mono().since(self.zero));
-                    continue;
-                }
-                None => {}
+            if control.cuts != self.began.cuts {
+                return Err(Parting::Close);
+            }
+            if control.resets != self.began.resets {
+                return Err(Parting::Reset);
+            }
+            if let Some(parting) = control.fault.and_then(Fault::parting) {
+                return Err(parting);
+            }
+            if control.fault == Some(Fault::Stall) {
+                self.changed().await?;
+                self.next = self.clip.next_key(self.clock.mono().since(self.zero));
+                continue;
             }
             if self.clock.mono().since(self.due()) > MAX_LAG {
                 self.next = self.clip.next_key(self.clock.mono().since(self.zero));
@@ -182,25 +216,54 @@ impl Client {
             let due = self.due();
             tokio::select! {
                 biased; // once a fault is set, nothing more is sent
-                changed = self.control.changed() => changed.ok()?,
+                changed = self.control.changed() => changed.map_err(|_| Parting::Close)?,
                 () = self.clock.sleep_until(due) => break,
             }
         }
         let n = self.next;
         self.next += 1;
+        let mut packets = self.clip.packets(n, &self.first());
+        let whole = packets.len();
+        match self.control.borrow().fault {
+            Some(Fault::Loss { one_in }) => {
+                let lost = |count: u64| count.is_multiple_of(u64::from(one_in.max(1)));
+                packets.retain(|_| {
+                    self.packets += 1;
+                    !lost(self.packets)
+                });
+            }
+            Some(Fault::BadParameters) => packets.iter_mut().for_each(fault::spoil_parameters),
+            Some(Fault::EndlessPicture) => fault::never_end(&mut packets, &mut self.endless.0, &mut self.endless.1),
+            _ => {}
+        }
         let units = self.clip.units() as u64;
-        if let Some(frame) = self.frames[(n % units) as usize] {
+        if let Some(frame) = self.frames[(n % units) as usize].filter(|_| packets.len() == whole) {
             self.log.add(Sent {
                 client: self.number,
                 serial: n / units * self.pictures + u64::from(frame),
                 frame,
-                timestamp: self.clip.timestamp(n, self.first[0].rtptime),
+                timestamp: self.clip.timestamp(n, self.first()[0].rtptime),
                 key: self.clip.unit(n).key,
                 at: self.clock.mono(),
                 wall: self.clock.wall(),
             });
         }
-        Some(self.clip.packets(n, &self.first))
+        Ok(packets)
+    }
+
+    async fn changed(&mut self) -> Result<(), Parting> {
+        self.control.changed().await.map_err(|_| Parting::Close)
+    }
+
+    /// Where the clip starts by the camera's clock as it is now.
+    fn first(&self) -> [TrackStart; 2] {
+        let ahead_ms = self.control.borrow().ahead_ms;
+        let ahead = |(start, rate): (TrackStart, u32)| {
+            let ticks = ahead_ms.wrapping_mul(i64::from(rate)) / 1_000;
+            TrackStart { rtptime: start.rtptime.wrapping_add(ticks as u32), ..start }
+        };
+        let [pictures, sound] = self.first;
+        [ahead((pictures, self.rates[0])), ahead((sound, self.rates[1]))]
     }
 
     fn due(&self) -> Mono {

@@ -267,6 +267,143 @@ async fn a_stalled_camera_answers_but_sends_nothing_and_goes_on_with_a_key_pictu
     assert_eq!((last.serial, last.key), (6 * u64::from(FPS), true));
 }
 
+/// A simulator of one camera, and a client that plays its main stream.
+async fn playing() -> (Simulator, String, Client) {
+    let simulator = start(Options { audio: Audio::Off, ..Options::small(1) }).await;
+    let uri = simulator.addresses()[0].main.clone();
+    let mut client = Client::connect(addr(&simulator)).await;
+    client.play(&uri, 1).await;
+    client.rtp().await.unwrap();
+    (simulator, uri, client)
+}
+
+#[tokio::test]
+async fn a_half_open_connection_stays_and_says_nothing_even_when_the_camera_is_well_again() {
+    for (fault, hangs) in [(Fault::HalfOpen, true), (Fault::HalfOpenRefusing, false)] {
+        let (simulator, uri, mut client) = playing().await;
+        simulator.set_fault(1, Some(fault)).unwrap();
+        let mut new = Client::connect(addr(&simulator)).await;
+        new.send(format!("DESCRIBE {uri} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes()).await;
+        match base::clock::timeout(&SystemClock, Duration::from_millis(300), new.reply()).await {
+            None => assert!(hangs, "not reset"),
+            Some(reply) => assert!(!hangs && reply.is_none(), "{fault:?}: {reply:?}"),
+        }
+        let sent = simulator.pictures_sent(1, Main).unwrap();
+        simulator.set_fault(1, None).unwrap();
+        let mut other = Client::connect(addr(&simulator)).await;
+        other.play(&uri, 1).await;
+        let mut pictures = Pictures::default();
+        while pictures.whole.len() < 5 {
+            pictures.add(&other.rtp().await.unwrap().1);
+        }
+        assert!(simulator.sent(1, Main).unwrap()[sent as usize..].iter().all(|s| s.client == 1), "{fault:?}");
+        client.send(format!("GET_PARAMETER {uri} RTSP/1.0\r\nCSeq: 9\r\n\r\n").as_bytes()).await;
+        let silent = [&mut client, &mut new].into_iter().take(1 + usize::from(hangs));
+        for half_open in silent {
+            let answer = base::clock::timeout(&SystemClock, Duration::from_millis(300), async {
+                while half_open.frame().await.is_some() {}
+            });
+            assert!(answer.await.is_none(), "{fault:?}: it stays open");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_camera_that_starts_again_resets_refuses_and_counts_anew() {
+    let (simulator, uri, mut client) = playing().await;
+    let before = Client::connect(addr(&simulator)).await.play(&uri, 1).await.header("RTP-Info").to_owned();
+    simulator.set_fault(1, Some(Fault::Reboot)).unwrap();
+    client.closed().await;
+    assert_eq!(describe(&simulator, &uri).await, None);
+    simulator.set_fault(1, None).unwrap();
+    let after = Client::connect(addr(&simulator)).await.play(&uri, 1).await.header("RTP-Info").to_owned();
+    let seq = |info: &str| info.split("seq=").nth(1).and_then(|s| s.split(';').next()?.parse::<u16>().ok()).unwrap();
+    let apart = seq(&after).wrapping_sub(seq(&before)).min(seq(&before).wrapping_sub(seq(&after)));
+    let rtptime = |info: &str| info.split("rtptime=").nth(1).unwrap().parse::<u32>().unwrap();
+    let ticks = rtptime(&after).wrapping_sub(rtptime(&before)) as i32;
+    assert!(apart > 1_000 || ticks.unsigned_abs() > 90_000 * 60, "{before} and {after}");
+    // A reset alone: it can be played at once, and counts on.
+    let mut client = Client::connect(addr(&simulator)).await;
+    client.play(&uri, 1).await;
+    simulator.reset(1).unwrap();
+    client.closed().await;
+    assert_eq!(describe(&simulator, &uri).await, Some(200));
+}
+
+#[tokio::test]
+async fn bad_parameters_are_none_in_the_description_and_garbage_in_the_stream() {
+    let (simulator, uri, mut client) = playing().await;
+    let sdp = async || Client::connect(addr(&simulator)).await.request("DESCRIBE", &uri, &[]).await.body;
+    assert!(sdp().await.contains("sprop-parameter-sets"));
+    simulator.set_fault(1, Some(Fault::BadParameters)).unwrap();
+    assert!(!sdp().await.contains("sprop-parameter-sets"));
+    let parameters = async |client: &mut Client, good: bool| {
+        let mut found = 0;
+        while found < 4 {
+            let (_, packet) = client.rtp().await.unwrap();
+            let garbage = packet.payload[1..].iter().all(|b| *b == 0xff);
+            found += u32::from(matches!(packet.payload[0] & 0x1f, 7 | 8) && garbage != good);
+        }
+    };
+    deadline(parameters(&mut client, false)).await;
+    simulator.set_fault(1, None).unwrap();
+    assert!(sdp().await.contains("sprop-parameter-sets"));
+    deadline(parameters(&mut client, true)).await;
+}
+
+#[tokio::test]
+async fn timestamps_jump_and_packets_get_lost() {
+    let (simulator, _, mut client) = playing().await;
+    let mut last = None;
+    let mut next = async |client: &mut Client| {
+        let (_, packet) = client.rtp().await.unwrap();
+        let before: Option<(u16, u32)> = last.replace((packet.seq, packet.timestamp));
+        before.map(|(seq, at)| (packet.seq.wrapping_sub(seq), packet.timestamp.wrapping_sub(at) as i32))
+    };
+    next(&mut client).await;
+    for ms in [3_600_000, -7_200_000] {
+        simulator.jump(1, ms).unwrap();
+        let jumped = deadline(async {
+            loop {
+                let (apart, ticks) = next(&mut client).await.unwrap();
+                assert_eq!(apart, 1, "nothing is lost");
+                if ticks.unsigned_abs() > 90_000 {
+                    break i64::from(ticks);
+                }
+            }
+        });
+        assert!((jumped.await - ms * 90).abs() <= 90_000);
+    }
+    simulator.set_fault(1, Some(Fault::Loss { one_in: 3 })).unwrap();
+    deadline(async {
+        let mut gaps = 0;
+        while gaps < 3 {
+            gaps += u32::from(next(&mut client).await.unwrap().0 > 1);
+        }
+    })
+    .await;
+    simulator.set_fault(1, None).unwrap();
+}
+
+#[tokio::test]
+async fn a_trickle_is_a_byte_at_a_time_until_it_is_over() {
+    let (simulator, uri, mut client) = playing().await;
+    simulator.set_fault(1, Some(Fault::Trickle { bytes_per_s: 20 })).unwrap();
+    let mut new = Client::connect(addr(&simulator)).await;
+    new.send(format!("DESCRIBE {uri} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes()).await;
+    let quick = base::clock::timeout(&SystemClock, Duration::from_millis(500), new.reply()).await;
+    assert!(quick.is_none(), "an answer takes longer");
+    let mut pictures = Pictures::default();
+    let whole = base::clock::timeout(&SystemClock, Duration::from_secs(2), async {
+        while pictures.whole.len() < 5 {
+            pictures.add(&client.rtp().await.unwrap().1);
+        }
+    });
+    assert!(whole.await.is_none(), "five pictures take longer");
+    simulator.set_fault(1, None).unwrap();
+    assert_eq!(new.reply().await.unwrap().status, 200);
+}
+
 #[tokio::test]
 async fn all_cameras_can_lose_the_network() {
     let simulator = start(Options::small(2)).await;

@@ -8,7 +8,8 @@
 //! 3. RTCP sender reports of both tracks, which tell the wall-clock time of an RTP time: they correct the sound when
 //!    it is off by more than [`SKEW_MS`], now or hours later (sound cards and cameras' clocks drift apart).
 //!
-//! Pictures are never moved: their times stay exactly the camera's. Sound keeps the camera's spacing and moves whole.
+//! Pictures are not moved: their times stay exactly the camera's. Only where its clock jumps they go on by their arrival,
+//! as if it had not. Sound keeps the camera's spacing and moves whole.
 
 use base::Mono;
 use base::footage::{Track, VIDEO_TIMESCALE};
@@ -29,12 +30,8 @@ const LATE_MS: i64 = 60_000;
 const FIRST_MS: i64 = 300;
 
 /// The camera's clock jumped: no time after it can be compared to one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its timestamps jumped by {ms} ms")]
-pub(crate) struct Jump {
-    /// By how much, forward or back, more than time went by.
-    pub ms: i64,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Jump;
 
 /// One track's time: ticks since its own start ("normal play time"), and when it arrived.
 #[derive(Debug, Clone, Copy)]
@@ -93,18 +90,31 @@ impl Align {
     }
 
     /// A picture's media time, 90 kHz. `None`: the first key picture has not come yet.
-    ///
-    /// # Errors
-    /// The camera's clock jumped.
-    pub fn picture(&mut self, npt: i64, arrived: Mono, key: bool) -> Result<Option<i64>, Jump> {
+    pub fn picture(&mut self, npt: i64, arrived: Mono, key: bool) -> Option<i64> {
         let stamp = Stamp { npt, arrived };
-        self.pictures.step(stamp, VIDEO_TIMESCALE.into())?;
+        let before = self.pictures.newest;
+        if let (Err(Jump), Some(before)) = (self.pictures.step(stamp, VIDEO_TIMESCALE.into()), before) {
+            self.jumped(before, stamp);
+        }
         self.first_picture.get_or_insert(stamp);
         if self.zero.is_none() && key {
             self.zero = Some(npt);
         }
         self.find_shift();
-        Ok(self.zero.map(|zero| npt.saturating_sub(zero)))
+        self.zero.map(|zero| npt.saturating_sub(zero))
+    }
+
+    /// The pictures' clock jumped between two of them: media time goes on by their arrival. The sound stays where it is:
+    /// where it jumps too, [`Align::sound`] sees it.
+    fn jumped(&mut self, before: Stamp, now: Stamp) {
+        let went = rescale(since_ns(now.arrived, before.arrived), VIDEO_TIMESCALE.into(), 1_000_000_000);
+        let jump = now.npt.saturating_sub(before.npt).saturating_sub(went);
+        tracing::warn!(ms = rescale(jump, 1_000, VIDEO_TIMESCALE.into()), "the camera's clock jumped");
+        self.zero = self.zero.map(|zero| zero.saturating_add(jump));
+        let in_sound = rescale(jump, self.audio_rate, VIDEO_TIMESCALE.into());
+        self.shift = self.shift.map(|shift| shift.saturating_add(in_sound));
+        self.first_picture = Some(now);
+        self.reports[0] = None;
     }
 
     /// Notes that sound arrived. Every frame is noted, before [`Align::place`] is asked for it.
@@ -175,9 +185,11 @@ impl Pace {
         let ahead = went.saturating_sub(since_ns(now.arrived, before.arrived) / 1_000_000).saturating_sub(self.late_ms);
         self.late_ms = (-ahead).clamp(0, LATE_MS);
         match (went < -BACK_MS, ahead > JUMP_MS) {
-            (true, _) => Err(Jump { ms: went }),
-            (_, true) => Err(Jump { ms: ahead }),
-            _ => Ok(()),
+            (false, false) => Ok(()),
+            _ => {
+                self.late_ms = 0;
+                Err(Jump)
+            }
         }
     }
 }
@@ -200,9 +212,9 @@ mod tests {
     #[test]
     fn media_time_begins_at_the_first_key_picture() {
         let mut align = Align::new(RATE);
-        assert_eq!(align.picture(1_000, at(0), false), Ok(None));
-        assert_eq!(align.picture(5_500, at(50), true), Ok(Some(0)));
-        assert_eq!(align.picture(10_000, at(100), false), Ok(Some(4_500)));
+        assert_eq!(align.picture(1_000, at(0), false), None);
+        assert_eq!(align.picture(5_500, at(50), true), Some(0));
+        assert_eq!(align.picture(10_000, at(100), false), Some(4_500));
     }
 
     #[test]
@@ -250,15 +262,33 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_of_the_picture_is_an_error_and_of_the_sound_is_not() {
-        let mut align = Align::new(RATE);
-        align.picture(0, at(0), true).unwrap();
-        align.sound(0, at(0));
-        assert_eq!(align.picture(90_000 * 3_600, at(50), false), Err(Jump { ms: 3_599_950 }));
-        let mut align = Align::new(RATE);
-        align.picture(0, at(0), true).unwrap();
-        align.sound(0, at(0));
-        assert_eq!(align.picture(-180_000, at(50), false), Err(Jump { ms: -2_000 }));
+    fn a_clock_that_jumps_forward_or_back_moves_neither_picture_nor_sound() {
+        for jump_s in [3_600, -3_600, 11, -2, 86_400 * 400] {
+            for sound_first in [false, true] {
+                let mut align = Align::new(RATE);
+                align.picture(0, at(0), true).unwrap();
+                align.sound(0, at(0));
+                let (picture, sound) = (4_500 + jump_s * 90_000, 800 + jump_s * i64::from(RATE));
+                if sound_first {
+                    align.sound(sound, at(50));
+                    assert_eq!(align.place(sound), Some(800), "{jump_s}");
+                }
+                assert_eq!(align.picture(picture, at(50), false), Some(4_500), "{jump_s}");
+                if !sound_first {
+                    // One more from before the jump.
+                    assert_eq!(align.place(640), Some(640), "{jump_s}");
+                    align.sound(sound, at(50));
+                }
+                assert_eq!(align.place(sound), Some(800), "{jump_s}");
+                assert_eq!(align.picture(picture + 4_500, at(100), true), Some(9_000), "{jump_s}");
+                // And once more, back to where it was.
+                assert_eq!(align.picture(13_500, at(150), false), Some(13_500), "{jump_s}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_jump_of_the_sound_alone_leaves_the_picture_alone() {
         let mut align = Align::new(RATE);
         align.picture(0, at(0), true).unwrap();
         align.sound(0, at(0));
@@ -270,10 +300,10 @@ mod tests {
     fn a_network_that_stood_still_is_no_jump() {
         let mut align = Align::new(RATE);
         align.picture(0, at(0), true).unwrap();
-        assert_eq!(align.picture(4_500, at(60_000), false), Ok(Some(4_500)));
+        assert_eq!(align.picture(4_500, at(60_000), false), Some(4_500));
         // It catches up at once, and then all is as before.
-        assert_eq!(align.picture(60 * 90_000, at(60_001), false), Ok(Some(60 * 90_000)));
-        assert!(align.picture(80 * 90_000, at(60_050), false).is_err());
+        assert_eq!(align.picture(60 * 90_000, at(60_001), false), Some(60 * 90_000));
+        assert_eq!(align.picture(80 * 90_000, at(60_050), false), Some(60 * 90_000 + 49 * 90));
     }
 
     proptest::proptest! {

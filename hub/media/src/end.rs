@@ -20,7 +20,7 @@ pub enum EndReason {
     Stopped,
     /// The camera closed the connection: an end of stream that nobody asked for.
     Closed,
-    /// The camera stayed connected and sent no picture for the read timeout.
+    /// The camera stayed connected and sent no picture for longer than it ever takes.
     Stalled,
     /// The camera refuses the user name or the password.
     Unauthorised,
@@ -28,18 +28,21 @@ pub enum EndReason {
     Unreachable,
     /// The camera's stream cannot be recorded.
     Unsupported,
-    /// Anything else, such as broken RTP.
+    /// What the camera sends cannot be read: broken packets, or parameters that describe no picture.
+    Broken,
+    /// Anything else: the hub's own fault, or the camera's answer that it has one (status 5xx).
     Error,
 }
 
 impl EndReason {
-    const ALL: [EndReason; 7] = [
+    const ALL: [EndReason; 8] = [
         EndReason::Stopped,
         EndReason::Closed,
         EndReason::Stalled,
         EndReason::Unauthorised,
         EndReason::Unreachable,
         EndReason::Unsupported,
+        EndReason::Broken,
         EndReason::Error,
     ];
 
@@ -52,6 +55,7 @@ impl EndReason {
             EndReason::Unauthorised => "unauthorised",
             EndReason::Unreachable => "unreachable",
             EndReason::Unsupported => "unsupported",
+            EndReason::Broken => "broken",
             EndReason::Error => "error",
         }
     }
@@ -75,6 +79,7 @@ impl IngestEnd {
             EndReason::Stopped => return None,
             EndReason::Unauthorised => ProblemKind::CameraUnauthorised,
             EndReason::Unsupported => ProblemKind::CameraUnsupported,
+            EndReason::Broken => ProblemKind::CameraBroken,
             EndReason::Closed | EndReason::Stalled | EndReason::Unreachable | EndReason::Error => {
                 ProblemKind::CameraUnreachable
             }

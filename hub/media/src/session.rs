@@ -137,7 +137,7 @@ impl Playing {
                     }
                 }
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(IngestEnd::new(EndReason::Error, first_line(&error))),
+                Some(Err(error)) => return Err(broken(&error)),
                 None => return Err(IngestEnd::new(EndReason::Closed, "The camera closed the connection")),
             }
         }
@@ -198,6 +198,16 @@ fn connecting(error: retina::Error) -> IngestEnd {
         Some(_) | None => EndReason::Unreachable,
     };
     IngestEnd::new(reason, first_line(&error))
+}
+
+/// An error while it plays.
+fn broken(error: &retina::Error) -> IngestEnd {
+    // A connection that is reset, or that ends within a packet, was lost; all else is what the camera says over it.
+    let line = first_line(error);
+    let reset = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+        || line.starts_with("Error reading from RTSP peer")
+        || line.contains("message at EOF");
+    IngestEnd::new(if reset { EndReason::Closed } else { EndReason::Broken }, line)
 }
 
 /// retina's errors go on for lines about connection and packet: the first says what happened. The whole is logged.

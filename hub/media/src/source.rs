@@ -7,6 +7,8 @@ use base::{Problem, ProblemKind};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::pace::Pace;
+
 /// A camera's user name and password. The password is not shown by `Debug` and is wiped when dropped.
 #[derive(Clone)]
 pub struct Credentials {
@@ -105,17 +107,27 @@ impl From<BadSource> for Problem {
 }
 
 /// How patient an ingest is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How long connecting may take, from the first packet to the camera's agreement to play.
     pub connect_timeout: Duration,
-    /// How long a camera may send no picture before it is taken as stalled.
+    /// A camera that has not answered for so long is asked on one more connection, while the others still wait: one that
+    /// came back does not know them any more.
+    pub ask_again: Duration,
+    /// How long a camera may send no picture before it is taken as stalled, while nothing is known of its pace.
     pub read_timeout: Duration,
+    /// What is known of its pace. To be kept from connection to connection, for the same address.
+    pub pace: Pace,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), read_timeout: Duration::from_secs(10) }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            ask_again: Duration::from_secs(2),
+            read_timeout: Duration::from_secs(10),
+            pace: Pace::default(),
+        }
     }
 }
 

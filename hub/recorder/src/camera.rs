@@ -1,5 +1,6 @@
 //! One camera's life: connect, record, lose it, say why, try again.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use base::{CameraId, ConnectionId, Mono, Shutdown, Timestamp};
 use footage::StreamWriter;
 use media::{EndReason, Ingest, IngestEnd, Source};
 use store::StreamSource;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
@@ -19,8 +20,9 @@ use crate::kept::Message;
 use crate::ledger::Told;
 use crate::ring::LiveRing;
 
-/// No picture for so long and the connection is given up.
-const PICTURE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A camera that begins to connect keeps the others from it for so long, unless it ends sooner: see
+/// [`Supervisor::turns`].
+const TURN: Duration = Duration::from_millis(250);
 /// A connection that sent pictures for so long was a good one: the next failure begins with a short wait.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// Footage synced so recently counts as being recorded: the 2 s of promise 4, and some for a busy machine.
@@ -45,8 +47,19 @@ pub struct CameraStatus {
     pub pictures: u64,
     /// Connections lost or refused since the hub started.
     pub failures: u64,
+    /// Gaps that have ended since the hub started, by reason.
+    pub gaps: BTreeMap<GapReason, GapTally>,
     /// The camera's sound is in this encoding, which cannot be kept.
     pub sound_dropped: Option<String>,
+}
+
+/// Gaps of one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GapTally {
+    /// How many.
+    pub count: u64,
+    /// How long, all together.
+    pub total: Duration,
 }
 
 /// What a person decided about a camera; a change wakes its supervisor.
@@ -78,6 +91,7 @@ struct Status {
     recording_from: Mono,
     pictures: u64,
     failures: u64,
+    gaps: BTreeMap<GapReason, GapTally>,
     sound_dropped: Option<String>,
 }
 
@@ -92,6 +106,7 @@ impl Shared {
             recording_from: Mono::default(),
             pictures: 0,
             failures: 0,
+            gaps: BTreeMap::new(),
             sound_dropped: None,
         };
         Self { id, ring, status: Mutex::new(status), clock }
@@ -110,6 +125,7 @@ impl Shared {
             last_fragment_at: s.synced.map(|(end, _)| end),
             pictures: s.pictures,
             failures: s.failures,
+            gaps: s.gaps.clone(),
             sound_dropped: s.sound_dropped.clone(),
         }
     }
@@ -121,6 +137,14 @@ impl Shared {
             self.set(&mut s, CameraState::Recording, None);
         }
         s.synced = Some((end, self.clock.mono()));
+    }
+
+    /// A gap has ended, or (`new` is false) one that had ended went on for so long.
+    pub(crate) fn gap(&self, reason: GapReason, new: bool, length: Duration) {
+        let mut s = self.lock();
+        let tally = s.gaps.entry(reason).or_default();
+        tally.count += u64::from(new);
+        tally.total += length;
     }
 
     /// The disk did not take the footage.
@@ -169,11 +193,18 @@ pub(crate) struct Supervisor {
     pub(crate) told: mpsc::UnboundedSender<Message>,
     /// The last connection.
     pub(crate) connection: Option<ConnectionId>,
+    /// It was recorded before the hub started.
+    pub(crate) recorded_before: bool,
+    /// Shared by all cameras: only so many begin to connect at a time, for [`TURN`] each. When all come back at once, the
+    /// hub and the network are not asked for everything in one instant, and a silent camera holds nobody up.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 impl Supervisor {
     pub(crate) async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(self.recorded_before);
+        let mut options = media::Options::default();
+        let mut recorded = None;
         while !self.shutdown.is_triggered() {
             let plan = self.plan.borrow_and_update().clone();
             let wait = match plan {
@@ -182,8 +213,14 @@ impl Supervisor {
                     None
                 }
                 Plan::Record(row, password) => {
+                    let this = Plan::Record(row.clone(), password.clone());
+                    if recorded.as_ref().is_some_and(|last| *last != this) {
+                        // Another source: nothing is known of it.
+                        (backoff, options) = (Backoff::default(), media::Options::default());
+                    }
+                    recorded = Some(this);
                     let end = match connect_to(&row, password) {
-                        Ok(source) => self.record(source, &mut backoff).await,
+                        Ok(source) => self.record(source, &options, &mut backoff).await,
                         Err(e) => Some(IngestEnd { reason: EndReason::Unsupported, detail: e.to_string() }),
                     };
                     let Some(end) = end else { continue }; // the plan changed, or the hub stops
@@ -209,27 +246,41 @@ impl Supervisor {
     }
 
     /// One connection, from its start to its end. Why it ended, or `None` if it was ended on purpose.
-    async fn record(&mut self, source: Source, backoff: &mut Backoff) -> Option<IngestEnd> {
+    async fn record(&mut self, source: Source, options: &media::Options, backoff: &mut Backoff) -> Option<IngestEnd> {
         self.shared.connecting();
+        let mut turn = tokio::select! {
+            turn = self.turns.clone().acquire_owned() => turn.ok(),
+            _ = self.plan.changed() => return None,
+            () = self.shutdown.wait() => return None,
+        };
+        let mut its_turn = self.clock.sleep(TURN);
+        let pictures = self.shared.lock().pictures;
         let began = self.clock.mono();
         let connection = ConnectionId::new(&*self.clock);
         self.connection = Some(connection);
         let intake = Intake { shared: self.shared.clone(), writer: self.writer.clone(), connection };
-        let options = media::Options { read_timeout: PICTURE_TIMEOUT, ..Default::default() };
-        let ingest = match Ingest::start(source, &self.runtime, self.clock.clone(), options, Box::new(intake)) {
+        let clock = self.clock.clone();
+        let ingest = match Ingest::start(source, &self.runtime, clock, options.clone(), Box::new(intake)) {
             Ok(ingest) => ingest,
             Err(e) => return Some(IngestEnd { reason: EndReason::Error, detail: e.to_string() }),
         };
-        let end = tokio::select! {
-            end = ingest.ended() => Some(end),
-            _ = self.plan.changed() => None,
-            () = self.shutdown.wait() => None,
+        let end = loop {
+            tokio::select! {
+                end = ingest.ended() => break Some(end),
+                _ = self.plan.changed() => break None,
+                () = self.shutdown.wait() => break None,
+                () = &mut its_turn, if turn.is_some() => drop(turn.take()),
+            }
         };
+        drop(turn);
         ingest.stop().await;
         self.writer.end();
         self.shared.ring.end();
-        if self.clock.mono().since(began) >= GOOD_CONNECTION {
-            backoff.reset();
+        if self.shared.lock().pictures > pictures {
+            backoff.worked();
+            if self.clock.mono().since(began) >= GOOD_CONNECTION {
+                backoff.reset();
+            }
         }
         end
     }
@@ -242,6 +293,7 @@ impl Supervisor {
             EndReason::Stalled => (CameraState::Stalled, GapReason::CameraStalled),
             EndReason::Unauthorised => (CameraState::Unauthorised, GapReason::CameraUnauthorised),
             EndReason::Unsupported => (CameraState::Unsupported, GapReason::CameraUnsupported),
+            EndReason::Broken => (CameraState::Broken, GapReason::CameraBroken),
         };
         let retry_ms = wait.as_millis() as u64;
         tracing::warn!(camera = %self.shared.id, reason = end.reason.as_str(), detail = end.detail, retry_ms, "camera lost");

@@ -12,7 +12,7 @@ use base::{CameraId, Problem, ProblemKind, Shutdown, Timestamp};
 use footage::{Footage, Keeper, Kept};
 use media::Source;
 use store::{Camera, Gap, Store, StoreError, StreamSource};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -28,6 +28,8 @@ use crate::{epochs, kept, recover, space};
 const BEGIN_AGAIN: Duration = Duration::from_secs(10);
 /// A disk that is not there is looked for so often.
 const DISK_AGAIN: Duration = Duration::from_secs(2);
+/// How many cameras may begin to connect at a time.
+const TURNS: usize = 16;
 /// Longest name, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -182,6 +184,7 @@ pub(crate) struct Inner {
     /// Held over every change of the cameras, so that two changes of one camera come after one another.
     changes: tokio::sync::Mutex<()>,
     told: mpsc::UnboundedSender<Message>,
+    turns: Arc<Semaphore>,
     pub(crate) space: Space,
     max_cameras: usize,
 }
@@ -209,6 +212,7 @@ impl Recorder {
             running: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
             told,
+            turns: Arc::new(Semaphore::new(TURNS)),
             space: Space::new(),
             max_cameras: parts.max_cameras,
         });
@@ -473,16 +477,6 @@ impl Inner {
         let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
         let (plan, plan_of_supervisor) = watch::channel(self.plan(camera)?);
         let stop = self.shutdown.child();
-        let supervisor = Supervisor {
-            shared: shared.clone(),
-            plan: plan_of_supervisor,
-            writer: writer.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            clock: self.clock.clone(),
-            shutdown: stop.clone(),
-            told: self.told.clone(),
-            connection: None,
-        };
         let (end, open_gaps) = self
             .store
             .read(move |db| {
@@ -495,6 +489,18 @@ impl Inner {
                 Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), open))
             })
             .await?;
+        let supervisor = Supervisor {
+            shared: shared.clone(),
+            plan: plan_of_supervisor,
+            writer: writer.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            clock: self.clock.clone(),
+            shutdown: stop.clone(),
+            told: self.told.clone(),
+            connection: None,
+            recorded_before: end.is_some(),
+            turns: self.turns.clone(),
+        };
         self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
         self.lock().insert(id, Arc::new(Running { shared, writer, plan, stop, task }));

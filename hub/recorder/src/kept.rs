@@ -40,6 +40,11 @@ pub(crate) async fn follow(
     let mut rows = Rows::new(inner.store.clone());
     let mut again = inner.clock.sleep(AGAIN_EVERY);
     loop {
+        for ended in ledger.ended() {
+            if let Some(camera) = inner.camera(ended.camera) {
+                camera.shared.gap(ended.reason, ended.new, ended.length);
+            }
+        }
         tokio::select! {
             biased;
             Some(message) = told.recv() => match message {

@@ -4,6 +4,7 @@
 //! Pure: reports in, rows out, so that every order of reports can be tried.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use base::footage::{SegmentInfo, StreamName};
 use base::state::GapReason;
@@ -52,6 +53,18 @@ pub(crate) struct Ledger {
     clock: SharedClock,
     tracks: HashMap<CameraId, Track>,
     rows: Vec<Row>,
+    lengths: Vec<Length>,
+}
+
+/// A gap that has ended, for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Length {
+    pub(crate) camera: CameraId,
+    pub(crate) reason: GapReason,
+    /// It is not one that was told before and went on.
+    pub(crate) new: bool,
+    /// How long it was, or went on.
+    pub(crate) length: Duration,
 }
 
 /// Where a camera's recording stands.
@@ -75,7 +88,12 @@ struct Track {
 
 impl Ledger {
     pub(crate) fn new(clock: SharedClock) -> Self {
-        Self { clock, tracks: HashMap::new(), rows: Vec::new() }
+        Self { clock, tracks: HashMap::new(), rows: Vec::new(), lengths: Vec::new() }
+    }
+
+    /// The gaps of main streams that have ended, or went on after it, since this was asked last.
+    pub(crate) fn ended(&mut self) -> Vec<Length> {
+        std::mem::take(&mut self.lengths)
     }
 
     /// The rows that follow from a camera's report.
@@ -207,6 +225,7 @@ impl Ledger {
         }
         let id = GapId::new(&*self.clock);
         let track = self.track(camera);
+        let before = track.dropped.as_ref().and_then(|last| last.end);
         let gap = match track.dropped.take() {
             Some(last)
                 if last.stream == stream
@@ -217,6 +236,12 @@ impl Ledger {
             }
             _ => Gap { id, camera, stream, start: from, end: Some(to), reason },
         };
+        if stream == StreamName::Main {
+            let new = gap.id == id;
+            let since = if new { from } else { before.map_or(from, |end| end.max(from)) };
+            self.lengths.push(Length { camera, reason, new, length: between(since, to) });
+        }
+        let track = self.track(camera);
         track.dropped = Some(gap.clone());
         if stream == StreamName::Main {
             track.reached(to);
@@ -300,6 +325,8 @@ impl Ledger {
             return;
         }
         gap.end = Some(end);
+        let length = between(gap.start, end);
+        self.lengths.push(Length { camera, reason: gap.reason, new: true, length });
         self.rows.push(Row::Gap(gap));
     }
 
@@ -310,7 +337,12 @@ impl Ledger {
 
 /// Reasons that a camera gives by its answer.
 fn answers(reason: GapReason) -> bool {
-    matches!(reason, GapReason::CameraUnauthorised | GapReason::CameraUnsupported)
+    matches!(reason, GapReason::CameraUnauthorised | GapReason::CameraUnsupported | GapReason::CameraBroken)
+}
+
+/// Zero if the one is not before the other.
+fn between(start: Timestamp, end: Timestamp) -> Duration {
+    end.duration_since(start).try_into().unwrap_or_default()
 }
 
 impl Track {

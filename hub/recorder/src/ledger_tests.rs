@@ -289,6 +289,29 @@ fn a_gap_during_which_the_clock_is_set_back_is_as_long_as_it_lasted() {
 }
 
 #[test]
+fn each_gap_that_ends_is_counted_once_with_its_length() {
+    let mut book = Book::new(None);
+    let (first, second) = (book.connection(), book.connection());
+    book.kept(Kept::Opened(book.segment(0, 0, first)));
+    book.kept(Kept::Closed(book.segment(0, 10, first)));
+    book.lost(11, Some(first), GapReason::CameraLost);
+    assert_eq!(book.ledger.ended(), [], "it lasts");
+    book.kept(Kept::Opened(book.segment(17, 17, second)));
+    let length = |reason, new, s| Length { camera: book.camera, reason, new, length: Duration::from_secs(s) };
+    let (lost, dropped) = (length(GapReason::CameraLost, true, 7), length(GapReason::DiskError, true, 5));
+    let more = length(GapReason::DiskError, false, 3);
+    assert_eq!(book.ledger.ended(), [lost]);
+    book.kept(Kept::Closed(book.segment(17, 20, second)));
+    book.dropped(20, 25);
+    book.dropped(25, 28);
+    assert_eq!(book.ledger.ended(), [dropped, more]);
+    // So short that it is none.
+    book.lost(28, Some(second), GapReason::CameraLost);
+    book.kept(Kept::Opened(book.segment(28, 28, first)));
+    assert_eq!(book.ledger.ended(), []);
+}
+
+#[test]
 fn a_removed_camera_misses_nothing_any_more() {
     let mut book = Book::new(Some(10));
     book.now(30);

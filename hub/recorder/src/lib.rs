@@ -19,7 +19,7 @@ mod recover;
 mod ring;
 mod space;
 
-pub use camera::CameraStatus;
+pub use camera::{CameraStatus, GapTally};
 pub use cameras::{CameraChange, NewCamera, NewSource, Parts, Recorder, RecorderError, SourceChange};
 pub use passwords::PasswordError;
 pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};

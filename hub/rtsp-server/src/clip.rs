@@ -262,7 +262,7 @@ impl Source for ClipSource {
                     }
                 }
                 clock.sleep_until(zero + clip.due(n)).await;
-                Some((clip.packets(n, &first), n + 1))
+                Some((Ok(clip.packets(n, &first)), n + 1))
             }
         });
         Playing { start: self.clip.start(n, &self.first), at: zero + self.clip.due(n), packets: packets.boxed() }
@@ -332,11 +332,11 @@ mod tests {
         let source = ClipSource::new(clip().into(), Arc::new(clock.clone()), Start::Beginning, After::Close, FIRST);
         let mut playing = source.play();
         assert_eq!(playing.at, clock.mono());
-        assert_eq!(playing.packets.next().await.unwrap().len(), 2);
-        assert_eq!(playing.packets.next().await.unwrap()[0].track, 1);
+        assert_eq!(playing.packets.next().await.unwrap().unwrap().len(), 2);
+        assert_eq!(playing.packets.next().await.unwrap().unwrap()[0].track, 1);
         assert!(futures::poll!(playing.packets.next()).is_pending());
         clock.advance(Duration::from_millis(40));
-        assert_eq!(playing.packets.next().await.unwrap()[0].track, 1);
+        assert_eq!(playing.packets.next().await.unwrap().unwrap()[0].track, 1);
         clock.advance(Duration::from_millis(160));
         assert_eq!(playing.packets.count().await, 6);
     }
@@ -347,12 +347,12 @@ mod tests {
         let zero = clock.mono();
         let source = ClipSource::new(clip().into(), Arc::new(clock.clone()), Start::Live(zero), After::Loop, FIRST);
         let mut playing = source.play();
-        playing.packets.next().await.unwrap();
+        playing.packets.next().await.unwrap().unwrap();
         clock.advance(Duration::from_millis(20_010));
         let mut next = Box::pin(playing.packets.next());
         assert!(futures::poll!(&mut next).is_pending());
         clock.advance(Duration::from_millis(90));
-        let packets = next.await.unwrap();
+        let packets = next.await.unwrap().unwrap();
         assert_eq!(packets[0].timestamp, FIRST.rtptime.wrapping_add(9_000 + 100 * 18_000));
     }
 

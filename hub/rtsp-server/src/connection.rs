@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::request::{BadRequest, Incoming, Request, Response, base_of, next, target};
 use crate::server::Shared;
-use crate::{Admit, Mount, Packet, auth, rtp, sdp};
+use crate::{Admit, Mount, Packet, Parting, Source, auth, rtp, sdp};
 
 const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, TEARDOWN";
 /// Time between two sender reports: what RFC 3550 §6.2 has as the least.
@@ -30,9 +30,14 @@ pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, shared: Arc<S
         Err(error) => Err(End::Io(error)),
     };
     match ended {
-        Err(End::Refused) => {
+        Err(End::Reset) => {
             let _ = stream.set_zero_linger(); // closed with a reset; without it merely closed
-            tracing::debug!(%peer, "RTSP connection refused");
+            tracing::debug!(%peer, "RTSP connection reset");
+        }
+        Err(End::Silence) => {
+            tracing::debug!(%peer, "RTSP connection left half open");
+            let mut unheard = [0; 4_096];
+            while stream.read(&mut unheard).await.is_ok_and(|n| n > 0) {}
         }
         Err(end) => tracing::debug!(%peer, %end, "RTSP connection ended"),
         Ok(()) => tracing::debug!(%peer, "RTSP connection ended by the client"),
@@ -52,14 +57,28 @@ enum End {
     Idle,
     #[error("the client did not take in time what was sent to it")]
     Slow,
-    #[error("the source refuses connections")]
-    Refused,
+    #[error("the source resets connections")]
+    Reset,
+    #[error("the source says nothing any more")]
+    Silence,
+}
+
+impl From<Parting> for End {
+    fn from(parting: Parting) -> Self {
+        match parting {
+            Parting::Close => End::SourceEnded,
+            Parting::Reset => End::Reset,
+            Parting::Silence => End::Silence,
+        }
+    }
 }
 
 struct Connection {
     shared: Arc<Shared>,
     nonce: String,
     session: Option<Session>,
+    /// Where the mount that was last asked for comes from.
+    source: Option<Arc<dyn Source>>,
     last_request: Mono,
 }
 
@@ -80,7 +99,7 @@ struct Channel {
 }
 
 struct Player {
-    packets: BoxStream<'static, Vec<Packet>>,
+    packets: BoxStream<'static, Result<Vec<Packet>, Parting>>,
     at: Mono,
     tracks: Vec<Sent>,
     next_report: Mono,
@@ -97,7 +116,7 @@ struct Sent {
 impl Connection {
     fn new(shared: Arc<Shared>) -> Self {
         let last_request = shared.config.clock.mono();
-        Self { shared, nonce: auth::nonce(), session: None, last_request }
+        Self { shared, nonce: auth::nonce(), session: None, source: None, last_request }
     }
 
     async fn run(&mut self, stream: &mut TcpStream) -> Result<(), End> {
@@ -114,19 +133,30 @@ impl Connection {
                 tokio::select! {
                     read = reader.read_buf(&mut received) => if read? == 0 { return Ok(()) },
                     burst = next_burst(player) => match burst {
-                        Some(burst) => self.interleave(&burst, &mut out),
+                        Some(Ok(burst)) => self.interleave(&burst, &mut out),
+                        Some(Err(parting)) => return Err(parting.into()),
                         None => return Err(End::SourceEnded),
                     },
                     () = clock.sleep_until(self.last_request + limits.idle), if !playing => return Err(End::Idle),
                 }
             }
-            if !out.is_empty() {
-                clock::timeout(&*clock, limits.write, writer.write_all(&out)).await.ok_or(End::Slow)??;
+            let mut rest = &out[..];
+            while let (Some(bytes_per_s), Some((first, later))) = (self.trickle(), rest.split_first()) {
+                writer.write_all(&[*first]).await?;
+                rest = later;
+                clock.sleep(Duration::from_secs(1) / bytes_per_s.max(1)).await;
+            }
+            if !rest.is_empty() {
+                clock::timeout(&*clock, limits.write, writer.write_all(rest)).await.ok_or(End::Slow)??;
             }
             if let Some(bad) = bad {
                 return Err(bad.into());
             }
         }
+    }
+
+    fn trickle(&self) -> Option<u32> {
+        self.source.as_ref().and_then(|source| source.trickle())
     }
 
     /// Answers what was received whole. A request that cannot be read is answered too, but is the last one.
@@ -163,10 +193,14 @@ impl Connection {
         }
         let (path, track) = target(&request.uri);
         let mount = self.shared.mount(path);
+        if let Some(mount) = &mount {
+            self.source = Some(mount.source.clone());
+        }
         match mount.as_ref().map_or(Admit::Yes, |m| m.source.admit()) {
             Admit::Yes => {}
             Admit::Unauthorised => return Ok(self.unauthorised()),
-            Admit::Refuse => return Err(End::Refused),
+            Admit::Refuse => return Err(End::Reset),
+            Admit::Silence => return Err(End::Silence),
         }
         let config = &self.shared.config;
         if let Some(credentials) = &config.credentials
@@ -178,7 +212,7 @@ impl Connection {
             ("DESCRIBE" | "SETUP", None) => Response::new(404),
             ("DESCRIBE", Some(mount)) => Response::new(200)
                 .header("Content-Base", base_of(&request.uri))
-                .body("application/sdp", sdp::describe(&mount.name, &mount.tracks)),
+                .body("application/sdp", sdp::describe(&mount.name, &mount.source.describe(&mount.tracks))),
             ("SETUP", Some(mount)) => self.set_up(request, path, &mount, track),
             ("PLAY", _) => self.in_session(request, |session, clock| session.play(request, clock)),
             ("PAUSE", _) => self.in_session(request, |session, _| {
@@ -315,7 +349,7 @@ impl Session {
 }
 
 /// The next packets, or never, if nothing plays.
-async fn next_burst(player: Option<&mut Player>) -> Option<Vec<Packet>> {
+async fn next_burst(player: Option<&mut Player>) -> Option<Result<Vec<Packet>, Parting>> {
     match player {
         Some(player) => player.packets.next().await,
         None => std::future::pending().await,

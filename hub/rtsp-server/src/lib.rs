@@ -24,6 +24,7 @@ pub mod rtp;
 mod sdp;
 mod server;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base::Mono;
@@ -54,6 +55,15 @@ pub trait Source: Send + Sync + 'static {
     }
     /// A client plays: its packets from now on.
     fn play(&self) -> Playing;
+    /// How the mount's tracks are described; as they are, but for a source that lies.
+    fn describe<'a>(&self, tracks: &'a [Media]) -> Cow<'a, [Media]> {
+        Cow::Borrowed(tracks)
+    }
+    /// Bytes per second that a connection that asked for this mount is given; `None`: as many as it takes. Asked before
+    /// each piece is written.
+    fn trickle(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// What a source says to a request, before it is looked at.
@@ -65,6 +75,20 @@ pub enum Admit {
     Unauthorised,
     /// Reset the connection without an answer, as if nobody listened.
     Refuse,
+    /// Never answer: see [`Parting::Silence`].
+    Silence,
+}
+
+/// How a source leaves a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// The connection is closed in order.
+    Close,
+    /// The connection is reset, as by a device that has restarted.
+    Reset,
+    /// The connection stays, half open: nothing is sent or answered on it any more, until the client closes it. As by a
+    /// device whose cable was pulled.
+    Silence,
 }
 
 /// One client's packets.
@@ -73,9 +97,9 @@ pub struct Playing {
     pub start: Vec<TrackStart>,
     /// The instant that all `rtptime`s stand for. Sender reports map it to wall-clock time.
     pub at: Mono,
-    /// What is sent at one instant, when it is due. Its end closes the connection. A client that reads too slowly
-    /// holds it up: a live source then skips by itself.
-    pub packets: BoxStream<'static, Vec<Packet>>,
+    /// What is sent at one instant, when it is due. An error, or its end ([`Parting::Close`]), is the last of it. A
+    /// client that reads too slowly holds it up: a live source then skips by itself.
+    pub packets: BoxStream<'static, Result<Vec<Packet>, Parting>>,
 }
 
 /// Where a track starts: `RTP-Info` of RFC 2326 §12.33.

@@ -51,7 +51,7 @@ pub(crate) struct CameraJson {
     #[schema(value_type = String)]
     id: CameraId,
     name: String,
-    /// connecting, recording, stalled, unauthorised, unreachable, unsupported, not_writing or paused.
+    /// connecting, recording, stalled, unauthorised, unreachable, unsupported, broken, not_writing or paused.
     #[schema(value_type = String)]
     state: CameraState,
     /// Since when it is in this state.

@@ -6,11 +6,13 @@ const STATES = {
   connecting: 'Connecting…', recording: 'Recording',
   stalled: 'Connected, but it sends no pictures', unauthorised: 'It refuses the user name or the password',
   unreachable: 'It does not answer', unsupported: 'Its pictures cannot be recorded',
+  broken: 'What it sends cannot be read',
   not_writing: 'Pictures arrive, but the disk does not take them', paused: 'Paused',
 };
 const REASONS = {
   hub_down: 'the hub was off', camera_lost: 'the camera was gone', camera_stalled: 'the camera sent nothing',
   camera_unauthorised: 'the camera refused the password', camera_unsupported: 'the pictures could not be recorded',
+  camera_broken: 'what the camera sent could not be read',
   disk_error: 'the disk did not take it', disk_full: 'the disk was full', disk_missing: 'the disk was missing',
   paused: 'the camera was paused', damaged: 'the file was damaged',
 };

@@ -23,8 +23,9 @@ use tokio::task::JoinHandle;
 use super::{CAT, answer_latency};
 use crate::align::Align;
 use crate::codec::{aac, h264};
+use crate::connect::connect;
 use crate::end::{EndReason, IngestEnd};
-use crate::session::{Item, Offer, Parameters, Playing};
+use crate::session::{Item, Parameters, Playing};
 use crate::source::{Options, Rtsp};
 use crate::writer::rescale;
 
@@ -38,6 +39,9 @@ glib::wrapper! {
 const IDLE: Duration = Duration::from_millis(400);
 /// A camera that sends no key picture for this long cannot be recorded.
 const KEY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Key pictures that came without usable parameters for this long will not get better on this connection: the next
+/// description may hold them.
+const PARAMETERS_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the camera's answer to TEARDOWN is waited for. Closing the connection follows in any case.
 const TEARDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Sound that came before the first picture waits for it, at most this much: 4 s at 16 kHz.
@@ -92,6 +96,9 @@ async fn run(element: RtspSrc, settings: Arc<Settings>, shutdown: Shutdown) {
     if let Some(end) = end {
         gst::debug!(CAT, obj = element, "ended: {end:?}");
         end.post(&element);
+        if end.reason == EndReason::Stalled {
+            return; // it will not answer the goodbye either; retina gives up on it, and on its connection, after 5 s
+        }
     }
     if let Some(Err(error)) = timeout(&*settings.clock, TEARDOWN_TIMEOUT, group.await_teardown()).await {
         tracing::debug!(%error, "the camera did not answer the goodbye");
@@ -100,14 +107,9 @@ async fn run(element: RtspSrc, settings: Arc<Settings>, shutdown: Shutdown) {
 
 async fn pump(element: &RtspSrc, settings: &Settings, group: Arc<SessionGroup>) -> IngestEnd {
     let Settings { source, options, clock, .. } = settings;
-    let connect = async { Offer::ask(source, group).await?.play().await };
-    let playing = match timeout(&**clock, options.connect_timeout, connect).await {
-        Some(Ok(playing)) => playing,
-        Some(Err(end)) => return end,
-        None => {
-            let seconds = options.connect_timeout.as_secs();
-            return IngestEnd::new(EndReason::Unreachable, format!("There was no answer within {seconds} seconds"));
-        }
+    let playing = match connect(source, &group, clock, options).await {
+        Ok(playing) => playing,
+        Err(end) => return end,
     };
     if let Some(encoding) = &playing.dropped {
         (settings.sound_dropped)(encoding);
@@ -127,6 +129,8 @@ struct Pump<'a> {
     audio: Option<gst::Pad>,
     audio_rate: u32,
     parameters: Option<Parameters>,
+    /// When the first key picture came, if no parameters have.
+    unreadable: Option<Mono>,
     /// Sound that came before the first key picture: normal play time and data.
     early: Vec<(i64, Vec<u8>)>,
     started: Mono,
@@ -153,6 +157,7 @@ impl<'a> Pump<'a> {
             begin(pad, Some(aac::caps(config)));
         }
         begin(&video, None); // its caps come with the first key picture
+        settings.options.pace.begin();
         let now = settings.clock.mono();
         Ok(Self {
             settings,
@@ -162,6 +167,7 @@ impl<'a> Pump<'a> {
             audio,
             audio_rate,
             parameters: None,
+            unreadable: None,
             early: Vec::new(),
             started: now,
             newest: now,
@@ -173,9 +179,9 @@ impl<'a> Pump<'a> {
     async fn run(mut self) -> IngestEnd {
         loop {
             let result = tokio::select! {
-                biased;
-                item = self.session.next() => item.and_then(|item| self.item(item)),
+                biased; // the timer first: a camera that floods the hub with what is no picture does not stop it
                 () = &mut self.timer => self.nothing_came(),
+                item = self.session.next() => item.and_then(|item| self.item(item)),
             };
             if let Err(end) = result.and_then(|()| self.patience()) {
                 return end;
@@ -188,6 +194,7 @@ impl<'a> Pump<'a> {
         match item {
             Item::Picture { npt, key, parameters, data } => {
                 self.newest = now;
+                self.settings.options.pace.picture(now, key);
                 if std::mem::take(&mut self.idle) {
                     self.timer = self.settings.clock.sleep_until(now + IDLE);
                 }
@@ -230,9 +237,11 @@ impl<'a> Pump<'a> {
             self.parameters = Some(parameters);
         }
         // Without parameters not even a key picture can be shown.
+        if key && self.parameters.is_none() {
+            self.unreadable.get_or_insert(now);
+        }
         let key = key && self.parameters.is_some();
-        let jumped = |jump| IngestEnd::new(EndReason::Error, format!("The camera's clock is not steady: {jump}"));
-        let Some(pts) = self.align.picture(npt, now, key).map_err(jumped)? else { return Ok(()) };
+        let Some(pts) = self.align.picture(npt, now, key) else { return Ok(()) };
         push(&self.video, pts, VIDEO_TIMESCALE, key, data)?;
         for (npt, data) in std::mem::take(&mut self.early) {
             self.push_sound(npt, data)?;
@@ -247,7 +256,12 @@ impl<'a> Pump<'a> {
         push(pad, ticks, self.audio_rate, true, data)
     }
 
-    /// The timer rang: the sink is told after [`IDLE`], and the camera given up after the read timeout.
+    /// How long the next picture may take.
+    fn limit(&self) -> Duration {
+        self.settings.options.pace.limit().unwrap_or(self.settings.options.read_timeout)
+    }
+
+    /// The timer rang: the sink is told after [`IDLE`], and the camera given up after the limit.
     fn nothing_came(&mut self) -> Result<(), IngestEnd> {
         let now = self.settings.clock.mono();
         if !self.idle && now >= self.newest + IDLE {
@@ -257,7 +271,7 @@ impl<'a> Pump<'a> {
                 self.video.push_event(gst::event::Gap::builder(at).build());
             }
         }
-        let wait = if self.idle { self.settings.options.read_timeout } else { IDLE };
+        let wait = if self.idle { self.limit() } else { IDLE };
         self.timer = self.settings.clock.sleep_until(self.newest + wait);
         Ok(())
     }
@@ -265,10 +279,13 @@ impl<'a> Pump<'a> {
     /// Has the camera been given long enough?
     fn patience(&self) -> Result<(), IngestEnd> {
         let now = self.settings.clock.mono();
-        let limit = self.settings.options.read_timeout;
+        let limit = self.limit();
         if now >= self.newest + limit {
             let detail = format!("It is connected but has sent no picture for {} seconds", limit.as_secs());
             return Err(IngestEnd::new(EndReason::Stalled, detail));
+        }
+        if self.parameters.is_none() && self.unreadable.is_some_and(|since| now >= since + PARAMETERS_TIMEOUT) {
+            return Err(IngestEnd::new(EndReason::Broken, "Its pictures come without what is needed to show them"));
         }
         if !self.align.begun() && now >= self.started + KEY_TIMEOUT {
             let detail = format!("It has sent no key picture for {} seconds", KEY_TIMEOUT.as_secs());
