@@ -182,8 +182,10 @@ impl Flap {
     /// What the timeline says of it; what is wrong with that.
     fn check(&self, spans: &[Span], gaps: &[(Timestamp, Timestamp, String)]) -> Result<Value, String> {
         let returned = self.returned.expect("it has returned");
-        let first = spans.iter().find(|(_, end)| *end > returned).ok_or("nothing was kept since")?;
-        let kept_s = seconds(returned, first.0).max(0.0);
+        // The last hole that was there, or came, when it returned.
+        let holes = spans.windows(2).map(|pair| (pair[0].1, pair[1].0));
+        let hole = holes.filter(|(from, to)| *to > returned && seconds(*from, *to) > TOLERANCE_S).last();
+        let kept_s = hole.map_or(0.0, |(_, to)| seconds(returned, to));
         if kept_s > BACK_WITHIN_S {
             return Err(format!("kept again {kept_s:.2} s after its return"));
         }

@@ -19,9 +19,11 @@ use crate::writer::rescale;
 /// Sound is moved if sender reports say that it is off by more than this: well below what people notice (45 ms), well
 /// above the noise of sender reports.
 const SKEW_MS: i64 = 20;
-/// A time that leaves arrival by more than this is a jump of the camera's clock, and no alignment to believe in. A
-/// camera that sends a whole group of pictures at once when one connects stays below it.
+/// Tracks that are further apart than this are not aligned by what the camera says. A camera that sends a whole group of
+/// pictures at once when one connects stays below it.
 const JUMP_MS: i64 = 10_000;
+/// A time that runs ahead of arrival by more than this from one picture to the next is a jump of the camera's clock.
+const AHEAD_MS: i64 = 3_000;
 /// A time may go back by this much (reordered pictures, jitter) before it is a jump.
 const BACK_MS: i64 = 1_000;
 /// What a camera may catch up at once; more than any read timeout.
@@ -184,7 +186,7 @@ impl Pace {
         let went = rescale(now.npt.saturating_sub(before.npt), 1_000, rate);
         let ahead = went.saturating_sub(since_ns(now.arrived, before.arrived) / 1_000_000).saturating_sub(self.late_ms);
         self.late_ms = (-ahead).clamp(0, LATE_MS);
-        match (went < -BACK_MS, ahead > JUMP_MS) {
+        match (went < -BACK_MS, ahead > AHEAD_MS) {
             (false, false) => Ok(()),
             _ => {
                 self.late_ms = 0;
@@ -263,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_forward_or_back_moves_neither_picture_nor_sound() {
-        for jump_s in [3_600, -3_600, 11, -2, 86_400 * 400] {
+        for jump_s in [3_600, -3_600, 4, -4, 86_400 * 400] {
             for sound_first in [false, true] {
                 let mut align = Align::new(RATE);
                 align.picture(0, at(0), true).unwrap();
