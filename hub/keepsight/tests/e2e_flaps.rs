@@ -18,6 +18,9 @@ use testkit::plug::Luck;
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 const CAMERAS: u16 = 8;
+const MANY: u16 = 64;
+/// How long they are away, so that the waits between tries are as long as they get.
+const AWAY: Duration = Duration::from_secs(6);
 /// From the camera's return to the first picture that is kept.
 const BACK_WITHIN_S: f64 = 5.0;
 /// And until it is on disk: promise 4.
@@ -43,7 +46,7 @@ async fn e2e_cameras_that_flap_are_recorded_again_within_five_seconds_and_cost_n
     let seed = u64::from_ne_bytes(seed);
     println_for_the_log(&format!("seed {seed}"));
     let (mut luck, mut figures) = (Luck(seed), Vec::new());
-    let flock = Flock::new().await;
+    let flock = Flock::of(CAMERAS).await;
     let mut before = None;
     for round in 0.. {
         flock.all_are_recorded().await;
@@ -69,7 +72,7 @@ async fn e2e_cameras_that_flap_are_recorded_again_within_five_seconds_and_cost_n
 
 #[tokio::test]
 async fn e2e_a_picture_that_never_ends_takes_no_memory_and_no_other_cameras_pictures() {
-    let flock = Flock::new().await;
+    let flock = Flock::of(CAMERAS).await;
     flock.all_are_recorded().await;
     let began = SystemClock.wall();
     let before = Size::of(&flock.process);
@@ -93,6 +96,27 @@ async fn e2e_a_picture_that_never_ends_takes_no_memory_and_no_other_cameras_pict
             "camera {n}: {reasons:?}"
         );
     }
+    flock.process.stop().await;
+}
+
+#[tokio::test]
+async fn e2e_many_cameras_that_return_together_are_recorded_again_within_five_seconds() {
+    let flock = Flock::of(MANY).await;
+    flock.all_are_recorded().await;
+    let began = SystemClock.wall();
+    flock.cameras.go_offline().await.expect("they can be taken off the network");
+    testkit::wait_for("all are missed", Duration::from_secs(20), async || {
+        let cameras = flock.owner.get("/api/v1/cameras").await.expect(200).json();
+        cameras.as_array().expect("a list").iter().all(|camera| camera["state"] == "unreachable")
+    })
+    .await;
+    SystemClock.sleep(AWAY).await; // the test's own input
+    flock.cameras.go_online().await.expect("they can come back");
+    let (returned, held) = (Some(SystemClock.wall()), Duration::ZERO);
+    let back = |camera| Flap { camera, kind: Kind::Drop, held, returned, synced_s: None };
+    let told = flock.back((1..=MANY).map(back).collect(), began).await.unwrap_or_else(|e| panic!("{e}"));
+    println_for_the_log(&summary(&told));
+    assert!(told.iter().all(|camera| camera["reason"] == "camera_lost"), "each has its gap");
     flock.process.stop().await;
 }
 
@@ -183,8 +207,8 @@ impl Flap {
     fn check(&self, spans: &[Span], gaps: &[(Timestamp, Timestamp, String)]) -> Result<Value, String> {
         let returned = self.returned.expect("it has returned");
         // The last hole that was there, or came, when it returned.
-        let holes = spans.windows(2).map(|pair| (pair[0].1, pair[1].0));
-        let hole = holes.filter(|(from, to)| *to > returned && seconds(*from, *to) > TOLERANCE_S).last();
+        let mut holes = spans.windows(2).map(|pair| (pair[0].1, pair[1].0));
+        let hole = holes.rfind(|(from, to)| *to > returned && seconds(*from, *to) > TOLERANCE_S);
         let kept_s = hole.map_or(0.0, |(_, to)| seconds(returned, to));
         if kept_s > BACK_WITHIN_S {
             return Err(format!("kept again {kept_s:.2} s after its return"));
@@ -233,9 +257,9 @@ struct Flock {
 }
 
 impl Flock {
-    async fn new() -> Flock {
+    async fn of(cameras: u16) -> Flock {
         let home = Home::new();
-        let cameras = testkit::cameras(CAMERAS).await;
+        let cameras = testkit::cameras(cameras).await;
         let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
         let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
         let mut ids = Vec::new();
@@ -256,9 +280,15 @@ impl Flock {
     }
 
     /// Breaks all these cameras at once, lets each return after its time, and waits until all are on disk again.
-    async fn flap(&self, mut flaps: Vec<Flap>) -> Result<Vec<Value>, String> {
-        let (began, at) = (SystemClock.wall(), SystemClock.mono());
+    async fn flap(&self, flaps: Vec<Flap>) -> Result<Vec<Value>, String> {
+        let began = SystemClock.wall();
         flaps.iter().for_each(|flap| flap.begin(&self.cameras));
+        self.back(flaps, began).await
+    }
+
+    /// The same of cameras that were broken at `began`.
+    async fn back(&self, mut flaps: Vec<Flap>, began: Timestamp) -> Result<Vec<Value>, String> {
+        let at = SystemClock.mono();
         testkit::wait_for("all are recorded again", Duration::from_secs(60), async || {
             let now = SystemClock.mono();
             for flap in flaps.iter_mut().filter(|flap| flap.returned.is_none() && now.since(at) >= flap.held) {

@@ -157,10 +157,16 @@ impl Ledger {
 
     fn lost(&mut self, camera: CameraId, connection: Option<ConnectionId>, reason: GapReason, now: Timestamp) {
         let track = self.track(camera);
-        track.lost = Some((connection, reason));
         if track.open.is_some() {
-            return; // the gap begins where its segment closes
+            // The gap begins where its segment closes. What became of the next try, which may be known before that, is not
+            // why this connection ended.
+            let said = track.lost.filter(|(lost, _)| track.open == Some(*lost)).map(|(_, said)| said);
+            if said.is_none_or(|said| reason == GapReason::Paused || (answers(reason) && !answers(said))) {
+                track.lost = Some((track.open.filter(|_| said.is_some()).unwrap_or(connection), reason));
+            }
+            return;
         }
+        track.lost = Some((connection, reason));
         match &mut track.gap {
             // A camera that closes the connection and then refuses the next one says only then why.
             Some(gap)

@@ -144,6 +144,24 @@ fn a_lost_camera_is_a_gap_from_where_its_segment_closed_in_whichever_order_it_is
 }
 
 #[test]
+fn the_next_try_fails_before_the_segment_is_closed_and_that_is_not_why_it_ended() {
+    let ended = |next: GapReason| {
+        let mut book = Book::new(None);
+        let (first, second) = (book.connection(), book.connection());
+        book.kept(Kept::Opened(book.segment(0, 0, first)));
+        book.lost(8, Some(first), GapReason::CameraStalled);
+        book.lost(9, Some(second), next);
+        book.lost(10, Some(second), GapReason::CameraLost);
+        book.kept(Kept::Closed(book.segment(0, 5, first)));
+        book.gaps()
+    };
+    assert_eq!(ended(GapReason::CameraLost), [(5, None, GapReason::CameraStalled)]);
+    // But for a refusal, which says why.
+    assert_eq!(ended(GapReason::CameraUnauthorised), [(5, None, GapReason::CameraUnauthorised)]);
+    assert_eq!(ended(GapReason::Paused), [(5, None, GapReason::Paused)]);
+}
+
+#[test]
 fn word_of_a_loss_that_comes_before_its_segment_was_reported_is_not_forgotten() {
     let mut book = Book::new(None);
     let c = book.connection();
