@@ -163,7 +163,8 @@ async fn e2e_recording_goes_on_while_the_store_may_not_be_written() {
     wait_longer(&owner, &ids, SystemClock.wall()).await;
     for id in &ids {
         let gaps = owner.timeline(id).await["gaps"].clone();
-        let gaps: Vec<_> = gaps.as_array().expect("a list").iter().filter(|g| time(&g["start"]) > Some(began)).collect();
+        let gaps: Vec<_> =
+            gaps.as_array().expect("a list").iter().filter(|g| time(&g["start"]) > Some(began)).collect();
         assert!(gaps.is_empty(), "nothing is missing: {gaps:?}");
     }
     process.stop().await;

@@ -280,7 +280,7 @@ async fn a_camera_that_stops_sending_is_stalled_after_three_seconds() {
     let remember = Remember::default();
     let ingest = ingest(camera.source.clone(), Arc::new(clock.clone()), &remember);
     remember.until("the whole clip", |s| s.units.len() == 32 + 25).await;
-    clock.advance(Duration::from_millis(2_999));
+    pass(&clock, &remember, Duration::from_millis(2_999)).await;
     remember.until("the last picture, written early", |s| s.samples(Track::Video).len() == 32).await;
     assert!(!remember.seen().dropped);
     clock.advance(Duration::from_millis(1));
@@ -291,6 +291,32 @@ async fn a_camera_that_stops_sending_is_stalled_after_three_seconds() {
             detail: "It is connected but has sent no picture for 3 seconds".into()
         }
     );
+}
+
+#[tokio::test]
+async fn a_hub_that_stood_still_does_not_blame_the_camera() {
+    let camera = Camera::usual(After::Stall);
+    let clock = SimClock::default();
+    let remember = Remember::default();
+    let ingest = ingest(camera.source.clone(), Arc::new(clock.clone()), &remember);
+    remember.until("the whole clip", |s| s.units.len() == 32 + 25).await;
+    remember.until("the timer", |_| clock.sleepers() > 0).await;
+    // An hour passes at once: nothing ran meanwhile.
+    clock.advance(Duration::from_secs(3_600));
+    pass(&clock, &remember, Duration::from_millis(2_000)).await;
+    assert!(!remember.seen().dropped, "the camera is given its time once the hub runs again");
+    pass(&clock, &remember, Duration::from_millis(1_000)).await;
+    assert_eq!(ingest.ended().await.reason, EndReason::Stalled);
+}
+
+/// Time passes as it does, not at once.
+async fn pass(clock: &SimClock, remember: &Remember, time: Duration) {
+    const STEP: Duration = Duration::from_millis(100);
+    let end = clock.mono() + time;
+    while clock.mono() < end {
+        clock.advance(STEP.min(end.since(clock.mono())));
+        remember.until("somebody waits for the clock, or nobody any more", |s| clock.sleepers() > 0 || s.dropped).await;
+    }
 }
 
 #[tokio::test]

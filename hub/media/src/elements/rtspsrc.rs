@@ -37,6 +37,8 @@ glib::wrapper! {
 /// Without a picture for this long the sink is told to write what it holds: a camera that sends one or two pictures a
 /// second would else have its newest one on disk too late.
 const IDLE: Duration = Duration::from_millis(400);
+/// A timer that rings this late says that the hub itself did not run.
+const LATE: Duration = Duration::from_millis(500);
 /// A camera that sends no key picture for this long cannot be recorded.
 const KEY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Key pictures that came without usable parameters for this long will not get better on this connection: the next
@@ -138,6 +140,8 @@ struct Pump<'a> {
     newest: Mono,
     /// The sink was told that no picture has come for a while.
     idle: bool,
+    /// When the timer rings.
+    rings: Mono,
     timer: Sleep,
 }
 
@@ -172,16 +176,22 @@ impl<'a> Pump<'a> {
             started: now,
             newest: now,
             idle: false,
+            rings: now + IDLE,
             timer: settings.clock.sleep_until(now + IDLE),
         })
     }
 
     async fn run(mut self) -> IngestEnd {
         loop {
-            let result = tokio::select! {
+            let item = tokio::select! {
                 biased; // the timer first: a camera that floods the hub with what is no picture does not stop it
-                () = &mut self.timer => self.nothing_came(),
-                item = self.session.next() => item.and_then(|item| self.item(item)),
+                () = &mut self.timer => None,
+                item = self.session.next() => Some(item),
+            };
+            self.notice_standstill();
+            let result = match item {
+                None => self.nothing_came(),
+                Some(item) => item.and_then(|item| self.item(item)),
             };
             if let Err(end) = result.and_then(|()| self.patience()) {
                 return end;
@@ -196,7 +206,7 @@ impl<'a> Pump<'a> {
                 self.newest = now;
                 self.settings.options.pace.picture(now, key);
                 if std::mem::take(&mut self.idle) {
-                    self.timer = self.settings.clock.sleep_until(now + IDLE);
+                    self.ring(now + IDLE);
                 }
                 self.picture(npt, key, parameters, data, now)
             }
@@ -272,8 +282,26 @@ impl<'a> Pump<'a> {
             }
         }
         let wait = if self.idle { self.limit() } else { IDLE };
-        self.timer = self.settings.clock.sleep_until(self.newest + wait);
+        self.ring(self.newest + wait);
         Ok(())
+    }
+
+    /// Where the timer should have rung long ago it was the hub that did not run (no processor, or the machine was held):
+    /// what came meanwhile is still to be read, and none of that time is the camera's.
+    fn notice_standstill(&mut self) {
+        let now = self.settings.clock.mono();
+        let late = now.since(self.rings);
+        if late > LATE {
+            tracing::warn!(seconds = late.as_secs_f32(), "the hub did not run for a while");
+            self.newest = self.newest + late;
+            self.unreadable = self.unreadable.map(|since| since + late);
+            self.ring(now + IDLE);
+        }
+    }
+
+    fn ring(&mut self, at: Mono) {
+        self.rings = at;
+        self.timer = self.settings.clock.sleep_until(at);
     }
 
     /// Has the camera been given long enough?
