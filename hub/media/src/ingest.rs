@@ -39,7 +39,8 @@ impl From<MediaError> for Problem {
 /// A running connection to one camera stream. It does not reconnect: that is its owner's to decide, by [`IngestEnd`].
 ///
 /// Dropping it stops it in the background; [`Ingest::stop`] also waits until nothing of it is left: no task, no file
-/// descriptor, and no call to the output.
+/// descriptor, and no call to the output. Only the goodbye to a camera that does not answer, with its connection, may take
+/// up to 5 s more, and nobody waits for it.
 pub struct Ingest {
     shutdown: Shutdown,
     ended: watch::Receiver<Option<IngestEnd>>,
