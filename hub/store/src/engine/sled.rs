@@ -17,9 +17,6 @@ pub struct SledEngine {
     trees: Vec<sled::Tree>,
 }
 
-/// sled's own flush every half second: a backstop only, since the store flushes whatever it applies at once.
-const FLUSH_EVERY_MS: u64 = 500;
-
 impl SledEngine {
     /// Opens or creates sled's files in `dir`, which no other process may be using: waits until a handle of this
     /// process that was dropped before has let go of them. `cache_bytes` bounds its page cache (its own default is
@@ -30,7 +27,10 @@ impl SledEngine {
             let db = sled::Config::default()
                 .path(dir)
                 .cache_capacity(cache_bytes)
-                .flush_every_ms(Some(FLUSH_EVERY_MS))
+                // No thread of sled's own that flushes and tidies up. The store flushes whatever it applies at once, and pages
+                // are moved out of half-empty parts of the file whenever others are written. That thread, after much was
+                // changed and the store opened again, moves the same pages to and fro for ever: 1 MB/s, for nothing.
+                .flush_every_ms(None)
                 .open()?;
             let trees = Tree::ALL.iter().map(|tree| db.open_tree(tree.name())).collect::<Result<_, _>>()?;
             Ok(Self { db, trees })
