@@ -143,7 +143,7 @@ async fn e2e_recording_goes_on_while_the_store_may_not_be_written() {
     let engine = home.data().join("store/sled/db");
     run("chattr", &["+i", engine.to_str().unwrap()]);
     // The rows of the segments that follow on these meet it.
-    testkit::wait_for("the hub says that its store does not work", Duration::from_secs(100), async || {
+    testkit::wait_for("the hub says that its store does not work", Duration::from_secs(120), async || {
         owner.get("/api/v1/system").await.status != 200
     })
     .await;

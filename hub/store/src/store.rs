@@ -34,7 +34,8 @@ pub enum Durability {
     Now,
     /// Within 100 ms.
     Group,
-    /// Within 10 s: for rows that could be rebuilt, such as those of segments, since each flush costs the card a write.
+    /// Within 30 s: for rows that are found again in the footage, such as those of segments, since each flush costs the card
+    /// some 40 KB with its file system's journal.
     Lazy,
 }
 
@@ -43,7 +44,7 @@ impl Durability {
         match self {
             Durability::Now => Duration::ZERO,
             Durability::Group => Duration::from_millis(100),
-            Durability::Lazy => Duration::from_secs(10),
+            Durability::Lazy => Duration::from_secs(30),
         }
     }
 }
