@@ -119,6 +119,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras | P::KeyExists | P::HubRunning => {
             StatusCode::CONFLICT
         }
+        P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,
         P::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         P::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -115,6 +115,10 @@ problems! {
 
     // Disks and store
     DiskForeign "disk-foreign" "The footage folder is on another disk than the one this hub knows." "Connect the right disk; recording goes on by itself then."
+    NotADisk "not-a-footage-disk" "This is not a footage disk." "Give the folder that holds .keepsight-disk, and mount the disk first."
+    DiskElsewhere "disk-elsewhere" "A hub has one footage disk, in its footage folder." "Mount the disk there, or set footage under [paths] in keepsight.toml to where it is, then try again."
+    DiskInUse "disk-in-use" "The footage disk is in use by a hub that runs." "Stop that hub first."
+    NothingToAdopt "nothing-to-adopt" "There is nothing on this footage disk that this hub does not have." "An own or an empty disk needs no adopting: start the hub."
     DiskError "disk-error" "The disk did not take the data." "Check the disk and its cable; the hub tries again by itself."
     DiskFull "disk-full" "The disk is full." "Free some space, or give the hub a larger disk."
     StoreDamaged "store-damaged" "The store is damaged." "When the hub starts it sets it aside and makes it again from its last export and the footage; see its log."

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use base::footage::SegmentInfo;
 use base::fs::FsError;
-use base::{CameraId, Clock, DiskId, EpochId, KitId, Problem, ProblemKind};
+use base::{CameraId, Clock, DiskId, EpochId, KitId, Problem, ProblemKind, Timestamp};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::paths::{self, SegmentName};
@@ -166,6 +168,10 @@ impl Disk {
     pub fn root(&self) -> &Path {
         &self.root
     }
+    /// The folder of the daily exports of the store's history. Made by who writes there.
+    pub fn export_dir(&self) -> PathBuf {
+        paths::export_dir(&self.root)
+    }
     /// Where a segment's file lies.
     pub fn segment_path(&self, segment: &SegmentInfo) -> PathBuf {
         let name = SegmentName::of(segment);
@@ -219,6 +225,56 @@ impl Disk {
         Ok(base::fs::read(path, MAX_KEY_FILE)?)
     }
 
+    /// The cameras that have a folder on the disk.
+    ///
+    /// # Errors
+    /// The footage folder cannot be read.
+    pub fn cameras(&self) -> Result<Vec<CameraId>, DiskError> {
+        let entries = crate::scan::list(&self.root)?;
+        Ok(entries.iter().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
+    }
+
+    /// The days of which a camera has a folder, `yyyy-mm-dd`, oldest first.
+    ///
+    /// # Errors
+    /// The camera's folder cannot be read.
+    pub fn days(&self, camera: CameraId) -> Result<Vec<String>, DiskError> {
+        let entries = crate::scan::list(&paths::camera_dir(&self.root, camera))?;
+        let names = entries.iter().filter_map(|e| e.file_name().into_string().ok());
+        Ok(names.filter(|name| paths::is_day(name)).collect())
+    }
+
+    /// The segment files of a camera, by start: their names alone are looked at.
+    ///
+    /// # Errors
+    /// A folder of the camera's cannot be read.
+    pub fn segments(&self, camera: CameraId) -> Result<Vec<(Timestamp, PathBuf)>, DiskError> {
+        let mut found = Vec::new();
+        for day in self.days(camera)? {
+            for entry in crate::scan::list(&paths::camera_dir(&self.root, camera).join(day))? {
+                if let Some(name) = entry.file_name().to_str().and_then(SegmentName::parse) {
+                    found.push((name.start, entry.path()));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes the disk for as long as the answer lives: no other process gets it meanwhile. `None` if one has it.
+    ///
+    /// # Errors
+    /// As [`Disk::check`]; the mark cannot be locked.
+    pub fn lock(&self) -> Result<Option<DiskLock>, DiskError> {
+        self.check()?;
+        let path = self.root.join(MARK);
+        let file = std::fs::File::open(&path).map_err(FsError::on("open", &path))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(DiskLock { _lock: lock })),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(FsError::on("lock", &path)(errno.into()).into()),
+        }
+    }
+
     /// The key files that lie on the disk for a camera, by name: an epoch that the store does not know is found here.
     ///
     /// # Errors
@@ -234,6 +290,12 @@ impl Disk {
         }
         Ok(found)
     }
+}
+
+/// A footage disk is this process's, see [`Disk::lock`]. Holds a file on it open: to be dropped when the disk goes.
+#[derive(Debug)]
+pub struct DiskLock {
+    _lock: Flock<std::fs::File>,
 }
 
 /// A key file on the disk.

@@ -25,7 +25,7 @@ mod timeline;
 mod writer;
 
 pub use clockfile::{ClockFile, ClockLine, ClockMap};
-pub use disk::{Disk, DiskError, KeyFile};
+pub use disk::{Disk, DiskError, DiskLock, KeyFile};
 pub use error::KeepError;
 pub use header::{FORMAT, HEADER_TYPE, HeaderError};
 pub use index::{INDEX_TYPE, Index, IndexedFragment};

@@ -1,13 +1,15 @@
 //! The first of the two doors to pictures: a segment opens for a viewer that holds its camera's key, and only as the
 //! segment that was asked for.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base::footage::{Purpose, SegmentHeader, SegmentInfo};
 use base::fs::FsError;
-use base::{CameraId, HubId, Problem, ProblemKind};
+use base::{CameraId, EpochId, HubId, Problem, ProblemKind};
 use vault::{ViewError, Viewer};
 
 use crate::disk::Disk;
@@ -90,12 +92,26 @@ impl From<&OpenError> for Problem {
 pub struct Footage {
     disk: Disk,
     hub: HubId,
+    /// Which other hub sealed the footage of an epoch that was adopted. Lock order: a leaf.
+    adopted: Arc<RwLock<HashMap<(CameraId, EpochId), HubId>>>,
 }
 
 impl Footage {
     /// The footage of `hub` on `disk`.
     pub fn new(disk: Disk, hub: HubId) -> Self {
-        Self { disk, hub }
+        Self { disk, hub, adopted: Arc::default() }
+    }
+
+    /// The footage of a camera's epoch was sealed by another hub: what opens of it must say that very hub. Of every
+    /// clone.
+    pub fn adopt(&self, camera: CameraId, epoch: EpochId, hub: HubId) {
+        self.adopted.write().unwrap_or_else(PoisonError::into_inner).insert((camera, epoch), hub);
+    }
+
+    /// Which hub the footage of a camera's epoch must say.
+    fn hub_of(&self, camera: CameraId, epoch: EpochId) -> HubId {
+        let adopted = self.adopted.read().unwrap_or_else(PoisonError::into_inner);
+        adopted.get(&(camera, epoch)).copied().unwrap_or(self.hub)
     }
 
     /// The disk it lies on.
@@ -103,8 +119,8 @@ impl Footage {
         &self.disk
     }
 
-    /// Opens a segment of a camera. What opens is what was asked for: hub, camera and segment stand inside the file,
-    /// sealed, and are compared; so are stream and start (the file's name) and, where the index knows it, the epoch.
+    /// Opens a segment of a camera. What opens is what was asked for: hub (this one, or for an adopted epoch the one it was
+    /// adopted from), camera and segment stand inside the file, sealed, and are compared; so are stream and start (the file's name) and, where the index knows it, the epoch.
     ///
     /// # Errors
     /// See [`OpenError`]; [`OpenError::NotGranted`] before any I/O.
@@ -119,8 +135,14 @@ impl Footage {
         let (file, len) = open_file(&path)?;
         let opened =
             viewer.open(camera, Purpose::Footage, segment.epoch, file).map_err(|e| sealed(&path, camera, e))?;
+        let label = opened.key_label();
         let reader = start(&path, opened, len)?;
-        match foreign(reader.header(), self.hub, camera, segment) {
+        let header = reader.header();
+        // The hub is looked up by the epoch that the file names: it must be the one whose key opened it.
+        if label.is_some_and(|label| label.epoch != header.epoch) {
+            return Err(OpenError::Foreign { path, what: "epoch" });
+        }
+        match foreign(header, self.hub_of(camera, header.epoch), camera, segment) {
             Some(what) => Err(OpenError::Foreign { path, what }),
             None => Ok(reader),
         }

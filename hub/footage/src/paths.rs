@@ -62,6 +62,11 @@ pub(crate) fn is_thumbnail(name: &str) -> bool {
     name.strip_suffix(".jpg.age").is_some_and(|id| id.parse::<EventId>().is_ok())
 }
 
+/// Where the daily exports of the store's history lie.
+pub(crate) fn export_dir(root: &Path) -> PathBuf {
+    root.join(".keepsight-export")
+}
+
 pub(crate) fn camera_dir(root: &Path, camera: CameraId) -> PathBuf {
     root.join(camera.to_string())
 }

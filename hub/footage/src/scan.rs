@@ -53,6 +53,35 @@ impl Footage {
         Scan::new(self.disk().root())
     }
 
+    /// Of every camera what began at `from(camera, stream)` or later, as far as it lies in the folders of those days: the few
+    /// files that an index that is behind does not know, without reading the others' folders. What is strange or cannot be
+    /// read is left to [`Footage::scan`].
+    pub fn scan_newest(&self, from: impl Fn(CameraId, StreamName) -> Option<Timestamp>) -> Vec<SegmentInfo> {
+        let mut newest = Vec::new();
+        for camera in self.disk().cameras().unwrap_or_default() {
+            let streams = [StreamName::Main, StreamName::Sub].map(|stream| (stream, from(camera, stream)));
+            let day_of = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+            let oldest_day = streams.iter().filter_map(|(_, at)| at.map(day_of)).min();
+            let mut days = self.disk().days(camera).unwrap_or_default();
+            days.retain(|day| oldest_day.as_ref().is_none_or(|oldest| day >= oldest));
+            // Where nothing is known at all, the last day is the newest.
+            let skipped = if oldest_day.is_none() { days.len().saturating_sub(1) } else { 0 };
+            for day in days.into_iter().skip(skipped) {
+                let dir = paths::camera_dir(self.disk().root(), camera).join(&day);
+                let mut scan = Scan { folders: vec![Folder::Day(dir, camera, day)], found: VecDeque::new() };
+                newest.extend(scan.by_ref().filter_map(|found| match found {
+                    Found::Segment(segment) => Some(segment),
+                    _ => None,
+                }));
+            }
+            newest.retain(|segment| {
+                let of = streams.iter().find(|(stream, _)| *stream == segment.stream);
+                segment.camera != camera || of.and_then(|(_, at)| *at).is_none_or(|at| segment.start >= at)
+            });
+        }
+        newest
+    }
+
     /// Compares the folder with the rows that the index has. Changes nothing.
     pub fn recover(&self, known: &[SegmentInfo]) -> Recovery {
         let by_place: HashMap<_, _> =

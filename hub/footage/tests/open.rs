@@ -101,6 +101,37 @@ fn a_renamed_file_is_refused() {
 }
 
 #[test]
+fn what_another_hub_sealed_opens_once_its_epoch_is_adopted_from_that_hub_and_no_other() {
+    let (rig, camera, info) = one_segment(2, 500);
+    let (own, stranger) = (HubId::new(&rig.clock), HubId::new(&rig.clock));
+    let footage = Footage::new(rig.disk.clone(), own);
+    let open = |segment: &SegmentInfo| footage.open(&camera.viewer(), camera.id, segment);
+    let unknown = SegmentInfo { epoch: None, details: SegmentDetails::Unknown, ..info.clone() };
+    assert_eq!(foreign(open(&info)), "hub");
+
+    let epoch = camera.secrets.epoch();
+    let elsewhere = [(rig.camera().id, epoch, rig.hub), (camera.id, EpochId::new(&rig.clock), rig.hub)];
+    for (camera, epoch, hub) in elsewhere.into_iter().chain([(camera.id, epoch, stranger)]) {
+        footage.adopt(camera, epoch, hub);
+        assert_eq!((foreign(open(&info)), foreign(open(&unknown))), ("hub", "hub"));
+    }
+    footage.clone().adopt(camera.id, epoch, rig.hub);
+    assert!(open(&info).is_ok() && open(&unknown).is_ok());
+
+    // The hub's own footage is not another's because a camera has some of both.
+    let rig = Rig::new(|_| {});
+    let mut camera = rig.camera();
+    let writer = rig.stream(&camera);
+    writer.push(camera.next()).unwrap();
+    let info = closed(&rig.stop()).remove(0);
+    let footage = rig.footage();
+    footage.adopt(camera.id, EpochId::new(&rig.clock), stranger);
+    assert!(footage.open(&camera.viewer(), camera.id, &info).is_ok());
+    footage.adopt(camera.id, camera.secrets.epoch(), stranger);
+    assert_eq!(foreign(footage.open(&camera.viewer(), camera.id, &info)), "hub");
+}
+
+#[test]
 fn an_epoch_that_the_index_got_wrong_opens_nothing() {
     let (rig, camera, info) = one_segment(2, 500);
     let newer = EpochSecrets::generate(EpochId::new(&rig.clock), camera.id);

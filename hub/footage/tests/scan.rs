@@ -35,6 +35,22 @@ fn an_index_that_is_right_has_nothing_to_recover() {
 }
 
 #[test]
+fn the_newest_are_found_without_looking_at_the_others() {
+    let (rig, cameras, segments) = rig();
+    let newest = |known: &dyn Fn(CameraId) -> Option<base::Timestamp>| {
+        let found = rig.footage().scan_newest(|camera, _| known(camera));
+        found.into_iter().map(|s| s.id).collect::<Vec<_>>()
+    };
+    let ids = |of: &[usize]| of.iter().map(|n| segments[*n].id).collect::<Vec<_>>();
+    assert_eq!(newest(&|_| None), ids(&[0, 1, 2, 3]), "nothing is known: the last day");
+    let later = segments[1].start;
+    assert_eq!(newest(&|_| Some(later)), ids(&[1, 3]), "from the last one on");
+    let behind = cameras.iter().map(|c| c.id).min().unwrap();
+    assert_eq!(newest(&|camera| (camera != behind).then_some(later)), ids(&[0, 1, 3]));
+    assert_eq!(newest(&|_| Some(later + Duration::from_secs(86_400))), []);
+}
+
+#[test]
 fn without_an_index_each_file_tells_camera_stream_start_and_an_upper_bound() {
     let (rig, cameras, segments) = rig();
     let found = rig.footage().recover(&[]).found;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::footage::{SegmentDetails, SegmentInfo};
-use base::{CameraId, Clock, DiskId, HubId, Mono, Problem, ProblemKind, SharedClock, SystemClock, Timestamp};
+use base::{CameraId, Clock, HubId, Mono, Problem, ProblemKind, SharedClock, SystemClock, Timestamp};
 use clap::Args;
 use footage::{Disk, Footage, Found, OpenError, Recovery, Shortened};
 use serde_json::Value;
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::ConfigFile;
 use crate::config::Config;
+use crate::history;
 use crate::out::{self, Failure};
 use crate::rescue::{self, chain};
 
@@ -92,6 +93,9 @@ impl Check {
         if let Some(store) = hub.store(self.repair, &mut report)? {
             check_store(&store, self.repair, &mut report)?;
             if let Some(footage) = hub.footage(&store, &mut report)? {
+                if self.repair {
+                    take_history(&store, &footage, &mut report)?;
+                }
                 let recovery = check_tree(&store, &footage, self.repair, &mut report)?;
                 if let Some(key) = &key {
                     check_bytes(&footage, &recovery, key, &mut report)?;
@@ -130,11 +134,15 @@ impl<'a> Stopped<'a> {
         Ok(Self { config, id: rescue::hub_id(data, &clock)?, clock })
     }
 
+    pub(crate) fn store_dir(&self) -> PathBuf {
+        self.config.paths.data().join("store")
+    }
+
     /// Its store; with `repair` made again if it is damaged. `None` if it is damaged: the report says how.
     pub(crate) fn store(&self, repair: bool, report: &mut Report) -> Result<Option<Store>, Problem> {
         let data = self.config.paths.data();
         if repair {
-            let (store, rescue) = rescue::open(data, self.id, &self.clock)?;
+            let (store, rescue) = rescue::open(data, self.config.paths.footage(), self.id, &self.clock)?;
             if let Some(rescue) = rescue {
                 let aside = rescue.aside.as_ref().map(|path| format!(" It lies in {} now.", path.display()));
                 let aside = aside.unwrap_or_default();
@@ -144,7 +152,7 @@ impl<'a> Stopped<'a> {
         }
         let advice =
             "The hub makes it again from its last export when it starts, and so does `keepsight check --repair`";
-        let dir = data.join("store");
+        let dir = self.store_dir();
         let opened = match Store::whose(&dir) {
             None if !dir.join("commits").exists() => {
                 report.problems.push(format!("The store {} is gone or has lost its mark. {advice}.", dir.display()));
@@ -164,9 +172,15 @@ impl<'a> Stopped<'a> {
 
     fn footage(&self, store: &Store, report: &mut Report) -> Result<Option<Footage>, Problem> {
         let root = self.config.paths.footage();
-        let known: Option<DiskId> = store.read_blocking(|db| db.setting("footage-disk"))?;
+        let (known, adopted) = store.read_blocking(|db| Ok((db.setting(history::DISK)?, db.adopted_epochs()?)))?;
         match Disk::open(root, known) {
-            Ok(disk) => Ok(Some(Footage::new(disk, self.id))),
+            Ok(disk) => {
+                let footage = Footage::new(disk, self.id);
+                for epoch in adopted {
+                    footage.adopt(epoch.camera, epoch.public.epoch, epoch.hub.unwrap_or(self.id));
+                }
+                Ok(Some(footage))
+            }
             Err(e) => {
                 report.problems.push(format!("The footage was not looked at: {}", Problem::from(&e)));
                 Ok(None)
@@ -189,7 +203,8 @@ pub(crate) fn check_store(store: &Store, repair: bool, report: &mut Report) -> R
     if dropped > 0 {
         report.notices.push(format!("{dropped} damaged rows of segments, gaps and events were removed"));
     }
-    let found = store.read_blocking(|db| db.check())?;
+    let mut progress = Progress::new("rows read", None);
+    let found = store.check_blocking(|rows| progress.tell(rows as usize))?;
     let rows: u64 = found.trees.iter().map(|tree| tree.good).sum();
     report.figure("rows", rows);
     report.figure("audit_entries", found.audit.entries);
@@ -212,6 +227,19 @@ pub(crate) fn check_store(store: &Store, repair: bool, report: &mut Report) -> R
     if found.trees.iter().all(store::TreeReport::is_good) {
         report.good.push(format!("store: {rows} rows"));
     }
+    Ok(())
+}
+
+/// The history on the footage disk, where the store was made again.
+fn take_history(store: &Store, footage: &Footage, report: &mut Report) -> Result<(), Problem> {
+    if store.read_blocking(|db| db.setting::<bool>(history::WANTED))? != Some(true) {
+        return Ok(());
+    }
+    let taken = history::take(store, footage.disk())?;
+    report
+        .notices
+        .push(format!("{} rows of {} days of history were taken from the footage disk", taken.rows, taken.days));
+    report.problems.extend(named("days of history on the footage disk are damaged", "", taken.damaged.into_iter()));
     Ok(())
 }
 
@@ -305,7 +333,7 @@ fn unknown_epochs(
     }
     Ok(named(
         "keys on the footage disk are not in the store: only the recovery kit opens what they seal",
-        "",
+        " (`keepsight adopt` takes them in)",
         paths.into_iter(),
     ))
 }
@@ -313,7 +341,7 @@ fn unknown_epochs(
 /// Reads every byte of every segment.
 fn check_bytes(footage: &Footage, segments: &[SegmentInfo], key: &str, report: &mut Report) -> Result<(), Problem> {
     let (viewer, kit) = viewer(footage, segments, key)?;
-    let mut progress = Progress { told: SystemClock.mono(), of: segments.len() };
+    let mut progress = Progress::new("segments read", Some(segments.len()));
     let (mut whole, mut bytes) = (0_u64, 0_u64);
     let (mut cut, mut damaged, mut shut) = (Vec::new(), Vec::new(), Vec::new());
     for (done, segment) in segments.iter().enumerate() {
@@ -407,17 +435,24 @@ fn cameras<'a>(segments: impl Iterator<Item = &'a SegmentInfo>) -> Vec<CameraId>
     cameras.into_iter().collect()
 }
 
-struct Progress {
+/// Tells now and then how far long work is.
+pub(crate) struct Progress {
+    what: &'static str,
+    of: Option<usize>,
     told: Mono,
-    of: usize,
 }
 
 impl Progress {
-    fn tell(&mut self, done: usize) {
+    pub(crate) fn new(what: &'static str, of: Option<usize>) -> Self {
+        Self { what, of, told: SystemClock.mono() }
+    }
+
+    pub(crate) fn tell(&mut self, done: usize) {
         let now = SystemClock.mono();
         if now.since(self.told) >= PROGRESS_EVERY {
             self.told = now;
-            out::notice(&format!("{done} of {} segments read", self.of));
+            let of = self.of.map(|of| format!(" of {of}")).unwrap_or_default();
+            out::notice(&format!("{done}{of} {}", self.what));
         }
     }
 }
@@ -438,7 +473,7 @@ fn tell(found: &Found) -> String {
     }
 }
 
-fn read_key(path: &Path) -> Result<Zeroizing<String>, Problem> {
+pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let bytes = base::fs::read(path, MAX_KEY_BYTES).map(Zeroizing::new).map_err(|e| rescue::file_problem(&e))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::with(ProblemKind::BadKeyFile, "It is not text"))?;
     Ok(Zeroizing::new(text.to_owned()))

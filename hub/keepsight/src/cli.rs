@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use http::Method;
 use serde_json::json;
 
+use crate::adopt::Adopt;
 use crate::cameras::Cameras;
 use crate::check::Check;
 use crate::config::{Config, DEFAULT_FILE};
@@ -42,6 +43,8 @@ pub enum Command {
     Open(Open),
     /// Looks whether a stopped hub's store and footage are whole, and mends what can be mended
     Check(Check),
+    /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
+    Adopt(Adopt),
     /// Exports, imports or checks a stopped hub's store
     Store(StoreCommand),
     /// Runs simulated cameras
@@ -118,6 +121,7 @@ impl Command {
             Command::Cameras(cameras) => block_on(cameras.run())?,
             Command::Open(open) => open.run()?,
             Command::Check(check) => check.run()?,
+            Command::Adopt(adopt) => adopt.run()?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
         }
@@ -128,6 +132,7 @@ impl Command {
         match self {
             Command::ClaimToken(hub) | Command::Cameras(Cameras { hub, .. }) => hub.json,
             Command::Check(check) => check.json,
+            Command::Adopt(adopt) => adopt.json,
             Command::Store(store) => store.json,
             Command::Run(_) | Command::Demo(_) | Command::Open(_) | Command::CameraSim(_) => false,
         }

@@ -16,13 +16,14 @@ use api::hub::{Ctx, Parts as ApiParts};
 use api::server::{self, Limits, Server};
 use base::state::Health;
 use base::{BootId, HubId, Problem, ProblemKind, SharedClock, Shutdown};
-use footage::{ClockFile, Disk, DiskError, Footage, Keeper};
+use footage::{ClockFile, Disk, DiskError, DiskLock, Footage, Keeper};
 use recorder::Recorder;
 use store::Store;
 use tokio::sync::mpsc;
 use vault::{Password, Zeroizing};
 
 use crate::config::Config;
+use crate::history;
 use crate::rescue::{self, Rescue, file_problem};
 
 /// How long open requests may go on while the hub stops.
@@ -30,6 +31,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether the certificate must be renewed, or an address has changed: after a power cut the hub
 /// is often up before the router gives it one.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How long the hub waits for its history to be on the footage disk while it stops.
+const HISTORY_WITHIN: Duration = Duration::from_secs(15);
+/// How often it is looked whether the footage disk came or went.
+const DISK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked whether the clock was set.
 const CLOCK_EVERY: Duration = Duration::from_secs(2);
 
@@ -45,6 +50,9 @@ pub struct Hub {
     server: Server,
     table: Arc<api::Table<Ctx>>,
     authority: Arc<tls::Authority>,
+    disk: Disk,
+    clock: SharedClock,
+    holds_disk: tokio::task::JoinHandle<()>,
 }
 
 impl Hub {
@@ -68,9 +76,9 @@ impl Hub {
         let (https, http) = (listen(config.api.https())?, listen(config.api.http())?);
         let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
 
-        let (store, rescue) = rescue::open(&data, id, &clock)?;
+        let (store, rescue) = rescue::open(&data, config.paths.footage(), id, &clock)?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
-        let footage = Footage::new(disk.clone(), id);
+        let footage = open_footage(&store, disk.clone(), id).await?;
         let clock_file = ClockFile::new(disk.clone());
         let addresses = tls::local_addresses().unwrap_or_default();
         let authority = Arc::new(tls::Authority::open_or_create(&secrets, id, clock.clone(), &addresses)?);
@@ -83,7 +91,7 @@ impl Hub {
         let notify = Box::new(move |kept| {
             let _ = report.send(kept); // nobody listens only while the hub stops
         });
-        let keeper = Keeper::start(disk, clock.clone(), id, boot, notify);
+        let keeper = Keeper::start(disk.clone(), clock.clone(), id, boot, notify);
         let keeper = Arc::new(keeper.map_err(|e| Problem::with(ProblemKind::Internal, e))?);
         let recorder = Recorder::start(recorder::Parts {
             store: store.clone(),
@@ -132,9 +140,25 @@ impl Hub {
         });
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         tokio::spawn(keep_clock_file(clock_file, boot, clock.clone(), shutdown.clone()));
+        tokio::spawn(history::keep(store.clone(), disk.clone(), clock.clone(), shutdown.clone()));
+        let holds_disk = tokio::spawn(hold_disk(disk.clone(), clock.clone(), shutdown.clone()));
         let ms = clock.mono().since(began).as_millis() as u64;
         tracing::info!(hub = %id, ms, "the hub runs");
-        Ok(Hub { id, shutdown, store, rescue, recorder, keeper, ctx, server, table, authority })
+        Ok(Hub {
+            id,
+            shutdown,
+            store,
+            rescue,
+            recorder,
+            keeper,
+            ctx,
+            server,
+            table,
+            authority,
+            disk,
+            clock,
+            holds_disk,
+        })
     }
 
     /// This hub's id.
@@ -192,6 +216,14 @@ impl Hub {
             tracing::error!("the footage writer did not stop in order");
         }
         self.recorder.followed().await;
+        match base::clock::timeout(&*self.clock, HISTORY_WITHIN, history::beside(&self.store, &self.disk, &self.clock))
+            .await
+        {
+            Some(Ok(())) => {}
+            Some(Err(e)) => tracing::warn!(problem = %e, "the last history is not on the footage disk"),
+            None => tracing::warn!("the footage disk is too slow for the last history"),
+        }
+        let _ = self.holds_disk.await; // one that panicked holds nothing any more
         self.server.stop(DRAIN).await;
         self.store.close().await;
         tracing::info!("stopped");
@@ -201,7 +233,7 @@ impl Hub {
 /// The footage disk that the hub knows; the first one it sees becomes it.
 async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result<Disk, Problem> {
     let problem = |e: &DiskError| Problem::from(e);
-    let known = store.read(|db| db.setting("footage-disk")).await?;
+    let known = store.read(|db| db.setting(history::DISK)).await?;
     if let Some(id) = known {
         // A hub without its disk shows live pictures, says what is wrong, and records when the disk is back.
         return Ok(Disk::open(root, known).unwrap_or_else(|e| {
@@ -215,8 +247,41 @@ async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result
     };
     let disk = disk.map_err(|e| problem(&e))?;
     let id = disk.id();
-    store.urgent(move |db| db.put_setting("footage-disk", &id)).await?;
+    store.urgent(move |db| db.put_setting(history::DISK, &id)).await?;
     Ok(disk)
+}
+
+/// The footage, with the hubs from which some of it was adopted.
+async fn open_footage(store: &Store, disk: Disk, hub: HubId) -> Result<Footage, Problem> {
+    let footage = Footage::new(disk, hub);
+    for epoch in store.read(|db| db.adopted_epochs()).await? {
+        footage.adopt(epoch.camera, epoch.public.epoch, epoch.hub.unwrap_or(hub));
+    }
+    Ok(footage)
+}
+
+/// Holds the footage disk while it is there, so that nobody adopts it from under the hub; lets go of one that went.
+async fn hold_disk(disk: Disk, clock: SharedClock, shutdown: Shutdown) {
+    let (mut held, mut told): (Option<DiskLock>, bool) = (None, false);
+    loop {
+        let (looks, has) = (disk.clone(), held.take());
+        let look = tokio::task::spawn_blocking(move || match has {
+            Some(lock) => looks.check().map(|()| Some(lock)),
+            None => looks.lock(),
+        });
+        match look.await {
+            Ok(Ok(Some(lock))) => (held, told) = (Some(lock), false),
+            Ok(Ok(None)) if !told => {
+                tracing::error!("another program has the footage disk: two hubs must not share one");
+                told = true;
+            }
+            _ => {} // it is not there, which others say
+        }
+        tokio::select! {
+            () = clock.sleep(DISK_EVERY) => {}
+            () = shutdown.wait() => return,
+        }
+    }
 }
 
 fn listen(addresses: &[SocketAddr]) -> Result<Vec<tokio::net::TcpListener>, Problem> {

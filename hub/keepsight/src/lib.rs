@@ -1,10 +1,12 @@
 //! The keepsight binary: subcommands, wiring, start and stop order.
 
+pub mod adopt;
 pub mod cameras;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod history;
 pub mod hub;
 pub mod hygiene;
 pub mod logs;

@@ -1,5 +1,6 @@
 //! The store's own disasters, met when the hub starts: what is damaged is set aside, never deleted, and the store is
-//! made again from its last export. The footage tree gives the index back beside the recording.
+//! made again from its last export and the audit log on the footage disk. The history there follows, and the footage tree
+//! gives the index back, both beside the recording.
 //!
 //! What was lost is told in the log, in the audit log, and as [`Rescue::health`].
 
@@ -9,8 +10,11 @@ use std::path::{Path, PathBuf};
 use base::fs::FsError;
 use base::state::{Health, Reason};
 use base::{HubId, Problem, ProblemKind, SharedClock, Timestamp};
+use footage::Disk;
 use serde::{Deserialize, Serialize};
-use store::{Actor, ExportHeader, ExportKind, Store, StoreError};
+use store::{Actor, AuditHead, ExportHeader, ExportKind, Store, StoreError};
+
+use crate::history;
 
 /// Format number of `hub.json`.
 const FORMAT: u32 = 1;
@@ -33,21 +37,54 @@ pub struct Rescue {
     pub aside: Option<PathBuf>,
     /// The export that the store was made of; `None` if there was none, and the hub has to be claimed anew.
     pub export: Option<ExportHeader>,
+    /// What lies on the footage disk of the time before; `None` while that is not there.
+    pub history: Option<History>,
+}
+
+/// What the footage disk has of the time before.
+#[derive(Debug, Clone, Copy)]
+pub struct History {
+    /// When its newest day of events was written; `None` if there is none.
+    pub until: Option<Timestamp>,
+    /// How far the audit log goes that was brought back.
+    pub audit: AuditHead,
 }
 
 impl Rescue {
     /// What could not be recovered, and what to do, as a person is told.
     pub fn lost(&self) -> String {
-        match &self.export {
-            Some(export) => format!(
-                "People, keys, cameras and settings are as they were at {}. The list of events, the reasons of gaps and the audit log \
-                 of the time before are lost; all footage is kept. Sign in again where a device asks for it.",
-                seconds(export.made)
-            ),
-            None => "People, keys, cameras and settings are lost, and with them events, gaps and the audit log. All footage is kept, \
-                     and the recovery kit opens it. Claim the hub anew with the token that `keepsight claim-token` prints, then \
-                     add the cameras again."
+        let people = match &self.export {
+            Some(export) => {
+                format!("People, keys, cameras and settings are as they were at {}.", seconds(export.made))
+            }
+            None => "People, keys, cameras and settings are lost. Claim the hub anew with the token that `keepsight claim-token` \
+                     prints; then stop it: `keepsight adopt` with the recovery kit brings cameras and footage back."
                 .to_owned(),
+        };
+        let history = match self.history {
+            None => "The footage disk is not there: events, gaps and the audit log of the time before are taken from it when it \
+                     is back."
+                .to_owned(),
+            Some(History { until: None, .. }) => "The list of events and the reasons of gaps are lost.".to_owned(),
+            Some(History { until: Some(until), .. }) => {
+                format!("The list of events and the reasons of gaps are as they were at {}; later ones are lost.", seconds(until))
+            }
+        };
+        format!(
+            "{people} {history} Of the audit log {}. All footage is kept. Sign in again where a device asks for it.",
+            self.audit_missing()
+        )
+    }
+
+    /// Which entries of the audit log are missing, as far as is known.
+    fn audit_missing(&self) -> String {
+        let kept = self.history.map_or(0, |history| history.audit.entries);
+        let known = self.export.as_ref().map_or(0, |export| export.audit.entries);
+        match known.checked_sub(kept) {
+            Some(1) => format!("entry {kept} is missing, and what came after it"),
+            Some(2..) => format!("entries {kept} to {} are missing, and what came after them", known - 1),
+            _ if kept == 0 => "everything from before is missing".to_owned(),
+            _ => format!("entries after {} are missing, if there were any", kept - 1),
         }
     }
 
@@ -60,13 +97,14 @@ impl Rescue {
 /// Where a hub's files lie.
 struct Places<'a> {
     data: &'a Path,
+    footage: &'a Path,
     store: PathBuf,
     export: PathBuf,
 }
 
 impl<'a> Places<'a> {
-    fn of(data: &'a Path) -> Self {
-        Self { data, store: data.join("store"), export: data.join("export/settings.export") }
+    fn of(data: &'a Path, footage: &'a Path) -> Self {
+        Self { data, footage, store: data.join("store"), export: data.join("export/settings.export") }
     }
     /// Written by the claim: a hub that has it had an owner.
     fn signing_key(&self) -> PathBuf {
@@ -93,7 +131,7 @@ pub fn hub_id(data: &Path, clock: &SharedClock) -> Result<HubId, Problem> {
         Err(e) => return Err(file_problem(&e)),
     };
     let bad = |what: &str| Err(Problem::with(ProblemKind::BadFile, format_args!("{}: {what}", path.display())));
-    let places = Places::of(data);
+    let places = Places::of(data, Path::new("")); // there is nothing to be found out in the footage folder
     let of_export = ExportHeader::read(&places.export).ok().map(|header| header.hub);
     let hub = match (Store::whose(&places.store), of_export, &wrong) {
         (Some(store), Some(export), _) if store != export => {
@@ -117,12 +155,13 @@ pub fn hub_id(data: &Path, clock: &SharedClock) -> Result<HubId, Problem> {
     write_hub_id(&path, hub)
 }
 
-/// Opens the hub's store. A damaged one, and one that is gone, is made again from its last export. Blocks.
+/// Opens the hub's store. A damaged one, and one that is gone, is made again from its last export, with the audit log that
+/// lies in the footage folder. Blocks.
 ///
 /// # Errors
 /// What cannot be helped by that: the store is in use, of a newer program, or the disk does not take or give data.
-pub fn open(data: &Path, hub: HubId, clock: &SharedClock) -> Result<(Store, Option<Rescue>), Problem> {
-    let places = Places::of(data);
+pub fn open(data: &Path, footage: &Path, hub: HubId, clock: &SharedClock) -> Result<(Store, Option<Rescue>), Problem> {
+    let places = Places::of(data, footage);
     let (store, rescue) = match whole(&places, hub, clock)? {
         Ok(store) => (store, None),
         Err(why) => {
@@ -198,23 +237,55 @@ fn rebuild(places: &Places<'_>, hub: HubId, clock: &SharedClock, why: String) ->
     if let Some(aside) = &aside {
         let _ = std::fs::remove_file(aside.join("ballast")); // room and nothing else
     }
-    let store = match &export {
-        Ok(_) => Store::rebuild(&places.store, hub, clock.clone(), &[&places.export])?,
-        Err(why) => {
-            tracing::error!(%why, "the store is made again without people, keys and cameras");
-            if there(&places.export) {
-                // The next one would be written over it.
-                set_aside(&places.export, "damaged", clock).map_err(|e| file_problem(&e))?;
-            }
-            Store::rebuild(&places.store, hub, clock.clone(), &[])?
+    if let Err(why) = &export {
+        tracing::error!(%why, "the store is made again without people, keys and cameras");
+        if there(&places.export) {
+            // The next one would be written over it.
+            set_aside(&places.export, "damaged", clock).map_err(|e| file_problem(&e))?;
         }
-    };
+    }
+    let mut rescue = Rescue { why, aside, export: export.ok(), history: None };
+    let exports = rescue.export.as_ref().map(|_| places.export.as_path());
+    let store = Store::rebuild(&places.store, hub, clock.clone(), exports.as_slice(), |store| {
+        rescue.history = bring_back(store, places, hub, clock)?;
+        let aside = rescue.aside.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let subject = format!("{aside}: {}", rescue.audit_missing());
+        store.urgent_blocking(move |db| db.append_audit(Actor::Hub, "store.rebuilt", &subject).map(drop))
+    })?;
     keep_newest(places.data, &places.store);
-    let rescue = Rescue { why, aside, export: export.ok() };
-    let subject = rescue.aside.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-    store.urgent_blocking(move |db| db.append_audit(Actor::Hub, "store.rebuilt", &subject).map(drop))?;
     tracing::error!(aside = ?rescue.aside, lost = %rescue.lost(), "the store was made again");
     Ok((store, rescue))
+}
+
+/// The audit log from the footage disk, at once, since from now on entries are appended; the rest of history is many rows
+/// and follows beside the recording. `None` if the disk is not there.
+fn bring_back(
+    store: &Store,
+    places: &Places<'_>,
+    hub: HubId,
+    clock: &SharedClock,
+) -> Result<Option<History>, StoreError> {
+    store.urgent_blocking(|db| db.put_setting(history::WANTED, &true))?;
+    let known = store.read_blocking(|db| db.setting(history::DISK))?;
+    let disk = match Disk::open(places.footage, known) {
+        Ok(disk) => disk,
+        Err(e) => {
+            tracing::error!(error = %chain(&e), "the history is on the footage disk, which is not there");
+            return Ok(None);
+        }
+    };
+    let path = history::audit_path(&disk.export_dir(), hub);
+    match store.import(&path) {
+        Err(StoreError::File(e)) if e.is_not_found() => {}
+        // What can be read of it stays beside the new one.
+        Err(e @ StoreError::BadExport { .. }) => {
+            tracing::error!(error = %chain(&e), "the audit log on the footage disk cannot be taken in");
+            set_aside(&path, "damaged", clock)?;
+        }
+        imported => drop(imported?),
+    }
+    let audit = store.read_blocking(|db| db.audit_head())?;
+    Ok(Some(History { until: history::newest(&disk.export_dir(), hub), audit }))
 }
 
 /// A hub that starts without its export, or without its secrets, says so; the export is written again.

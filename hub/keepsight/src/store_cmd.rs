@@ -31,18 +31,29 @@ enum Action {
     Export {
         /// The file; replaced as a whole if it is there
         file: PathBuf,
-        /// Events, gaps and the audit log instead
+        /// Events and gaps instead
         #[arg(long)]
         history: bool,
+        /// The audit log instead
+        #[arg(long, conflicts_with = "history")]
+        audit: bool,
     },
     /// Makes the store anew out of exports of this hub; the store before is set aside
     Import {
-        /// The exports: the settings, then perhaps the history
+        /// The exports: the settings, then perhaps the history and the audit log
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
     /// Reads every row, and follows the audit log's chain
     Check,
+}
+
+fn kind(history: bool, audit: bool) -> ExportKind {
+    match (history, audit) {
+        (true, _) => ExportKind::History { from: Timestamp::MIN, to: Timestamp::MAX },
+        (false, true) => ExportKind::Audit,
+        (false, false) => ExportKind::Settings,
+    }
 }
 
 impl StoreCommand {
@@ -52,16 +63,13 @@ impl StoreCommand {
         let clock: SharedClock = Arc::new(SystemClock);
         match &self.action {
             Action::Check => check::store_only(&config, self.json),
-            Action::Export { file, history } => {
+            Action::Export { file, history, audit } => {
                 let hub = Stopped::hub(&config)?;
                 let dir = config.paths.data().join("store");
                 if Store::whose(&dir).is_none() {
                     return Err(Problem::with(ProblemKind::StoreDamaged, dir.display()).into());
                 }
-                let kind = match history {
-                    true => ExportKind::History { from: Timestamp::MIN, to: Timestamp::MAX },
-                    false => ExportKind::Settings,
-                };
+                let kind = kind(*history, *audit);
                 let store = Store::open(&dir, hub.id, clock).map_err(Problem::from)?;
                 let rows = store.export(file, kind).map_err(Problem::from)?;
                 store.close_blocking();
@@ -82,7 +90,7 @@ impl StoreCommand {
                 let first = ExportHeader::read(&files[0]).map_err(Problem::from)?;
                 if first.kind != ExportKind::Settings {
                     return Err(Failure::Usage(
-                        "Give the export of the settings first, then that of the history.".into(),
+                        "Give the export of the settings first, then those of the history and the audit log.".into(),
                     ));
                 }
                 let dir = config.paths.data().join("store");
@@ -95,7 +103,7 @@ impl StoreCommand {
                 let aside = rescue::set_aside(&dir, "before-import", &clock).map_err(|e| rescue::file_problem(&e))?;
                 let _ = std::fs::remove_file(aside.join("ballast")); // room and nothing else
                 let paths: Vec<_> = files.iter().map(PathBuf::as_path).collect();
-                let store = Store::rebuild(&dir, hub.id, clock, &paths).map_err(Problem::from)?;
+                let store = Store::rebuild(&dir, hub.id, clock, &paths, |_| Ok(())).map_err(Problem::from)?;
                 store.close_blocking();
                 self.say(rows, &format!("{rows} rows were taken in; the store before lies in {}", aside.display()))
             }

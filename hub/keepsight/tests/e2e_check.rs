@@ -139,19 +139,20 @@ async fn e2e_check_finds_a_damaged_store_and_repairs_it() {
 }
 
 #[tokio::test]
-async fn e2e_a_store_goes_out_and_comes_in_again_and_a_cut_audit_log_is_found() {
+async fn e2e_a_store_goes_out_and_comes_in_again_and_a_cut_audit_log_does_not() {
     let hub = Stopped::new().await;
-    let (settings, history) = (hub.home.scratch("settings"), hub.home.scratch("history"));
+    let [settings, history, audit] = ["settings", "history", "audit"].map(|name| hub.home.scratch(name));
     let run = |arguments: &[&str]| keepsight(&hub.home, arguments);
     let ok = |arguments: &[&str]| {
         let out = run(arguments);
         assert_eq!(out.status.code(), Some(0), "{arguments:?}: {}", text(&out.stderr));
         text(&out.stdout)
     };
-    let (settings, history) = (settings.to_str().unwrap(), history.to_str().unwrap());
+    let [settings, history, audit] = [&settings, &history, &audit].map(|path| path.to_str().unwrap());
     ok(&["store", "export", settings]);
     assert!(ok(&["store", "export", history, "--history"]).contains("rows were written"));
-    assert!(ok(&["store", "import", settings, history]).contains("store.before-import-"));
+    assert!(ok(&["store", "export", audit, "--audit"]).contains("rows were written"));
+    assert!(ok(&["store", "import", settings, history, audit]).contains("store.before-import-"));
     assert!(ok(&["store", "check"]).contains("audit log: "));
     ok(&["check", "--repair"]);
     assert_eq!(hub.check_bytes().0, 0);
@@ -166,16 +167,50 @@ async fn e2e_a_store_goes_out_and_comes_in_again_and_a_cut_audit_log_is_found() 
     assert!(out.status.code() == Some(1) && text(&out.stderr).contains("not a whole export"), "{out:?}");
     assert_eq!(run(&["store", "check"]).status.code(), Some(0), "the store was left as it is");
 
-    // Somebody takes the first entry out of the audit log.
-    let cut = hub.home.scratch("cut");
-    fs::write(&cut, without_first_audit_entry(&fs::read(history).unwrap())).unwrap();
-    ok(&["store", "import", settings, cut.to_str().unwrap()]);
-    for command in [&["store", "check", "--json"][..], &["check", "--json"]] {
-        let out = run(command);
-        let report: Value = serde_json::from_slice(&out.stdout).unwrap();
-        assert_eq!(out.status.code(), Some(1), "{command:?}: {report:#}");
-        assert!(says(&report, "problems", "audit log was damaged or changed"), "{report:#}");
-    }
+    // An audit log with a break is not taken in.
+    let broken = hub.home.scratch("broken");
+    fs::write(&broken, without_first_audit_entry(&fs::read(audit).unwrap())).unwrap();
+    let out = run(&["store", "import", settings, broken.to_str().unwrap()]);
+    assert!(out.status.code() == Some(1) && text(&out.stderr).contains("entry 0 is missing"), "{out:?}");
+    assert_eq!(run(&["store", "check"]).status.code(), Some(0), "the store was left as it is");
+}
+
+/// What somebody does to the audit log who can write the store's files: takes an entry out, or changes it.
+fn tamper(store: &Path, entry: u64, change: impl FnOnce(&str) -> Option<String>) {
+    use store::engine::{Batch, Engine, SledEngine, Tree};
+    let mut engine = SledEngine::open(&store.join("sled"), 32 << 20).unwrap();
+    let key = entry.to_be_bytes().to_vec();
+    let row = engine.get(Tree::Audit, &key).unwrap().expect("the entry is there");
+    let json = change(std::str::from_utf8(&row[5..]).unwrap());
+    // The checksum of a row is no secret: version, tree, length of the key, key, content.
+    let sealed = json.map(|json| {
+        let covered =
+            [&[1, Tree::Audit.number()], &(key.len() as u32).to_be_bytes()[..], &key, json.as_bytes()].concat();
+        [&[1][..], &crc32(&covered).to_be_bytes(), json.as_bytes()].concat()
+    });
+    let mut batch = Batch::default();
+    batch.set(Tree::Audit, key, Some(sealed));
+    engine.apply(&batch).unwrap();
+    engine.flush().unwrap();
+}
+
+#[tokio::test]
+async fn e2e_a_changed_audit_log_is_found_in_words() {
+    let hub = Stopped::new().await;
+    let store = hub.home.data().join("store");
+    let finds = |words: &str| {
+        for command in [&["store", "check", "--json"][..], &["check", "--json"]] {
+            let out = keepsight(&hub.home, command);
+            let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+            assert_eq!(out.status.code(), Some(1), "{command:?}: {report:#}");
+            assert!(says(&report, "problems", "audit log was damaged or changed after its first"), "{report:#}");
+            assert!(says(&report, "problems", words), "{report:#}");
+        }
+    };
+    tamper(&store, 1, |json| Some(json.replace("\"second\"", "\"nothing\"")));
+    finds("entry 1 was changed");
+    tamper(&store, 0, |_| None);
+    finds("entry 0 is missing");
 }
 
 /// An export, whole by its own rules, with one row less.

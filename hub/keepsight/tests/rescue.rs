@@ -85,6 +85,32 @@ impl Before {
         })
         .await;
     }
+    /// What the footage disk had of the time before is back, with the audit log's chain.
+    async fn assert_history(&self, hub: &Hub) {
+        let rescue = hub.rescue().expect("the store was made again");
+        let history = rescue.history.expect("the footage disk is there");
+        assert!(history.until.is_some() && history.audit.entries == 2, "the claim and the test's own: {history:?}");
+        assert!(rescue.lost().contains("entries after 1 are missing, if there were any"), "{}", rescue.lost());
+        self.assert_gap(hub, Duration::from_secs(10)).await;
+        let log = hub.store().read(|db| db.audit(0, 10)).await.unwrap();
+        assert_eq!(
+            (&log[0].action[..], &log[1].subject[..], &log[2].action[..]),
+            ("hub.claim", "before", "store.rebuilt")
+        );
+        assert!(log[2].subject.ends_with(": entries after 1 are missing, if there were any"), "{}", log[2].subject);
+        let store = hub.store().clone();
+        let checked = tokio::task::spawn_blocking(move || store.check_blocking(|_| {})).await.unwrap().unwrap();
+        assert!(checked.is_good() && checked.audit.entries >= 3, "{:?}", checked.audit);
+    }
+    async fn assert_gap(&self, hub: &Hub, within: Duration) {
+        testkit::wait_for("the gap is back", within, async || {
+            let gap = self.gap.clone();
+            let gaps =
+                hub.store().read(move |db| db.gaps(gap.camera, gap.stream, Timestamp::MIN, Timestamp::MAX)).await;
+            gaps.unwrap().contains(&self.gap)
+        })
+        .await;
+    }
     /// As [`Before::assert_recovered`]; what was set aside lies there, and the state and the audit log say it.
     async fn assert_rebuilt(&self, hub: &Hub) {
         let rescue = hub.rescue().expect("the store was made again");
@@ -117,6 +143,7 @@ async fn destroyed_by(destroy: impl FnOnce(&Before)) {
     destroy(&before);
     let hub = before.start().await;
     before.assert_rebuilt(&hub).await;
+    before.assert_history(&hub).await;
     hub.stop().await;
     let again = before.start().await;
     assert!(again.rescue().is_none(), "it is made again once: {:?}", again.rescue());
@@ -291,6 +318,76 @@ async fn without_an_export_the_hub_starts_unclaimed_and_keeps_the_footage() {
         let aside = aside.filter(|name| name.to_string_lossy().starts_with("settings.export.damaged-")).count();
         assert_eq!(aside, usize::from(garbage), "an export that could not be read is kept");
     }
+}
+
+#[tokio::test]
+async fn while_its_disk_is_away_the_history_waits_and_nothing_is_written_over_it() {
+    let before = Before::new().await;
+    let away = before.home.scratch("away");
+    fs::rename(before.home.footage(), &away).unwrap();
+    fs::remove_dir_all(before.store()).unwrap();
+    let hub = before.start().await;
+    let rescue = hub.rescue().expect("it was made again").clone();
+    assert!(rescue.history.is_none() && rescue.lost().contains("The footage disk is not there"), "{}", rescue.lost());
+    fs::rename(&away, before.home.footage()).unwrap();
+    before.assert_gap(&hub, Duration::from_secs(20)).await;
+    hub.stop().await;
+    // The log that begins anew does not go on where the other one ended: that one lies beside it.
+    let names = fs::read_dir(before.home.footage().join(".keepsight-export")).unwrap();
+    let names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().any(|name| name.contains(".audit.before-")), "{names:?}");
+}
+
+#[tokio::test]
+async fn an_audit_log_that_was_changed_is_kept_beside_and_not_taken_in() {
+    let before = Before::new().await;
+    let path = before.home.footage().join(format!(".keepsight-export/{}.audit", before.id));
+    let mut content = fs::read(&path).unwrap();
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(&path, content).unwrap();
+    fs::remove_dir_all(before.store()).unwrap();
+    let hub = before.start().await;
+    let rescue = hub.rescue().expect("it was made again");
+    assert_eq!(rescue.history.unwrap().audit.entries, 0);
+    assert!(rescue.lost().contains("entry 0 is missing, and what came after it"), "{}", rescue.lost());
+    before.assert_gap(&hub, Duration::from_secs(10)).await;
+    hub.stop().await;
+    let names = fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.contains(".audit.damaged-")).count(), 1);
+}
+
+/// The epochs of a camera, newest first.
+async fn epochs(hub: &Hub, camera: CameraId) -> Vec<store::Epoch> {
+    hub.store().read(move |db| db.epochs_of(camera)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_key_on_the_disk_that_the_store_does_not_know_begins_a_new_epoch_once() {
+    let before = Before::new().await;
+    let unknown = vault::EpochSecrets::generate(base::EpochId::new(&SystemClock), before.camera);
+    let disk = footage::Disk::open(&before.home.footage(), None).unwrap();
+    let sealed = unknown.kit_file(&vault::RecoveryKit::generate().recipient());
+    disk.write_epoch_key(before.camera, unknown.epoch(), &sealed).unwrap();
+
+    let hub = before.start().await;
+    let two = epochs(&hub, before.camera).await;
+    assert_eq!(two.len(), 2);
+    assert!(two.iter().all(|epoch| epoch.public.epoch != unknown.epoch()), "the hub cannot open it");
+    let log = hub.store().read(|db| db.audit_page(None, 1)).await.unwrap();
+    assert_eq!((&log[0].action[..], log[0].subject.clone()), ("epoch.unknown", unknown.epoch().to_string()));
+    hub.stop().await;
+    let hub = before.start().await;
+    assert_eq!(epochs(&hub, before.camera).await, two, "it was told of");
+    hub.stop().await;
+
+    // Nothing is sealed to an epoch whose key the kit would not find.
+    fs::remove_file(disk.key_path(before.camera, two[0].public.epoch)).unwrap();
+    let hub = before.start().await;
+    let three = epochs(&hub, before.camera).await;
+    assert_eq!(three.len(), 3);
+    assert!(disk.key_path(before.camera, three[0].public.epoch).exists());
+    hub.stop().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Epochs: whose keys a camera's footage is sealed to from now on.
 
 use base::{CameraId, EpochId, PrincipalId, ProblemKind, Timestamp};
-use store::{Camera, Db, Epoch, Principal, Role, StoreError};
+use store::{Actor, Camera, Db, Epoch, Principal, Role, StoreError};
 use vault::{EpochPublic, EpochSecrets, Purpose, WrappedKey};
 
 use crate::cameras::{Inner, RecorderError};
@@ -27,18 +27,82 @@ pub(crate) async fn next(inner: &Inner, camera: CameraId) -> Result<(), Recorder
     Ok(())
 }
 
-/// The epoch that a camera is sealed to; a new one if the store knows none.
+/// The epoch that a camera is sealed to. A new one if the store knows none of this hub's own, if the key file of the one it
+/// knows is not on the disk, and if the disk has one that the store does not know: then the store is behind, and a grant may
+/// have ended in between.
 pub(crate) async fn current(inner: &Inner, camera: CameraId) -> Result<EpochPublic, RecorderError> {
-    let known = inner.store.read(move |db| db.current_epoch(camera)).await?;
-    match known {
-        Some(newest) => Ok(newest.public),
-        None => {
+    let newest = inner.store.read(move |db| db.current_epoch(camera)).await?;
+    let own = newest.filter(|epoch| epoch.hub.is_none());
+    let unknown = on_disk(inner, camera, own.as_ref().map(|e| e.public.epoch)).await?;
+    match (own, unknown) {
+        (Some(newest), Some(OnDisk { missing: false, unknown })) if unknown.is_empty() => Ok(newest.public),
+        // Without its disk a camera is not written anyway.
+        (Some(newest), None) => Ok(newest.public),
+        (_, on_disk) => {
+            let unknown = on_disk.map(|found| found.unknown).unwrap_or_default();
+            if !unknown.is_empty() {
+                tracing::warn!(
+                    %camera, epochs = ?unknown,
+                    "the footage disk has keys that the store does not know: a new epoch begins. The recovery kit opens \
+                     what was sealed to them, and `keepsight adopt` takes them in"
+                );
+            }
             let (epoch, keys) = make(inner, camera).await?;
             let public = epoch.public.clone();
-            inner.store.urgent(move |db| db.add_epoch(&epoch, &keys)).await?;
+            inner
+                .store
+                .urgent(move |db| {
+                    db.add_epoch(&epoch, &keys)?;
+                    told(db, unknown)
+                })
+                .await?;
             Ok(public)
         }
     }
+}
+
+/// What the disk says of a camera's epochs.
+struct OnDisk {
+    /// The key file of the newest epoch is not there.
+    missing: bool,
+    /// Epochs that the store does not know and that were not told of before.
+    unknown: Vec<EpochId>,
+}
+
+/// `None`: the disk is not there.
+async fn on_disk(inner: &Inner, camera: CameraId, newest: Option<EpochId>) -> Result<Option<OnDisk>, RecorderError> {
+    let disk = inner.footage.disk().clone();
+    let files = tokio::task::spawn_blocking(move || disk.check().is_ok().then(|| disk.keys(camera)));
+    let Some(files) = files.await.expect("reading a folder does not panic") else { return Ok(None) };
+    let mut unknown: Vec<_> = files?.into_iter().map(|file| file.epoch).collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    let missing = newest.is_some_and(|newest| !unknown.contains(&newest));
+    let unknown = inner.store.read(move |db| {
+        let known = db.epochs_of(camera)?;
+        let told: Vec<EpochId> = db.setting(TOLD)?.unwrap_or_default();
+        unknown.retain(|epoch| known.iter().all(|e| e.public.epoch != *epoch) && !told.contains(epoch));
+        Ok(unknown)
+    });
+    Ok(Some(OnDisk { missing, unknown: unknown.await? }))
+}
+
+/// The setting that holds unknown epochs that were told of: each makes one new epoch, not one at each start.
+const TOLD: &str = "unknown-epochs";
+/// So many are remembered, since a row is small. An older one makes a new epoch at the next start again.
+const MAX_TOLD: usize = 100;
+
+fn told(db: &mut Db, unknown: Vec<EpochId>) -> Result<(), StoreError> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut told: Vec<EpochId> = db.setting(TOLD)?.unwrap_or_default();
+    for epoch in &unknown {
+        db.append_audit(Actor::Hub, "epoch.unknown", &epoch.to_string())?;
+    }
+    told.extend(unknown);
+    told.drain(..told.len().saturating_sub(MAX_TOLD));
+    db.put_setting(TOLD, &told)
 }
 
 /// Makes the keys of a new epoch: sealed to the recovery kit on the footage disk, durably, before anything is sealed to
@@ -55,7 +119,7 @@ async fn make(inner: &Inner, camera: CameraId) -> Result<(Epoch, Vec<(PrincipalI
         .await
         .expect("writing a file does not panic")?;
     let keys = holders.iter().map(|(holder, purpose)| (holder.id, secrets.wrap(*purpose, &holder.recipient))).collect();
-    Ok((Epoch { camera, public: secrets.public(), created: now }, keys))
+    Ok((Epoch { camera, public: secrets.public(), created: now, hub: None }, keys))
 }
 
 /// Who holds which keys of a camera: owners both, others as they were granted.

@@ -1,6 +1,7 @@
 //! What a crash, or somebody at the disk, left behind, found without any key. Recording never waits for it: the few
 //! segments that were open are looked at before the cameras begin, the whole tree afterwards and beside them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base::footage::{SegmentDetails, SegmentInfo, StreamName};
@@ -57,9 +58,10 @@ fn look(disk: &Disk, segment: SegmentInfo) -> (SegmentInfo, bool) {
     (SegmentInfo { end, bytes: file.len(), details: SegmentDetails::Unknown, ..segment }, true)
 }
 
-/// Makes the index say what is in the footage tree, which is the truth. Takes as long as it takes; blocks.
+/// Makes the index say what is in the footage tree, which is the truth. Takes as long as it takes; blocks. What a crash
+/// kept out of the index is the newest: that comes first.
 pub(crate) fn compare(inner: &Inner) -> Result<Compared, RecorderError> {
-    let mut compared = Compared::default();
+    let mut compared = Compared { found: newest(inner)?, ..Compared::default() };
     let mut unreadable = false;
     let mut batch = Vec::with_capacity(BATCH);
     for found in inner.footage.scan() {
@@ -87,6 +89,21 @@ pub(crate) fn compare(inner: &Inner) -> Result<Compared, RecorderError> {
         compared.missing = remove_missing(inner)?;
     }
     Ok(compared)
+}
+
+/// What began after the last segment that the index knows of each stream.
+fn newest(inner: &Inner) -> Result<usize, RecorderError> {
+    let last = inner.store.read_blocking(|db| {
+        let mut last = HashMap::new();
+        for (camera, stream) in db.streams_with_segments()? {
+            if let Some(segment) = db.last_segment(camera, stream)? {
+                last.insert((camera, stream), segment.start);
+            }
+        }
+        Ok(last)
+    })?;
+    let files = inner.footage.scan_newest(|camera, stream| last.get(&(camera, stream)).copied());
+    Ok(files.chunks(BATCH).map(|part| add_unknown(inner, part.to_vec())).sum::<Result<_, _>>()?)
 }
 
 /// In one call: what the writer reports meanwhile is not written over. Gaps that were thought to be where a segment is

@@ -48,6 +48,55 @@ pub enum Actor {
 #[serde(into = "String", try_from = "String")]
 pub struct AuditHash([u8; 32]);
 
+/// How far an audit log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Number of entries.
+    pub entries: u64,
+    /// [`AuditEntry::hash`] of the last one; zeroes if there is none.
+    pub hash: AuditHash,
+}
+
+/// Follows a chain of entries from the first on, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct AuditChain {
+    head: AuditHead,
+    broken: Option<String>,
+}
+
+impl AuditChain {
+    /// The next entry as it is stored; answers whether it follows. Nothing follows a break.
+    pub(crate) fn follow(&mut self, key: &[u8], bytes: &[u8]) -> bool {
+        if self.broken.is_some() {
+            return false;
+        }
+        let AuditHead { entries, hash } = self.head;
+        let broken = match crate::row::decode::<AuditEntry>(TREE, key, bytes) {
+            Err(e) => format!("entry {entries} is damaged: {e}"),
+            Ok(entry) if entry.seq != entries || key != entry.seq.to_be_bytes() => {
+                format!("entry {entries} is missing")
+            }
+            Ok(entry) if entry.prev_hash != hash => format!("entry {entries} does not follow the one before it"),
+            Ok(entry) if entry.hash != entry.expected_hash() => format!("entry {entries} was changed"),
+            Ok(entry) => {
+                self.head = AuditHead { entries: entries + 1, hash: entry.hash };
+                return true;
+            }
+        };
+        self.broken = Some(broken);
+        false
+    }
+
+    /// What is wrong with the entry at which it ended.
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    pub(crate) fn report(self) -> AuditReport {
+        AuditReport { entries: self.head.entries, broken: self.broken }
+    }
+}
+
 /// What [`Db::verify_audit`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditReport {
@@ -63,14 +112,14 @@ impl Db {
     /// # Errors
     /// [`StoreError::TooLong`] if action and subject are longer than about 3 KiB.
     pub fn append_audit(&mut self, who: Actor, action: &str, subject: &str) -> Result<AuditEntry, StoreError> {
-        let last = self.audit_page(None, 1)?.pop();
+        let AuditHead { entries, hash } = self.audit_head()?;
         let mut entry = AuditEntry {
-            seq: last.as_ref().map_or(0, |last| last.seq + 1),
+            seq: entries,
             time: self.now(),
             who,
             action: action.to_owned(),
             subject: subject.to_owned(),
-            prev_hash: last.map_or(AuditHash::default(), |last| last.hash),
+            prev_hash: hash,
             hash: AuditHash::default(),
         };
         entry.hash = entry.expected_hash();
@@ -88,28 +137,16 @@ impl Db {
     }
     /// Follows the chain from the first entry to the last.
     pub fn verify_audit(&self) -> Result<AuditReport, StoreError> {
-        let mut report = AuditReport { entries: 0, broken: None };
-        let mut before = AuditHash::default();
+        let mut chain = AuditChain::default();
         self.scan_bytes(TREE, &KeyRange::all(), Order::Forward, &mut |key, bytes| {
-            let broken = match crate::row::decode::<AuditEntry>(TREE, key, bytes) {
-                Err(e) => Some(format!("entry {} is damaged: {e}", report.entries)),
-                Ok(entry) if entry.seq != report.entries || key != entry.seq.to_be_bytes() => {
-                    Some(format!("entry {} is missing", report.entries))
-                }
-                Ok(entry) if entry.prev_hash != before => {
-                    Some(format!("entry {} does not follow the one before it", entry.seq))
-                }
-                Ok(entry) if entry.hash != entry.expected_hash() => Some(format!("entry {} was changed", entry.seq)),
-                Ok(entry) => {
-                    before = entry.hash;
-                    report.entries += 1;
-                    None
-                }
-            };
-            report.broken = broken;
-            Ok(if report.broken.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Ok(if chain.follow(key, bytes) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        Ok(report)
+        Ok(chain.report())
+    }
+    /// How far the log goes.
+    pub fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        let last = self.audit_page(None, 1)?.pop();
+        Ok(last.map_or_else(AuditHead::default, |last| AuditHead { entries: last.seq + 1, hash: last.hash }))
     }
 
     fn audit_in(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {

@@ -9,7 +9,7 @@
 //! A camera's epochs are numbered as they are added: a clock that is set back does not make an old epoch the newest.
 
 use base::footage::Purpose;
-use base::{CameraId, EpochId, PrincipalId, Timestamp};
+use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp};
 use serde::{Deserialize, Serialize};
 use vault::{EpochPublic, WrappedKey};
 
@@ -56,6 +56,18 @@ pub struct Epoch {
     pub public: EpochPublic,
     /// When it was made.
     pub created: Timestamp,
+    /// Adopted: its footage names the hub that sealed it, which is this one. `None`: this hub made the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubId>,
+}
+
+/// A camera's adopted epochs: what [`Db::adopt`] takes.
+#[derive(Debug, Clone)]
+pub struct Adopted {
+    /// Added if there is none with its id.
+    pub camera: Camera,
+    /// Oldest first, each with its keys as they were wrapped. Those that are there already are passed over.
+    pub epochs: Vec<(Epoch, Vec<(PrincipalId, WrappedKey)>)>,
 }
 
 impl Db {
@@ -141,6 +153,25 @@ impl Db {
         }
         Ok(())
     }
+    /// Takes a camera and its epochs from another hub's disk, or from this hub's own, if its store lost them. Before the
+    /// camera is recorded it needs an epoch of this hub's own: the newest one names a hub.
+    ///
+    /// # Errors
+    /// Those of [`Db::add_epoch`].
+    pub fn adopt(&mut self, adopted: &Adopted) -> Result<(), StoreError> {
+        if self.camera(adopted.camera.id)?.is_none() {
+            self.put_camera(&adopted.camera)?;
+        }
+        let known = self.epochs_of(adopted.camera.id)?;
+        let new = adopted.epochs.iter().filter(|(new, _)| known.iter().all(|e| e.public.epoch != new.public.epoch));
+        new.into_iter().try_for_each(|(epoch, keys)| self.add_epoch(epoch, keys))
+    }
+    /// Every epoch that was adopted.
+    pub fn adopted_epochs(&self) -> Result<Vec<Epoch>, StoreError> {
+        let mut epochs: Vec<Epoch> = self.list(TREE, &KeyRange::prefix(EPOCH), Order::Forward, read)?;
+        epochs.retain(|epoch| epoch.hub.is_some());
+        Ok(epochs)
+    }
     /// A camera's epochs, newest first.
     pub fn epochs_of(&self, camera: CameraId) -> Result<Vec<Epoch>, StoreError> {
         Ok(self.numbered_epochs(camera)?.into_iter().map(|(_, epoch)| epoch).collect())
@@ -205,7 +236,7 @@ impl Db {
 }
 
 const TREE: Tree = Tree::Cameras;
-const CAMERA: &[u8] = b"c";
+pub(crate) const CAMERA: &[u8] = b"c";
 const EPOCH: &[u8] = b"e";
 
 fn camera_key(id: CameraId) -> Vec<u8> {

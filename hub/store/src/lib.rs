@@ -29,8 +29,8 @@ mod store;
 mod tally;
 mod worker;
 
-pub use audit::{Actor, AuditEntry, AuditHash, AuditReport};
-pub use cameras::{Camera, Epoch, StreamSource};
+pub use audit::{Actor, AuditEntry, AuditHash, AuditHead, AuditReport};
+pub use cameras::{Adopted, Camera, Epoch, StreamSource};
 pub use check::{CheckReport, TreeReport};
 pub use db::Db;
 pub use error::StoreError;

@@ -9,7 +9,7 @@ use base::footage::Purpose;
 use base::{HubId, Problem, ProblemKind, SystemClock, Timestamp};
 use common::{at, camera, camera_id, claim, epoch, event, hub, options, password, principal, segment, session, sled};
 use proptest::prelude::*;
-use store::{Actor, Db, EventQuery, ExportKind, Gap, Role, Store, StoreError};
+use store::{Actor, Db, EventQuery, ExportHeader, ExportKind, Gap, ProtectedSpan, Role, Store, StoreError};
 use tempfile::TempDir;
 
 const ALL: ExportKind = ExportKind::History { from: Timestamp::MIN, to: Timestamp::MAX };
@@ -63,14 +63,17 @@ fn everything(db: &Db) -> Result<impl PartialEq + std::fmt::Debug + use<>, Store
 #[test]
 fn a_store_is_rebuilt_from_its_exports() {
     let (dir, store) = full();
-    let (settings, history) = (dir.path().join("settings"), dir.path().join("history"));
+    let [settings, history, audit] = ["settings", "history", "audit"].map(|name| dir.path().join(name));
     store.export(&settings, ExportKind::Settings).unwrap();
     store.export(&history, ALL).unwrap();
+    store.export(&audit, ExportKind::Audit).unwrap();
     let before = store.read_blocking(everything).unwrap();
 
     let new = dir.path().join("rebuilt/store");
     std::fs::create_dir(dir.path().join("rebuilt")).unwrap();
-    let rebuilt = Store::rebuild(&new, hub(), Arc::new(SystemClock), &[&settings, &history]).unwrap();
+    let exports = [&settings, &history, &audit].map(|path| path.as_path());
+    let nothing = |_: &Store| Ok(());
+    let rebuilt = Store::rebuild(&new, hub(), Arc::new(SystemClock), &exports, nothing).unwrap();
     assert_eq!(rebuilt.read_blocking(everything).unwrap(), before);
     assert!(rebuilt.read_blocking(|db| db.check()).unwrap().is_good());
     assert_eq!(
@@ -79,7 +82,7 @@ fn a_store_is_rebuilt_from_its_exports() {
         "segments are found in the footage"
     );
     drop(rebuilt);
-    let there = Store::rebuild(&new, hub(), Arc::new(SystemClock), &[]).map(drop);
+    let there = Store::rebuild(&new, hub(), Arc::new(SystemClock), &[], nothing).map(drop);
     assert!(matches!(there, Err(StoreError::Exists(_))), "a store is never built over");
 }
 
@@ -88,9 +91,69 @@ fn history_holds_what_began_in_its_span_of_time() {
     let (dir, store) = full();
     let path = dir.path().join("history");
     let rows = store.export(&path, ExportKind::History { from: at(100), to: at(200) }).unwrap();
-    assert_eq!(rows, 101, "100 events and a gap, and no audit entry of another time");
+    assert_eq!(rows, 102, "the camera, 100 events and a gap");
     let none = store.export(&path, ExportKind::History { from: at(-9), to: at(0) }).unwrap();
-    assert_eq!(none, 0);
+    assert_eq!(none, 1, "the camera");
+    assert_eq!(ExportHeader::cameras(&path).unwrap(), [camera(1)]);
+}
+
+#[test]
+fn from_history_on_a_disk_only_history_is_taken() {
+    let (dir, store) = full();
+    let span = ProtectedSpan { camera: camera_id(1), from: at(0), to: at(60) };
+    store.urgent_blocking(move |db| db.protect(&span)).unwrap();
+    let (settings, history) = (dir.path().join("settings"), dir.path().join("history"));
+    store.export(&settings, ExportKind::Settings).unwrap();
+    store.export(&history, ALL).unwrap();
+
+    let other = HubId::from_bytes([9; 16]);
+    let new = Store::open_with(&dir.path().join("other"), other, Arc::new(SystemClock), options()).unwrap();
+    assert!(matches!(new.import_history(&history, &[other], true), Err(StoreError::BadExport { .. })));
+    assert!(matches!(new.import_history(&settings, &[hub()], true), Err(StoreError::BadExport { .. })));
+    assert_eq!(new.import_history(&history, &[other, hub()], false).unwrap(), 2_501);
+    assert_eq!(new.read_blocking(|db| Ok((db.cameras()?.len(), db.protected_spans()?.len()))).unwrap(), (0, 0));
+    assert_eq!(new.import_history(&history, &[hub()], true).unwrap(), 2_502);
+    assert_eq!(new.read_blocking(|db| db.protected_spans()).unwrap(), [span]);
+    assert_eq!(new.read_blocking(|db| Ok(db.hub_row()?.claim)).unwrap(), None, "nobody owns it by an import");
+}
+
+#[test]
+fn an_audit_log_comes_back_with_its_chain_and_only_where_it_fits() {
+    let (dir, store) = full();
+    let path = dir.path().join("audit");
+    assert_eq!(store.export(&path, ExportKind::Audit).unwrap(), 3);
+    let head = store.read_blocking(|db| db.audit_head()).unwrap();
+    assert_eq!(ExportHeader::read(&path).unwrap().audit, head);
+    let new = |name: &str| Store::open_with(&dir.path().join(name), hub(), Arc::new(SystemClock), options()).unwrap();
+
+    let rebuilt = new("rebuilt");
+    assert_eq!(rebuilt.import(&path).unwrap(), 3);
+    assert_eq!(rebuilt.import(&path).unwrap(), 3, "twice is once");
+    rebuilt.urgent_blocking(|db| db.append_audit(Actor::Hub, "store.rebuilt", "").map(drop)).unwrap();
+    let report = rebuilt.check_blocking(|_| {}).unwrap();
+    assert_eq!((report.audit.entries, report.audit.broken), (4, None));
+    assert_eq!(rebuilt.import(&path).unwrap(), 3, "what follows stays");
+    assert_eq!(rebuilt.read_blocking(|db| db.audit_head()).unwrap().entries, 4);
+
+    // Another log is not mixed in.
+    let other = new("another");
+    other.urgent_blocking(|db| db.append_audit(Actor::Hub, "other", "").map(drop)).unwrap();
+    let refused = other.import(&path).unwrap_err();
+    assert!(refused.to_string().contains("another one"), "{refused}");
+    assert_eq!(other.read_blocking(|db| db.audit_head()).unwrap().entries, 1);
+}
+
+#[test]
+fn a_check_in_parts_finds_what_a_check_at_once_finds() {
+    let (_dir, store) = full();
+    store.urgent_blocking(|db| (0..100).try_for_each(|n| db.put_event(&event(4, n, i64::from(n))))).unwrap();
+    let (at_once, mut read) = (store.read_blocking(|db| db.check()).unwrap(), 0);
+    let in_parts = store.check_blocking(|rows| read = rows).unwrap();
+    let rows = |report: &store::CheckReport| report.trees.iter().map(|t| t.good).collect::<Vec<_>>();
+    assert_eq!(rows(&in_parts), rows(&at_once));
+    assert!(rows(&at_once).into_iter().max() > Some(5_000), "more than a part: events and their index");
+    assert_eq!(read, rows(&in_parts).iter().sum::<u64>());
+    assert_eq!(in_parts.audit, at_once.audit);
 }
 
 #[test]
@@ -99,7 +162,7 @@ fn importing_twice_is_importing_once() {
     let path = dir.path().join("history");
     let rows = store.export(&path, ALL).unwrap();
     let before = store.read_blocking(everything).unwrap();
-    assert_eq!(store.import(&path).unwrap(), rows);
+    assert_eq!(store.import(&path).unwrap(), rows - 1, "all but the camera, which is for the settings to say");
     assert_eq!(store.read_blocking(everything).unwrap(), before);
 }
 

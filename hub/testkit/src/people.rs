@@ -1,17 +1,26 @@
 //! Members and grants, made through the store: their routes come with the people's issue.
 
 use base::{Clock, PrincipalId, SecretId, SystemClock};
+use keepsight::hub::Hub;
 use store::{Grant, Principal, Rights, Role, Secret, SecretKind};
 use vault::{Password, PasswordParams, PrincipalIdentity};
 
 use crate::client::{Client, PASSWORD};
-use crate::hub::TestHub;
+use crate::hub::{Home, TestHub};
 
 /// Makes a member without any grant, and signs it in.
 ///
 /// # Panics
 /// If the hub refuses.
 pub async fn member(hub: &TestHub, name: &str) -> Client {
+    member_of(&hub.hub, &hub.home, name).await
+}
+
+/// The same of a hub that a test started by itself.
+///
+/// # Panics
+/// If the hub refuses.
+pub async fn member_of(hub: &Hub, home: &Home, name: &str) -> Client {
     let (identity, params) = (PrincipalIdentity::generate(), PasswordParams::light());
     let password = Password::new(PASSWORD.to_owned()).expect("it is short enough").derive(&params);
     let now = SystemClock.wall();
@@ -27,12 +36,12 @@ pub async fn member(hub: &TestHub, name: &str) -> Client {
         sealed: identity.seal_for(&password.recipient()),
         created: now,
     };
-    let made = hub.hub.store().urgent(move |db| {
+    let made = hub.store().urgent(move |db| {
         db.put_principal(&member)?;
         db.put_secret(&secret)
     });
     made.await.expect("the store takes a member");
-    let mut client = hub.home.client();
+    let mut client = home.client();
     client.sign_in(name, PASSWORD).await;
     client
 }
