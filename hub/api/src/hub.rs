@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::state::Health;
-use base::{CameraId, HubId, ProblemKind, SecretId, SharedClock, Shutdown};
+use base::{CameraId, HubId, Problem, ProblemKind, SecretId, SharedClock, Shutdown};
 use footage::Footage;
 use recorder::Recorder;
 use store::{ExportKind, Principal, Role, Secret, SecretKind, Store};
@@ -35,12 +35,26 @@ pub struct Parts {
     pub secrets: PathBuf,
     /// `<data>/export`.
     pub export: PathBuf,
+    /// Looks whether all is whole, for `keepsight check` on the hub's own socket. Blocks.
+    pub check: Check,
     /// What the store's rescue at the start lost, where one was needed.
     pub rescued: Option<Health>,
     /// Cost of password derivation; light in tests only.
     pub password_params: fn() -> vault::PasswordParams,
     /// When to stop.
     pub shutdown: Shutdown,
+}
+
+/// Looks whether something is whole; answers a report as JSON.
+pub type Check = Arc<dyn Fn(Checked) -> Result<serde_json::Value, Problem> + Send + Sync>;
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// The store's rows and the audit log.
+    Store,
+    /// The footage tree beside its index, too.
+    StoreAndFootage,
 }
 
 /// The context of every handler. Clones share everything. Holds no key that opens footage.

@@ -149,7 +149,7 @@ impl<'a> Adoption<'a> {
         let not_opened: usize = opened.values().map(|o| o.not_opened).sum();
         let found: usize = opened.values().map(|o| o.epochs.len()).sum();
         if found == 0 && not_opened > 0 && !self.was_begun()? {
-            let what = "It opens none of the key files on the footage disk that this hub does not know";
+            let what = "It opens none of the key files on the footage disk; the kit of the hub that recorded it does";
             return Err(Problem::with(ProblemKind::WrongKey, what));
         }
         if found == 0 && !self.was_begun()? {
@@ -226,7 +226,7 @@ impl<'a> Adoption<'a> {
                     opened.epochs.push(secrets);
                     plain.push((camera, file.epoch, sealed));
                 }
-                Err(e) => tracing::warn!(path = %file.path.display(), error = %e, "the kit does not open a key file"),
+                Err(e) => tracing::debug!(path = %file.path.display(), error = %e, "the kit does not open a key file"),
             }
         }
         opened.not_opened = all.len() - opened.epochs.len();
@@ -291,14 +291,16 @@ impl<'a> Adoption<'a> {
 
     /// The cameras as the newest history on the disk has them. It is not sealed: what is not fit to be one is passed over.
     fn names(&self, hubs: &BTreeSet<HubId>) -> Result<BTreeMap<CameraId, Camera>, Problem> {
-        for (_, path) in history::days(&self.disk.export_dir())?.into_iter().rev() {
-            let Ok(header) = ExportHeader::read(&path) else { continue };
-            if let (true, Ok(cameras)) = (hubs.contains(&header.hub), ExportHeader::cameras(&path)) {
-                let fit = cameras.into_iter().filter(is_fit).map(|camera| Camera { paused: true, ..camera });
-                return Ok(fit.map(|camera| (camera.id, camera)).collect());
-            }
+        let mut named = BTreeMap::new();
+        for hub in hubs {
+            let days = history::days(&history::folder(self.disk, *hub))?;
+            let Some(cameras) = days.iter().rev().find_map(|(_, path)| ExportHeader::cameras(path).ok()) else {
+                continue;
+            };
+            let fit = cameras.into_iter().filter(is_fit).map(|camera| Camera { paused: true, ..camera });
+            named.extend(fit.map(|camera| (camera.id, camera)));
         }
-        Ok(BTreeMap::new())
+        Ok(named)
     }
 
     fn unnamed(&self, id: CameraId) -> Camera {

@@ -1,4 +1,5 @@
-//! `keepsight check`: is everything there, and is it what was written? Opens the files of a hub that is stopped.
+//! `keepsight check`: is everything there, and is it what was written? Opens the files of a hub that is stopped, and asks one
+//! that runs by its socket, which opens no footage: with a key, the files are read here.
 //!
 //! Without a key: the store's rows, the audit log's chain, the footage tree beside its index. With the recovery kit or
 //! a key file: every byte of every segment. A segment that a crash cut short is a notice.
@@ -7,10 +8,13 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use api::hub::Checked;
 use base::footage::{SegmentDetails, SegmentInfo};
-use base::{CameraId, Clock, HubId, Mono, Problem, ProblemKind, SharedClock, SystemClock, Timestamp};
+use base::{CameraId, Clock, EpochId, HubId, Mono, Problem, ProblemKind, SharedClock, SystemClock, Timestamp};
 use clap::Args;
 use footage::{Disk, Footage, Found, OpenError, Recovery, Shortened};
+use http::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Store, StoreError};
 use vault::{RecoveryKit, Viewer};
@@ -21,6 +25,7 @@ use crate::config::Config;
 use crate::history;
 use crate::out::{self, Failure};
 use crate::rescue::{self, chain};
+use crate::sock::HubSocket;
 
 /// Room for the keys of every epoch of a camera's life.
 const MAX_KEY_BYTES: u64 = 1024 * 1024;
@@ -49,13 +54,16 @@ pub struct Check {
 }
 
 /// What was found. Problems make the exit code 1, notices do not.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// What was looked at and is in order, with figures.
     good: Vec<String>,
     notices: Vec<String>,
     problems: Vec<String>,
     figures: serde_json::Map<String, Value>,
+    /// Of a hub that runs: whose footage is whose, for reading it here.
+    #[serde(default)]
+    adopted: Vec<(CameraId, EpochId, HubId)>,
 }
 
 impl Report {
@@ -88,6 +96,9 @@ impl Check {
     pub fn run(&self) -> Result<(), Failure> {
         let config = self.config.load()?;
         let key = self.key.as_deref().map(read_key).transpose()?;
+        if HubSocket::new(config.paths.socket()).is_alive() {
+            return self.of_running(&config, key.as_deref().map(String::as_str));
+        }
         let hub = Stopped::hub(&config)?;
         let mut report = Report::default();
         if let Some(store) = hub.store(self.repair, &mut report)? {
@@ -96,7 +107,7 @@ impl Check {
                 if self.repair {
                     take_history(&store, &footage, &mut report)?;
                 }
-                let recovery = check_tree(&store, &footage, self.repair, &mut report)?;
+                let recovery = check_tree(&store, &footage, self.repair, false, &mut report)?;
                 if let Some(key) = &key {
                     check_bytes(&footage, &recovery, key, &mut report)?;
                 }
@@ -105,6 +116,59 @@ impl Check {
         }
         report.tell(self.json)
     }
+
+    fn of_running(&self, config: &Config, key: Option<&str>) -> Result<(), Failure> {
+        if self.repair {
+            let what = "It makes the index of its footage right by itself when it starts; a damaged store is mended while it is stopped";
+            return Err(Problem::with(ProblemKind::HubRunning, what).into());
+        }
+        let mut report = ask(config, "/local/check")?;
+        if let Some(key) = key {
+            let clock: SharedClock = Arc::new(SystemClock);
+            let hub = rescue::hub_id(config.paths.data(), &clock)?;
+            let footage = Footage::new(Disk::open(config.paths.footage(), None).map_err(|e| Problem::from(&e))?, hub);
+            for (camera, epoch, hub) in &report.adopted {
+                footage.adopt(*camera, *epoch, *hub);
+            }
+            let found =
+                footage.scan().filter_map(|f| if let Found::Segment(segment) = f { Some(segment) } else { None });
+            check_bytes(&footage, &found.collect::<Vec<_>>(), key, &mut report)?;
+        }
+        report.tell(self.json)
+    }
+}
+
+/// Asks a hub that runs for a report, and tells now and then that it is still looking.
+fn ask(config: &Config, path: &str) -> Result<Report, Problem> {
+    let socket = HubSocket::new(config.paths.socket()).patient();
+    let asked = async {
+        let answer = socket.json(Method::GET, path, None);
+        tokio::pin!(answer);
+        loop {
+            match base::clock::timeout(&SystemClock, PROGRESS_EVERY, &mut answer).await {
+                Some(answer) => return answer,
+                None => out::notice("the hub is still looking; it records meanwhile"),
+            }
+        }
+    };
+    let report = crate::cli::wait_for(asked)??;
+    serde_json::from_value(report)
+        .map_err(|e| Problem::with(ProblemKind::Internal, format_args!("The hub's report: {e}")))
+}
+
+/// What a hub that runs finds in its own store and footage. Blocks; it records meanwhile.
+pub(crate) fn running(store: &Store, footage: &Footage, what: Checked) -> Result<Value, Problem> {
+    let mut report = Report::default();
+    check_store(store, false, &mut report)?;
+    if what == Checked::StoreAndFootage {
+        match footage.disk().check() {
+            Ok(()) => drop(check_tree(store, footage, false, true, &mut report)?),
+            Err(e) => report.problems.push(format!("The footage was not looked at: {}", Problem::from(&e))),
+        }
+        let adopted = store.read_blocking(|db| db.adopted_epochs())?.into_iter();
+        report.adopted = adopted.filter_map(|e| Some((e.camera, e.public.epoch, e.hub?))).collect();
+    }
+    serde_json::to_value(report).map_err(|e| Problem::with(ProblemKind::Internal, e))
 }
 
 /// The files of a hub that does not run.
@@ -118,8 +182,7 @@ impl<'a> Stopped<'a> {
     /// # Errors
     /// `hub-running` if it runs, `file-error` if there is none.
     pub(crate) fn hub(config: &'a Config) -> Result<Self, Problem> {
-        // The socket of a hub that crashed refuses the connection.
-        if std::os::unix::net::UnixStream::connect(config.paths.socket()).is_ok() {
+        if HubSocket::new(config.paths.socket()).is_alive() {
             let what = "This looks into the hub's files, which only one program may have open at a time";
             return Err(Problem::with(ProblemKind::HubRunning, what));
         }
@@ -248,6 +311,7 @@ fn check_tree(
     store: &Store,
     footage: &Footage,
     repair: bool,
+    running: bool,
     report: &mut Report,
 ) -> Result<Vec<SegmentInfo>, Problem> {
     let known = store.read_blocking(|db| {
@@ -266,7 +330,11 @@ fn check_tree(
         }
         Err(e) => return Err(e.into()),
     };
-    let Recovery { found, cut, missing, changed, strange } = footage.recover(&known);
+    let mut recovery = footage.recover(&known);
+    if running {
+        leave_out_what_goes_on(store, footage, &mut recovery)?;
+    }
+    let Recovery { found, cut, missing, changed, strange } = recovery;
     // A crash may come between a row and its file.
     let (never, gone): (Vec<_>, Vec<_>) = missing.iter().partition(|row| row.details == SegmentDetails::Open);
 
@@ -315,6 +383,23 @@ fn check_tree(
     there.extend(found);
     report.good.push(format!("footage: {} segments in the tree", there.len()));
     Ok(there)
+}
+
+/// A hub that records opens, closes and removes segments while its rows and files are compared.
+fn leave_out_what_goes_on(store: &Store, footage: &Footage, recovery: &mut Recovery) -> Result<(), Problem> {
+    let rows = |segments: &[SegmentInfo]| {
+        let asked = segments.to_vec();
+        store.read_blocking(move |db| {
+            let of = |s: &SegmentInfo| db.segment(s.camera, s.stream, s.start, s.id).map(|row| row.is_some());
+            asked.iter().map(of).collect::<Result<Vec<_>, _>>()
+        })
+    };
+    let mut known = rows(&recovery.found)?.into_iter();
+    recovery.found.retain(|_| !known.next().unwrap_or_default());
+    let mut still = rows(&recovery.missing)?.into_iter();
+    recovery.missing.retain(|row| still.next().unwrap_or_default() && !footage.disk().segment_path(row).exists());
+    recovery.cut.clear(); // they are being written
+    Ok(())
 }
 
 /// Key files of epochs that the store does not know: the recovery kit opens what was sealed to them, and nobody else.
@@ -481,6 +566,9 @@ pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<String>, Problem> {
 
 /// What `keepsight store check` reports.
 pub(crate) fn store_only(config: &Config, json: bool) -> Result<(), Failure> {
+    if HubSocket::new(config.paths.socket()).is_alive() {
+        return ask(config, "/local/store/check")?.tell(json);
+    }
     let mut report = Report::default();
     if let Some(store) = Stopped::hub(config)?.store(false, &mut report)? {
         check_store(&store, false, &mut report)?;

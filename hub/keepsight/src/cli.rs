@@ -41,11 +41,11 @@ pub enum Command {
     Cameras(Cameras),
     /// Opens one sealed file without a hub
     Open(Open),
-    /// Looks whether a stopped hub's store and footage are whole, and mends what can be mended
+    /// Looks whether a hub's store and footage are whole; of a stopped one, mends what can be mended
     Check(Check),
     /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
     Adopt(Adopt),
-    /// Exports, imports or checks a stopped hub's store
+    /// Exports or checks a hub's store, or makes a stopped one's anew from exports
     Store(StoreCommand),
     /// Runs simulated cameras
     CameraSim(camera_sim::cli::Args),
@@ -160,7 +160,12 @@ fn hub(command: impl Future<Output = Result<(), Problem>>) -> Result<(), Failure
 
 /// For commands that ask one question and end.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    wait_for(command)?
+}
+
+/// For commands of which only a part asks the hub.
+pub(crate) fn wait_for<T>(question: impl Future<Output = T>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Problem::with(ProblemKind::Internal, format_args!("No runtime: {e}")))?;
-    runtime.block_on(command)
+    Ok(runtime.block_on(question))
 }

@@ -1,17 +1,21 @@
 //! The store's history on the footage disk: what cannot be found again in footage, for the day when the store is lost.
 //!
 //! ```text
-//! <footage>/.keepsight-export/<yyyy-mm-dd>    events and gaps that began on that day (UTC), protected spans, cameras
-//! <footage>/.keepsight-export/<hub>.audit     the audit log, whole: its chain is followed from the first entry on
+//! <footage>/.keepsight-export/<hub>/<yyyy-mm-dd>  events and gaps that began on that day (UTC), protected spans, cameras
+//! <footage>/.keepsight-export/<hub>/audit         the audit log, whole: its chain is followed from the first entry on
 //! ```
 //!
+//! A folder for each hub: a new hub that is given an old disk does not write over what is still to be adopted.
 //! Written at the start, every hour, after each day's end and when the hub stops: so at most an hour of events is lost with
 //! the store. A day is written again until it has been over for a day; it goes when no footage of it, or of an earlier day, is
 //! left. The audit log stays for as long as the disk. A disk that is missing or full delays all of this and nothing else.
 
+use std::collections::BTreeSet;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::fs::FsError;
 use base::{HubId, Problem, SharedClock, Shutdown, Timestamp};
 use footage::Disk;
 use serde::{Deserialize, Serialize};
@@ -24,6 +28,8 @@ pub(crate) const DISK: &str = "footage-disk";
 /// The setting that says that the history on the footage disk is still to be taken in, and nothing written over it.
 pub(crate) const WANTED: &str = "history-wanted";
 
+/// The audit log's name among the days.
+const AUDIT: &str = "audit";
 const EVERY: Duration = Duration::from_secs(3_600);
 /// After a failure.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -85,25 +91,26 @@ pub struct Taken {
 pub fn take(store: &Store, disk: &Disk) -> Result<Taken, Problem> {
     let hubs = store.read_blocking(|db| {
         let adopted = db.adopted_epochs()?;
-        Ok(adopted.into_iter().filter_map(|epoch| epoch.hub).chain([db.hub()]).collect::<Vec<_>>())
+        Ok(adopted.into_iter().filter_map(|epoch| epoch.hub).chain([db.hub()]).collect::<BTreeSet<_>>())
     })?;
     let mut taken = Taken::default();
-    for (day, path) in days(&disk.export_dir())?.into_iter().rev() {
-        let header = ExportHeader::read(&path);
-        if header.as_ref().is_ok_and(|header| !hubs.contains(&header.hub)) {
-            continue; // of a hub that is not ours to speak for
-        }
-        match header.and_then(|header| Ok((store.import_history(&path, &hubs, taken.days == 0)?, header.made))) {
-            Ok((rows, made)) => {
-                taken.days += 1;
-                taken.rows += rows;
-                taken.until = taken.until.max(Some(made));
+    for hub in &hubs {
+        let mut newest = true;
+        for (day, path) in days(&folder(disk, *hub))?.into_iter().rev() {
+            let header = ExportHeader::read(&path);
+            match header.and_then(|header| Ok((store.import_history(&path, &[*hub], newest)?, header.made))) {
+                Ok((rows, made)) => {
+                    newest = false;
+                    taken.days += 1;
+                    taken.rows += rows;
+                    taken.until = taken.until.max(Some(made));
+                }
+                Err(e @ StoreError::BadExport { .. }) => {
+                    tracing::error!(error = %chain(&e), "a day of history cannot be read");
+                    taken.damaged.push(day);
+                }
+                Err(e) => return Err(e.into()),
             }
-            Err(e @ StoreError::BadExport { .. }) => {
-                tracing::error!(error = %chain(&e), "a day of history cannot be read");
-                taken.damaged.push(day);
-            }
-            Err(e) => return Err(e.into()),
         }
     }
     store.urgent_blocking(|db| db.put_setting(WANTED, &false))?;
@@ -113,40 +120,40 @@ pub fn take(store: &Store, disk: &Disk) -> Result<Taken, Problem> {
 /// Writes what the disk does not have yet. Blocks. Answers how many files were written.
 pub fn write(store: &Store, disk: &Disk, clock: &SharedClock) -> Result<usize, Problem> {
     let hub = store.read_blocking(|db| Ok(db.hub()))?;
-    let dir = disk.export_dir();
+    let dir = folder(disk, hub);
     base::fs::create_dir(&dir, 0o700).map_err(|e| rescue::file_problem(&e))?;
     // What was made on the system's disk because the right one was pulled out just then is not written to.
     disk.check().map_err(|e| Problem::from(&e))?;
 
     let oldest = oldest_day(disk)?;
     let wanted = wanted_days(oldest.as_deref(), clock.wall());
-    let mut written = 0;
+    let mut written = usize::from(write_audit(store, &dir, clock)?);
     for day in &wanted {
         let Some(from) = begin(day) else { continue };
         let path = dir.join(day);
-        if is_settled(&path, hub, from) {
+        if is_settled(&path, from) {
             continue;
         }
         store.export(&path, ExportKind::History { from, to: from + DAY })?;
         written += 1;
     }
-    written += usize::from(write_audit(store, &dir, hub, clock)?);
     // Without any footage nothing says that its time is over.
     let (Some(oldest), Some(first)) = (oldest, wanted.first()) else { return Ok(written) };
-    for (day, path) in days(&dir)? {
-        if day < oldest && day < *first {
-            std::fs::remove_file(&path)
-                .map_err(base::fs::FsError::on("remove", &path))
-                .map_err(|e| rescue::file_problem(&e))?;
+    // Of hubs that are no more, too.
+    for dir in folders(disk)? {
+        for (day, path) in days(&dir)? {
+            if day < oldest && day < *first {
+                let removed = std::fs::remove_file(&path).map_err(FsError::on("remove", &path));
+                removed.map_err(|e| rescue::file_problem(&e))?;
+            }
         }
     }
     Ok(written)
 }
 
 /// Is nothing of this day going to change any more, and is it all there?
-fn is_settled(path: &Path, hub: HubId, from: Timestamp) -> bool {
-    let header = ExportHeader::read(path);
-    header.is_ok_and(|header| header.hub == hub && header.made >= from + 2 * DAY)
+fn is_settled(path: &Path, from: Timestamp) -> bool {
+    ExportHeader::read(path).is_ok_and(|header| header.made >= from + 2 * DAY)
 }
 
 /// The days from the oldest that has footage up to today, and in any case yesterday and today.
@@ -167,8 +174,8 @@ fn jiff_days(n: usize) -> Duration {
 
 /// Writes the audit log, if it has grown. One that does not go on where the disk's ended is another log: that one is set
 /// aside, never written over.
-fn write_audit(store: &Store, dir: &Path, hub: HubId, clock: &SharedClock) -> Result<bool, Problem> {
-    let path = audit_path(dir, hub);
+fn write_audit(store: &Store, dir: &Path, clock: &SharedClock) -> Result<bool, Problem> {
+    let path = dir.join(AUDIT);
     let there = match ExportHeader::read_whole(&path) {
         Ok((header, _)) => header.audit,
         Err(StoreError::File(e)) if e.is_not_found() => AuditHead::default(),
@@ -200,30 +207,43 @@ fn set_aside(store: &Store, path: &Path, why: &str, clock: &SharedClock) -> Resu
     Ok(())
 }
 
-/// Where a hub's audit log lies in the folder of exports.
-pub(crate) fn audit_path(dir: &Path, hub: HubId) -> PathBuf {
-    dir.join(format!("{hub}.audit"))
+/// Where a hub's history lies.
+pub(crate) fn folder(disk: &Disk, hub: HubId) -> PathBuf {
+    disk.export_dir().join(hub.to_string())
+}
+
+/// The folders of all hubs that left their history.
+fn folders(disk: &Disk) -> Result<Vec<PathBuf>, Problem> {
+    let entries = list(&disk.export_dir())?.into_iter();
+    let of_hubs = entries.filter(|e| e.file_name().to_str().is_some_and(|name| name.parse::<HubId>().is_ok()));
+    Ok(of_hubs.map(|entry| entry.path()).collect())
+}
+
+/// Where a hub's audit log lies.
+pub(crate) fn audit_path(disk: &Disk, hub: HubId) -> PathBuf {
+    folder(disk, hub).join(AUDIT)
 }
 
 /// When the newest day of a hub was written, by its head alone.
-pub(crate) fn newest(dir: &Path, hub: HubId) -> Option<Timestamp> {
-    let files = days(dir).ok()?;
-    let mut heads = files.iter().rev().filter_map(|(_, path)| ExportHeader::read(path).ok());
-    heads.find(|header| header.hub == hub).map(|header| header.made)
+pub(crate) fn newest(disk: &Disk, hub: HubId) -> Option<Timestamp> {
+    let files = days(&folder(disk, hub)).ok()?;
+    files.iter().rev().find_map(|(_, path)| ExportHeader::read(path).ok()).map(|header| header.made)
 }
 
-/// The days that lie in the folder of exports, oldest first; none if there is no folder.
+/// The days that lie in a folder, oldest first; none if there is no folder.
 pub(crate) fn days(dir: &Path) -> Result<Vec<(String, PathBuf)>, Problem> {
+    let named = |entry: &DirEntry| entry.file_name().into_string().ok().filter(|name| begin(name).is_some());
+    let mut days: Vec<_> = list(dir)?.iter().filter_map(|entry| Some((named(entry)?, entry.path()))).collect();
+    days.sort();
+    Ok(days)
+}
+
+fn list(dir: &Path) -> Result<Vec<DirEntry>, Problem> {
     let entries = match std::fs::read_dir(dir) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.and_then(Iterator::collect::<Result<Vec<_>, _>>),
     };
-    let entries =
-        entries.map_err(base::fs::FsError::on("read the folder", dir)).map_err(|e| rescue::file_problem(&e))?;
-    let named = |entry: &std::fs::DirEntry| entry.file_name().into_string().ok().filter(|name| begin(name).is_some());
-    let mut days: Vec<_> = entries.iter().filter_map(|entry| Some((named(entry)?, entry.path()))).collect();
-    days.sort();
-    Ok(days)
+    entries.map_err(FsError::on("read the folder", dir)).map_err(|e| rescue::file_problem(&e))
 }
 
 /// The oldest day that any camera has a folder of.

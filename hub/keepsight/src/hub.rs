@@ -32,7 +32,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// is often up before the router gives it one.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long the hub waits for its history to be on the footage disk while it stops.
-const HISTORY_WITHIN: Duration = Duration::from_secs(15);
+const HISTORY_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether the footage disk came or went.
 const DISK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked whether the clock was set.
@@ -114,10 +114,14 @@ impl Hub {
             clock: clock.clone(),
             store: store.clone(),
             recorder: recorder.clone(),
-            footage,
+            footage: footage.clone(),
             authority: authority.clone(),
             secrets,
             export: data.join("export"),
+            check: {
+                let (store, footage) = (store.clone(), footage.clone());
+                Arc::new(move |what| crate::check::running(&store, &footage, what))
+            },
             rescued: rescue.as_ref().map(Rescue::health),
             password_params: vault::PasswordParams::new,
             shutdown: shutdown.clone(),

@@ -274,7 +274,7 @@ fn bring_back(
             return Ok(None);
         }
     };
-    let path = history::audit_path(&disk.export_dir(), hub);
+    let path = history::audit_path(&disk, hub);
     match store.import(&path) {
         Err(StoreError::File(e)) if e.is_not_found() => {}
         // What can be read of it stays beside the new one.
@@ -285,7 +285,7 @@ fn bring_back(
         imported => drop(imported?),
     }
     let audit = store.read_blocking(|db| db.audit_head())?;
-    Ok(Some(History { until: history::newest(&disk.export_dir(), hub), audit }))
+    Ok(Some(History { until: history::newest(&disk, hub), audit }))
 }
 
 /// A hub that starts without its export, or without its secrets, says so; the export is written again.

@@ -1,6 +1,8 @@
-//! `keepsight store …`: the store's rows, out into one file, back again, and checked. For a hub that is stopped.
+//! `keepsight store …`: the store's rows, out into one file, back again, and checked. A hub that
+//! runs is asked by its socket; its store is not exchanged under it.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::{Problem, ProblemKind, SharedClock, SystemClock, Timestamp};
@@ -10,8 +12,10 @@ use store::{ExportHeader, ExportKind, Store};
 
 use crate::check::{self, Stopped};
 use crate::cli::ConfigFile;
+use crate::config::Config;
 use crate::out::{self, Failure};
 use crate::rescue;
+use crate::sock::HubSocket;
 
 /// `keepsight store`.
 #[derive(Debug, Args)]
@@ -56,6 +60,28 @@ fn kind(history: bool, audit: bool) -> ExportKind {
     }
 }
 
+/// An export by a hub that runs: the file at `path` is the old or the new one as a whole.
+fn download(config: &Config, path: &Path, history: bool, audit: bool) -> Result<u64, Problem> {
+    let kind = match kind(history, audit) {
+        ExportKind::Settings => "settings",
+        ExportKind::History { .. } => "history",
+        ExportKind::Audit => "audit",
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file_error = |e| Problem::with(ProblemKind::FileError, format_args!("cannot write {}: {e}", path.display()));
+    // Only its owner reads it, as the hub's own.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(file_error)?;
+    let socket = HubSocket::new(config.paths.socket());
+    crate::cli::wait_for(
+        socket.download(&format!("/local/store/export?kind={kind}"), |part| file.write_all(part).map_err(file_error)),
+    )??;
+    file.as_file().sync_all().map_err(file_error)?;
+    let (_, rows) = ExportHeader::read_whole(file.path())?;
+    file.persist(path).map_err(|e| file_error(e.error))?;
+    base::fs::sync_dir(folder).map_err(|e| rescue::file_problem(&e))?;
+    Ok(rows)
+}
+
 impl StoreCommand {
     /// Does it and prints what was done.
     pub fn run(&self) -> Result<(), Failure> {
@@ -64,6 +90,10 @@ impl StoreCommand {
         match &self.action {
             Action::Check => check::store_only(&config, self.json),
             Action::Export { file, history, audit } => {
+                if HubSocket::new(config.paths.socket()).is_alive() {
+                    let rows = download(&config, file, *history, *audit)?;
+                    return self.say(rows, &format!("{rows} rows were written to {}", file.display()));
+                }
                 let hub = Stopped::hub(&config)?;
                 let dir = config.paths.data().join("store");
                 if Store::whose(&dir).is_none() {

@@ -23,9 +23,11 @@ impl Stopped {
         test.owner.wait_recording(std::slice::from_ref(&camera), Duration::from_secs(20)).await;
         let kit = test.home.scratch("kit.json");
         fs::write(&kit, test.kit.to_string()).unwrap();
-        let running = keepsight(&test.home, &["check"]);
-        assert_eq!(running.status.code(), Some(1));
-        assert!(text(&running.stderr).contains("A hub is running with this configuration"), "{running:?}");
+        for command in [&["check", "--repair"][..], &["store", "import", "x"]] {
+            let running = keepsight(&test.home, command);
+            assert_eq!(running.status.code(), Some(1));
+            assert!(text(&running.stderr).contains("A hub is running with this configuration"), "{running:?}");
+        }
         let audit = test.hub.store().urgent(|db| db.append_audit(store::Actor::Console, "test", "second").map(drop));
         audit.await.unwrap();
         test.hub.stop().await;
@@ -113,6 +115,54 @@ async fn e2e_check_finds_what_was_done_to_the_footage() {
     let out = keepsight(&hub.home, &["check", "--json", "--key", other.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(1), "{out:?}");
     assert!(text(&out.stderr).contains("wrong-key"), "{out:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e2e_a_hub_that_records_is_checked_and_exported_by_its_socket() {
+    let cameras = testkit::cameras(2).await;
+    let test = TestHub::claimed().await;
+    let mut ids = Vec::new();
+    for (name, camera) in ["Porch", "Garden"].iter().zip(cameras.addresses()) {
+        ids.push(test.owner.add_camera(name, &camera.main).await);
+    }
+    test.owner.wait_recording(&ids, Duration::from_secs(20)).await;
+    let kit = test.home.scratch("kit.json");
+    fs::write(&kit, test.kit.to_string()).unwrap();
+    let run = |arguments: &[&str]| keepsight(&test.home, arguments);
+    let report = |arguments: &[&str], code: i32| -> Value {
+        let out = run(arguments);
+        assert_eq!(out.status.code(), Some(code), "{out:?}");
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    // A new epoch closes and opens segments meanwhile.
+    test.hub.recorder().new_epoch(ids[0].parse().unwrap()).await.unwrap();
+    let whole = report(&["check", "--json", "--key", kit.to_str().unwrap()], 0);
+    assert_eq!((&whole["problems"], &whole["cut_short"]), (&serde_json::json!([]), &0.into()), "{whole:#}");
+    assert!(whole["segments"].as_u64() >= Some(2) && whole["verified_bytes"].as_u64() > Some(10_000), "{whole:#}");
+    assert!(whole["audit_entries"].as_u64() >= Some(1), "{whole:#}");
+    assert!(text(&run(&["store", "check"]).stdout).contains("audit log: "));
+
+    // What was done to its files is found while it runs.
+    let strange = test.home.footage().join("holiday.txt");
+    fs::write(&strange, "").unwrap();
+    assert_eq!(report(&["check", "--json"], 0)["strange"], 1);
+    fs::remove_file(strange).unwrap();
+
+    // An export of a running hub is as good as any.
+    let exports = ["settings", "history", "audit"].map(|name| test.home.scratch(name));
+    for (file, kind) in exports.iter().zip([None, Some("--history"), Some("--audit")]) {
+        let arguments: Vec<_> = ["store", "export", file.to_str().unwrap()].into_iter().chain(kind).collect();
+        assert_eq!(run(&arguments).status.code(), Some(0));
+    }
+    for id in &ids {
+        assert_eq!(test.owner.camera(id).await["recording"], true, "it went on recording");
+    }
+    test.hub.stop().await;
+    let files = exports.each_ref().map(|file| file.to_str().unwrap());
+    let out = keepsight(&test.home, &[&["store", "import"], &files[..]].concat());
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    let out = keepsight(&test.home, &["check", "--json", "--repair", "--key", kit.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
 }
 
 #[tokio::test]

@@ -333,15 +333,15 @@ async fn while_its_disk_is_away_the_history_waits_and_nothing_is_written_over_it
     before.assert_gap(&hub, Duration::from_secs(20)).await;
     hub.stop().await;
     // The log that begins anew does not go on where the other one ended: that one lies beside it.
-    let names = fs::read_dir(before.home.footage().join(".keepsight-export")).unwrap();
+    let names = fs::read_dir(before.home.footage().join(format!(".keepsight-export/{}", before.id))).unwrap();
     let names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(names.iter().any(|name| name.contains(".audit.before-")), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("audit.before-")), "{names:?}");
 }
 
 #[tokio::test]
 async fn an_audit_log_that_was_changed_is_kept_beside_and_not_taken_in() {
     let before = Before::new().await;
-    let path = before.home.footage().join(format!(".keepsight-export/{}.audit", before.id));
+    let path = before.home.footage().join(format!(".keepsight-export/{}/audit", before.id));
     let mut content = fs::read(&path).unwrap();
     let middle = content.len() / 2;
     content[middle] ^= 1;
@@ -354,7 +354,7 @@ async fn an_audit_log_that_was_changed_is_kept_beside_and_not_taken_in() {
     before.assert_gap(&hub, Duration::from_secs(10)).await;
     hub.stop().await;
     let names = fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-    assert_eq!(names.filter(|name| name.contains(".audit.damaged-")).count(), 1);
+    assert_eq!(names.filter(|name| name.starts_with("audit.damaged-")).count(), 1);
 }
 
 /// The epochs of a camera, newest first.

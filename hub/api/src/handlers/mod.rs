@@ -3,6 +3,7 @@
 mod cameras;
 mod footage;
 mod live;
+mod local;
 mod people;
 mod system;
 
@@ -13,7 +14,7 @@ use crate::route::Route;
 
 /// Every route of the hub.
 pub(crate) fn routes() -> Vec<Route<Ctx>> {
-    [people::routes(), cameras::routes(), footage::routes(), live::routes(), system::routes()]
+    [people::routes(), cameras::routes(), footage::routes(), live::routes(), local::routes(), system::routes()]
         .into_iter()
         .flatten()
         .collect()
