@@ -8,6 +8,7 @@ use base::{CameraId, HubId, Problem, ProblemKind, SecretId, SharedClock, Shutdow
 use footage::Footage;
 use recorder::Recorder;
 use store::{ExportKind, Principal, Role, Secret, SecretKind, Store};
+use system::HubClock;
 use tokio::sync::{Semaphore, broadcast};
 use vault::{Password, PrincipalIdentity, SessionToken, Viewer, Zeroizing};
 
@@ -23,6 +24,8 @@ pub struct Parts {
     pub hub: HubId,
     /// The clock.
     pub clock: SharedClock,
+    /// The same, to be told the time.
+    pub time: Arc<HubClock>,
     /// The store.
     pub store: Store,
     /// The cameras.

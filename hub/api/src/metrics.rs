@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use base::state::Health;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use recorder::CameraStatus;
+use recorder::{CameraStatus, StorageStatus};
+
+use crate::handlers::storage::loss_bound_s;
+use crate::hub::Ctx;
 use std::sync::atomic::AtomicU64;
 
 /// Counts that belong to the API itself.
@@ -48,11 +52,8 @@ struct Gap {
 }
 
 /// The hub's state as Prometheus text.
-pub(crate) fn text(
-    metrics: &Metrics,
-    cameras: &[(store::Camera, Option<CameraStatus>)],
-    now: base::Timestamp,
-) -> String {
+pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)]) -> String {
+    let (metrics, recorder, now) = (&hub.metrics, &hub.parts.recorder, hub.parts.clock.wall());
     let mut registry = Registry::with_prefix("keepsight");
     let recording = Family::<Camera, Gauge>::default();
     let pictures = Family::<Camera, Counter>::default();
@@ -73,8 +74,22 @@ pub(crate) fn text(
     let viewers = Gauge::<i64>::default();
     viewers.set(metrics.live_viewers.load(Ordering::Relaxed));
     registry.register("live_viewers", "Open live views", viewers);
+    let time_known = Gauge::<i64>::default();
+    time_known.set(i64::from(hub.parts.time.health() == Health::Ok));
+    registry.register("time_known", "1 if somebody told the hub the time, 0 if it guesses", time_known);
+    storage(&mut registry, &recorder.storage());
+    let footage = Family::<Camera, Gauge>::default();
+    let loss_bound = Family::<Camera, Gauge<f64, AtomicU64>>::default();
+    registry.register("camera_footage_bytes", "Bytes of the camera's footage on the disk", footage.clone());
+    registry.register(
+        "camera_loss_bound_seconds",
+        "What a power cut takes of the camera's footage at most: 2, or more if the disk is slow",
+        loss_bound.clone(),
+    );
     for (camera, status) in cameras {
         let label = Camera { camera: camera.id.to_string() };
+        footage.get_or_create(&label).set(i64::try_from(recorder.footage_bytes(camera.id)).unwrap_or(i64::MAX));
+        loss_bound.get_or_create(&label).set(loss_bound_s(recorder.loss_bound(camera.id)));
         recording.get_or_create(&label).set(i64::from(status.as_ref().is_some_and(|s| s.recording)));
         let Some(status) = status else { continue };
         pictures.get_or_create(&label).inc_by(status.pictures);
@@ -92,4 +107,36 @@ pub(crate) fn text(
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to a String does not fail");
     text
+}
+
+/// Why the footage disk is as it is; `ok` if it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: String,
+}
+
+fn storage(registry: &mut Registry, status: &StorageStatus) {
+    let bytes = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let mut gauge = |name: &str, what: &str, value: Option<u64>| {
+        if let Some(value) = value {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(bytes(value));
+            registry.register(name, what, gauge);
+        }
+    };
+    gauge("storage_total_bytes", "Bytes of the footage disk; absent while it is", status.disk.map(|d| d.total));
+    gauge("storage_free_bytes", "Free bytes of the footage disk; absent while it is", status.disk.map(|d| d.free));
+    gauge("storage_used_bytes", "Bytes of all that Keepsight has on the footage disk", Some(status.used));
+    gauge("storage_reserve_bytes", "Bytes of the footage disk that stay free", Some(status.reserve));
+    let state = Family::<State, Gauge>::default();
+    let word = match &status.health {
+        Health::Degraded { reason, .. } => serde_json::to_value(reason).ok(),
+        _ => None,
+    };
+    let word = word.as_ref().and_then(|word| word.as_str()).unwrap_or("ok").to_owned();
+    state.get_or_create(&State { state: word }).set(1);
+    registry.register("storage_state", "1 for how the footage disk is: ok, or the reason why it is not", state);
+    let removed = Counter::<u64>::default();
+    removed.inc_by(status.removed);
+    registry.register("storage_removed_segments", "Segments removed to make room since the hub started", removed);
 }

@@ -4,10 +4,10 @@
 use std::io;
 use std::time::Duration;
 
-use base::footage::{SegmentInfo, Track, VIDEO_TIMESCALE};
+use base::footage::{Track, VIDEO_TIMESCALE};
 use base::{CameraId, Problem, ProblemKind, Timestamp};
 use bytes::{Bytes, BytesMut};
-use footage::{Footage, OpenError, ReadFragment, SegmentReader, bmff};
+use footage::{Dated, Footage, OpenError, ReadFragment, SegmentReader, bmff};
 use futures::Stream;
 use tokio::sync::mpsc;
 use vault::Viewer;
@@ -17,17 +17,17 @@ const LONGEST_HOLE: Duration = Duration::from_secs(1);
 /// Bytes that are read and opened at a time.
 const PART_BYTES: usize = 256 * 1024;
 
-/// Segments that play after one another without a gap over 1 s and without a change of parameters.
+/// Segments, by true time, that play after one another without a gap over 1 s and without a change of parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stretch {
-    segments: Vec<SegmentInfo>,
+    segments: Vec<Dated>,
     /// Where the next stretch begins, if that is before the end of what was asked for.
     pub(crate) next: Option<Timestamp>,
 }
 
 impl Stretch {
     /// The stretch at `from`, or the first after it, among segments sorted by start; `None` if there is none before `to`.
-    pub(crate) fn find(segments: &[SegmentInfo], from: Timestamp, to: Timestamp) -> Option<Self> {
+    pub(crate) fn find(segments: &[Dated], from: Timestamp, to: Timestamp) -> Option<Self> {
         let mut rest = segments.iter().filter(|s| s.end > from && s.start < to);
         let first = rest.next()?;
         let mut stretch = vec![first.clone()];
@@ -35,7 +35,7 @@ impl Stretch {
         for segment in rest {
             let last = stretch.last().unwrap_or(first);
             let hole = segment.start.duration_since(last.end);
-            let same = segment.fingerprint.is_some() && segment.fingerprint == last.fingerprint;
+            let same = segment.row.fingerprint.is_some() && segment.row.fingerprint == last.row.fingerprint;
             if !same || hole > jiff::SignedDuration::try_from(LONGEST_HOLE).unwrap_or_default() {
                 next = Some(segment.start);
                 break;
@@ -52,9 +52,9 @@ pub(crate) struct Player {
     viewer: Viewer,
     camera: CameraId,
     /// Segments that are still to be opened, the next one last.
-    rest: Vec<SegmentInfo>,
+    rest: Vec<Dated>,
     reader: SegmentReader,
-    segment: SegmentInfo,
+    segment: Dated,
     /// 90 kHz; added to a time in the segment it gives the time in the answer.
     offset_90k: i64,
     /// 90 kHz in the answer: how far it has been filled.
@@ -84,7 +84,7 @@ impl Player {
         // A crash right after a segment was begun leaves one with nothing in it.
         let (segment, reader, first) = loop {
             let Some(segment) = rest.pop() else { return Err(why) };
-            match footage.open(&viewer, camera, &segment) {
+            match footage.open(&viewer, camera, &segment.row) {
                 Ok(mut reader) => {
                     reader.seek(ticks_between(segment.start, from));
                     if let Some(first) = reader.next_fragment() {
@@ -94,7 +94,7 @@ impl Player {
                 Err(e) => why = refused(e),
             }
         };
-        let start = reader.wall(first.start_90k);
+        let start = segment.truly(reader.wall(first.start_90k));
         let offset_90k = -first.start_90k;
         let (footage, first) = (footage.clone(), Some(first));
         Ok(Self {
@@ -158,7 +158,7 @@ impl Player {
                     false => break,
                 }
             };
-            if self.reader.wall(fragment.start_90k) >= self.to {
+            if self.segment.truly(self.reader.wall(fragment.start_90k)) >= self.to {
                 self.rest.clear();
                 break;
             }
@@ -171,13 +171,13 @@ impl Player {
     fn next_segment(&mut self) -> io::Result<bool> {
         let Some(segment) = self.rest.pop() else { return Ok(false) };
         if let Some(why) = self.reader.shortened() {
-            tracing::info!(segment = %self.segment.id, %why, "a segment is shorter than it was");
+            tracing::info!(segment = %self.segment.row.id, %why, "a segment is shorter than it was");
         }
         let cut = |e: &(dyn std::error::Error + 'static)| {
-            tracing::warn!(segment = %segment.id, error = e, "playback is cut before a segment");
+            tracing::warn!(segment = %segment.row.id, error = e, "playback is cut before a segment");
             io::Error::other("the next segment cannot be opened")
         };
-        let reader = self.footage.open(&self.viewer, self.camera, &segment).map_err(|e| cut(&e))?;
+        let reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
         if reader.init().bytes != self.reader.init().bytes {
             return Err(cut(&io::Error::other("it has other parameters than its row says")));
         }
@@ -185,7 +185,7 @@ impl Player {
         let apart = if before.connection == after.connection {
             after.media_start_90k - before.media_start_90k
         } else {
-            ticks_between(before.start, after.start)
+            ticks_between(self.segment.start, segment.start)
         };
         // Never back in time: a player would show pictures over one another.
         self.offset_90k = (self.offset_90k + apart).max(self.filled_90k);
@@ -208,7 +208,7 @@ impl Player {
         self.sequence = self.sequence.wrapping_add(1);
         let numbered = bmff::set_sequence(&mut fragment.bytes, self.sequence);
         if let Err(e) = moved.and(numbered) {
-            tracing::warn!(segment = %self.segment.id, error = &e as &dyn std::error::Error, "a fragment cannot be played");
+            tracing::warn!(segment = %self.segment.row.id, error = &e as &dyn std::error::Error, "a fragment cannot be played");
             return Err(io::Error::other("a fragment cannot be played"));
         }
         self.filled_90k = self.filled_90k.max(fragment.end_90k + offset);
@@ -235,21 +235,22 @@ fn ticks_between(from: Timestamp, to: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::footage::{SegmentDetails, StreamName};
+    use base::footage::{SegmentDetails, SegmentInfo, StreamName};
     use base::{SegmentId, SimClock};
 
     fn at(s: i64) -> Timestamp {
         Timestamp::from_millisecond(1_767_225_600_000 + s * 1_000).unwrap()
     }
 
-    fn segment(from: i64, to: i64, fingerprint: u64) -> SegmentInfo {
+    fn segment(from: i64, to: i64, fingerprint: u64) -> Dated {
         let clock = SimClock::default();
-        SegmentInfo {
+        let row = SegmentInfo {
             camera: CameraId::new(&clock),
             id: SegmentId::new(&clock),
             stream: StreamName::Main,
             epoch: None,
             media: None,
+            stamp: None,
             start: at(from),
             end: at(to),
             bytes: 0,
@@ -257,7 +258,8 @@ mod tests {
             audio: None,
             fingerprint: Some(fingerprint),
             details: SegmentDetails::Closed,
-        }
+        };
+        Dated { start: row.start, end: row.end, row }
     }
 
     #[test]

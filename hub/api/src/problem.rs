@@ -116,15 +116,14 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::NotFound | P::NoFootage => StatusCode::NOT_FOUND,
         P::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         P::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras | P::KeyExists | P::HubRunning => {
-            StatusCode::CONFLICT
-        }
+        P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
+        P::KeyExists | P::HubRunning | P::TimeKnown => StatusCode::CONFLICT,
         P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,
         P::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         P::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         // What was sent can be read, but must be something else.
-        P::WeakPassword | P::BadName | P::BadCameraUrl | P::CameraUnauthorised | P::CameraUnsupported => {
+        P::WeakPassword | P::BadName | P::BadTime | P::BadCameraUrl | P::CameraUnauthorised | P::CameraUnsupported => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         P::WrongHost => StatusCode::MISDIRECTED_REQUEST,
@@ -132,9 +131,13 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
         P::CameraUnreachable | P::CameraBroken => StatusCode::BAD_GATEWAY,
         P::TooBusy | P::ShuttingDown | P::HubNotRunning => StatusCode::SERVICE_UNAVAILABLE,
-        P::DiskForeign | P::DiskError | P::StoreDamaged | P::StoreUnsafe | P::StoreBusy => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        P::DiskForeign
+        | P::DiskError
+        | P::SlowDisk
+        | P::StoreDamaged
+        | P::StoreUnsafe
+        | P::StoreBusy
+        | P::NoTrueTime => StatusCode::SERVICE_UNAVAILABLE,
         P::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         P::Internal | P::FootageForeign | P::FootageDamaged | P::WrongKey | P::NewerFormat | P::BadConfig => {
             StatusCode::INTERNAL_SERVER_ERROR

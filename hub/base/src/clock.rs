@@ -12,6 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::id::BootId;
+
 /// A monotonic instant: nanoseconds since boot (`CLOCK_BOOTTIME`, so that it counts suspended time and
 /// means the same in every process of one boot). Never compare across boots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -35,6 +37,35 @@ impl Sub<Duration> for Mono {
     type Output = Mono;
     fn sub(self, d: Duration) -> Mono {
         Mono(self.0.saturating_sub(d.as_nanos().min(u64::MAX as u128) as u64))
+    }
+}
+
+/// An instant that no step of a wall clock moves: which boot, and its monotonic time then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "(BootId, Mono)", into = "(BootId, Mono)")]
+pub struct Stamp {
+    /// Which boot.
+    pub boot: BootId,
+    /// Its monotonic time.
+    pub mono: Mono,
+}
+
+impl Add<Duration> for Stamp {
+    type Output = Stamp;
+    fn add(self, d: Duration) -> Stamp {
+        Stamp { mono: self.mono + d, ..self }
+    }
+}
+
+impl From<(BootId, Mono)> for Stamp {
+    fn from((boot, mono): (BootId, Mono)) -> Self {
+        Self { boot, mono }
+    }
+}
+
+impl From<Stamp> for (BootId, Mono) {
+    fn from(stamp: Stamp) -> Self {
+        (stamp.boot, stamp.mono)
     }
 }
 
@@ -100,7 +131,13 @@ impl Clock for SystemClock {
     }
     fn source(&self) -> TimeSource {
         // STA_UNSYNC is clear while a time service disciplines the kernel's clock.
-        if crate::ntp_synchronised() { TimeSource::Ntp } else { TimeSource::Rtc }
+        if crate::ntp_synchronised() {
+            TimeSource::Ntp
+        } else if std::path::Path::new("/sys/class/rtc/rtc0").exists() {
+            TimeSource::Rtc
+        } else {
+            TimeSource::Unset
+        }
     }
     #[expect(clippy::disallowed_methods, reason = "the one place that waits in real time")]
     fn sleep_until(&self, at: Mono) -> Sleep {

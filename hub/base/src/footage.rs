@@ -1,10 +1,12 @@
 //! What footage is made of: words that media, footage, store, recorder and API share.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Mono, TimeSource};
+use crate::clock::{Mono, Stamp, TimeSource};
 use crate::id::{BootId, CameraId, ConnectionId, EpochId, HubId, SegmentId};
 
 /// Ticks per second of every video track and of every media time that has no other unit: the RTP clock of
@@ -203,6 +205,13 @@ pub struct SegmentHeader {
     pub audio: Option<AudioParams>,
 }
 
+impl SegmentHeader {
+    /// The instant of its first sample.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { boot: self.boot, mono: Mono(self.mono_start_ns) }
+    }
+}
+
 /// How much is known about a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -230,6 +239,8 @@ pub struct SegmentInfo {
     pub epoch: Option<EpochId>,
     /// Which connection, and where in it the segment starts (90 kHz): known once a writer or a viewer said so.
     pub media: Option<(ConnectionId, i64)>,
+    /// Its first sample's instant, by which its true time is told; unknown where the row was rebuilt from a file name.
+    pub stamp: Option<Stamp>,
     /// Wall-clock start: as in the file's name, so that the file is found by it.
     pub start: Timestamp,
     /// Wall-clock end: exact if closed or recovered, last synced if open, best guess if unknown.
@@ -244,6 +255,13 @@ pub struct SegmentInfo {
     pub fingerprint: Option<u64>,
     /// How much of this is known.
     pub details: SegmentDetails,
+}
+
+impl SegmentInfo {
+    /// Where its row says that it ends, as an instant.
+    pub fn end_stamp(&self) -> Option<Stamp> {
+        Some(self.stamp? + Duration::try_from(self.end.duration_since(self.start)).unwrap_or_default())
+    }
 }
 
 /// What may be known of a camera's epoch without any key.

@@ -10,7 +10,7 @@ pub mod problem;
 pub mod shutdown;
 pub mod state;
 
-pub use clock::{Clock, Mono, SharedClock, SimClock, SystemClock, TimeSource};
+pub use clock::{Clock, Mono, SharedClock, SimClock, Stamp, SystemClock, TimeSource};
 pub use id::{
     BootId, CameraId, ConnectionId, DiskId, EpochId, EventId, GapId, HubId, KitId, PrincipalId, SecretId, SegmentId,
 };

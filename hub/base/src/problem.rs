@@ -119,6 +119,7 @@ problems! {
     DiskElsewhere "disk-elsewhere" "A hub has one footage disk, in its footage folder." "Mount the disk there, or set footage under [paths] in keepsight.toml to where it is, then try again."
     DiskInUse "disk-in-use" "The footage disk is in use by a hub that runs." "Stop that hub first."
     NothingToAdopt "nothing-to-adopt" "There is nothing on this footage disk that this hub does not have." "An own or an empty disk needs no adopting: start the hub."
+    SlowDisk "slow-disk" "The disk is slow: what a power cut would take is more than the last 2 seconds." "Give the hub a faster disk, or record fewer cameras on this one."
     DiskError "disk-error" "The disk did not take the data." "Check the disk and its cable; the hub tries again by itself."
     DiskFull "disk-full" "The disk is full." "Free some space, or give the hub a larger disk."
     StoreDamaged "store-damaged" "The store is damaged." "When the hub starts it sets it aside and makes it again from its last export and the footage; see its log."
@@ -126,6 +127,11 @@ problems! {
     StoreBusy "store-busy" "The store is in use by another process." "Stop the other hub that uses this folder."
     NewerFormat "newer-format" "This was written by a newer Keepsight." "Install the newer version."
     BadExport "bad-export" "This is not a whole export of a Keepsight store." "Use another export."
+
+    // Time
+    NoTrueTime "no-true-time" "Nobody told the hub the time; it goes on from the last time that it knew." "Open the hub's page while you are signed in as an owner, or connect the hub to a time server: what was recorded is dated right from then on."
+    BadTime "bad-time" "This cannot be the time." "Check the clock of the device that told it."
+    TimeKnown "time-known" "The hub has the time from a time server already." "Nothing is to be done."
 
     // Configuration and start
     BadConfig "bad-config" "The configuration cannot be used." "Correct the file and start again."

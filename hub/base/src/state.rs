@@ -43,6 +43,8 @@ pub enum Reason {
     DiskMissing,
     /// The store could not be opened and was rebuilt.
     StoreRebuilt,
+    /// Nobody told the hub the time: what it dates is a guess that is put right later.
+    NoTrueTime,
     /// Sound of this camera is in a format that cannot be kept.
     AudioDropped,
 }

@@ -5,22 +5,25 @@
 //! changes or it steps by more than a second. Lines are only appended, and synced; nothing is renamed. The last line
 //! with a boot's best source is what that boot's footage is dated by.
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use base::footage::SegmentHeader;
 use base::fs::FsError;
 use base::{BootId, Clock, Mono, TimeSource, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::clockmap::ClockMap;
 use crate::disk::{Disk, DiskError, FILE_MODE};
 
 /// Its name in the footage folder.
 const NAME: &str = ".keepsight-clock";
 /// A difference up to this is no step.
 const STEP_MS: i64 = 1_000;
+/// How often it says that the boot lasts.
+const BEAT: Duration = Duration::from_secs(60);
 /// Some 100,000 lines. What a clock gone mad would add beyond it is not kept.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -51,16 +54,9 @@ impl ClockLine {
         Timestamp::from_millisecond(ms).unwrap_or_default()
     }
 
-    fn differs(&self, from: &Self) -> bool {
+    pub(crate) fn differs(&self, from: &Self) -> bool {
         self.boot != from.boot || self.source != from.source || self.offset_ms.abs_diff(from.offset_ms) > STEP_MS as u64
     }
-}
-
-/// Every boot's best line.
-#[derive(Debug, Clone, Default)]
-pub struct ClockMap {
-    best: HashMap<BootId, ClockLine>,
-    latest: Option<Timestamp>,
 }
 
 impl ClockMap {
@@ -79,81 +75,105 @@ impl ClockMap {
         content.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).for_each(|l| map.add(l));
         Ok(map)
     }
-
-    /// A line that follows those before.
-    pub fn add(&mut self, line: ClockLine) {
-        let best = self.best.entry(line.boot).or_insert(line);
-        if rank(line.source) >= rank(best.source) {
-            *best = line;
-        }
-        self.latest = self.latest.max(Some(line.wall(Mono(line.mono_ns))));
-    }
-
-    /// When a segment truly began, as well as is known: by its boot's best line, or as it says itself.
-    pub fn true_start(&self, header: &SegmentHeader) -> Timestamp {
-        match self.best.get(&header.boot) {
-            Some(line) if rank(line.source) > 0 => line.wall(Mono(header.mono_start_ns)),
-            _ => header.start,
-        }
-    }
-
-    /// The latest time that any line was written at: no clock is right that shows an earlier one.
-    pub fn latest(&self) -> Option<Timestamp> {
-        self.latest
-    }
 }
 
-/// How far a source is believed.
-fn rank(source: TimeSource) -> u8 {
-    match source {
-        TimeSource::Unset => 0,
-        TimeSource::Rtc => 1,
-        TimeSource::Camera => 2,
-        TimeSource::Phone => 3,
-        TimeSource::Ntp => 4,
+/// The clock map as it is now, for many to read. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Clocks(Arc<RwLock<Arc<ClockMap>>>);
+
+impl Clocks {
+    /// As it is now.
+    pub fn map(&self) -> Arc<ClockMap> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    fn change(&self, change: impl FnOnce(&mut ClockMap)) {
+        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut map)); // whoever reads keeps what it has
     }
 }
 
 /// Keeps the clock file of a disk up to date.
 pub struct ClockFile {
     disk: Disk,
-    last: Option<ClockLine>,
+    clocks: Clocks,
+    /// The file was read.
+    known: bool,
+    last: Option<Written>,
+}
+
+/// The line at the file's end.
+#[derive(Clone, Copy)]
+struct Written {
+    line: ClockLine,
+    /// Said only that nothing is new: the next one takes its place.
+    beat: bool,
+    from: u64,
+    to: u64,
 }
 
 impl ClockFile {
     /// Of this disk, which need not be there yet.
     pub fn new(disk: Disk) -> Self {
-        Self { disk, last: None }
+        Self { disk, clocks: Clocks::default(), known: false, last: None }
     }
 
-    /// Appends a line and syncs it if the clock shows something new; answers whether it did. Blocks.
+    /// What the file says, always as it is now.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
+    /// Reads what is there already, unless that was done; answers whether it was now. Blocks.
+    ///
+    /// # Errors
+    /// The disk is not there, or the file cannot be read.
+    pub fn load(&mut self) -> Result<bool, DiskError> {
+        if self.known {
+            return Ok(false);
+        }
+        self.disk.check()?;
+        let map = ClockMap::read(&self.disk)?;
+        self.clocks.change(|empty| *empty = map);
+        self.known = true;
+        Ok(true)
+    }
+
+    /// Appends a line and syncs it if the clock shows something new, or if the last one is a minute old: so it is known
+    /// how late it was when the power went. Answers whether there was something new. Blocks.
     ///
     /// # Errors
     /// The disk is not there, or the line could not be written: it is tried again at the next call.
     pub fn observe(&mut self, boot: BootId, clock: &dyn Clock) -> Result<bool, DiskError> {
+        self.load()?;
         let line = ClockLine::now(boot, clock);
-        if self.last.is_some_and(|last| !line.differs(&last)) {
+        let news = self.last.is_none_or(|last| line.differs(&last.line));
+        if !news && self.last.is_some_and(|last| Mono(line.mono_ns).since(Mono(last.line.mono_ns)) < BEAT) {
             return Ok(false);
         }
         self.disk.check()?;
-        self.append(&line)?;
-        self.last = Some(line);
-        Ok(true)
+        // A slow drift is compared with the line that began it.
+        let said = self.last.map_or(line, |last| last.line);
+        let said = if news { line } else { ClockLine { mono_ns: line.mono_ns, ..said } };
+        self.last = Some(self.write(&said, !news)?);
+        self.clocks.change(|map| map.add(said));
+        Ok(news)
     }
 
-    fn append(&self, line: &ClockLine) -> Result<(), DiskError> {
+    fn write(&self, line: &ClockLine, beat: bool) -> Result<Written, DiskError> {
         let path = self.disk.root().join(NAME);
         let write = || {
-            let mut file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(&path)?;
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&path)?;
             let length = file.metadata()?.len();
-            if length > MAX_BYTES {
+            let instead = self.last.filter(|last| beat && last.beat && last.to == length);
+            let from = instead.map_or(length, |last| last.from);
+            if from > MAX_BYTES {
                 return Err(std::io::Error::other("it has grown too long"));
             }
             let mut text = Vec::new();
-            if length > 0 {
+            if from > 0 {
                 // A power cut may have torn the line before; it must not take this one with it.
                 let mut last = [0];
-                file.seek(std::io::SeekFrom::End(-1))?;
+                file.seek(SeekFrom::Start(from - 1))?;
                 file.read_exact(&mut last)?;
                 if last != *b"\n" {
                     text.push(b'\n');
@@ -161,10 +181,15 @@ impl ClockFile {
             }
             serde_json::to_writer(&mut text, line)?;
             text.push(b'\n');
+            file.seek(SeekFrom::Start(from))?;
             file.write_all(&text)?;
-            file.sync_all()
+            let to = from + text.len() as u64;
+            file.set_len(to)?;
+            file.sync_all()?;
+            Ok(Written { line: *line, beat, from, to })
         };
-        write().map_err(FsError::on("append to", &path))?;
-        Ok(base::fs::sync_dir(self.disk.root())?)
+        let written = write().map_err(FsError::on("append to", &path))?;
+        base::fs::sync_dir(self.disk.root())?;
+        Ok(written)
     }
 }

@@ -10,6 +10,7 @@
 //! second when a sync begins is pushed out before it; so no picture is older than half a second, one interval and one
 //! sync when it is on disk: 2 seconds (promise 4).
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -116,10 +117,31 @@ pub enum Kept {
 /// keeper.
 pub type Notify = Box<dyn Fn(Kept) + Send + Sync>;
 
+/// The segments that were begun last, reported or not.
+#[derive(Default)]
+pub(crate) struct Written(Mutex<VecDeque<SegmentId>>);
+
+impl Written {
+    /// Ids that are kept: of eight cameras those of a day.
+    const MOST: usize = 12_000;
+
+    pub(crate) fn add(&self, segment: SegmentId) {
+        let mut written = self.lock();
+        if written.len() == Self::MOST {
+            written.pop_front();
+        }
+        written.push_back(segment);
+    }
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<SegmentId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Keeps the footage of all streams on one disk. Dropping it stops it.
 pub struct Keeper {
     queues: Arc<Queues>,
     full: Arc<AtomicBool>,
+    written: Arc<Written>,
     queue_bytes: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -157,12 +179,14 @@ impl Keeper {
         };
         let queue_bytes = options.queue_bytes;
         let full = Arc::new(AtomicBool::new(false));
-        let writer = Writer::new(disk, clock, hub, boot, notify, options, queues.clone(), jobs, full.clone());
+        let written = Arc::new(Written::default());
+        let (marks, fills) = (written.clone(), full.clone());
+        let writer = Writer::new(disk, clock, hub, boot, notify, options, queues.clone(), jobs, fills, marks);
         let spawn =
             |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(run);
         let writing = spawn("footage-write", Box::new(move || writer.run()))?;
         // From here on dropping stops the writer, should the second thread not start.
-        let keeper = Self { queues, full, queue_bytes, threads: Mutex::new(vec![writing]) };
+        let keeper = Self { queues, full, written, queue_bytes, threads: Mutex::new(vec![writing]) };
         let syncing = spawn("footage-sync", Box::new(move || syncer.run(&inbox)))?;
         keeper.lock_threads().push(syncing);
         Ok(keeper)
@@ -172,6 +196,12 @@ impl Keeper {
     pub fn stream(&self, camera: CameraId, stream: StreamName, epoch: EpochPublic) -> StreamWriter {
         let id = self.queues.register(camera, stream, epoch);
         StreamWriter(Arc::new(Handle { queues: self.queues.clone(), id, queue_bytes: self.queue_bytes }))
+    }
+
+    /// Did this keeper begin the segment? Its file may be there before anybody was told of it. Known of the last
+    /// thousands.
+    pub fn wrote(&self, segment: SegmentId) -> bool {
+        self.written.lock().contains(&segment)
     }
 
     /// Nothing more may be written, or may be again: there is no room that is not to stay free. The open segments close,

@@ -7,6 +7,7 @@
 
 pub mod bmff;
 mod clockfile;
+mod clockmap;
 mod disk;
 mod error;
 mod header;
@@ -24,7 +25,8 @@ mod sync;
 mod timeline;
 mod writer;
 
-pub use clockfile::{ClockFile, ClockLine, ClockMap};
+pub use clockfile::{ClockFile, ClockLine, Clocks};
+pub use clockmap::{ClockMap, Dated};
 pub use disk::{Disk, DiskError, DiskLock, KeyFile};
 pub use error::KeepError;
 pub use header::{FORMAT, HEADER_TYPE, HeaderError};

@@ -222,6 +222,7 @@ impl SegmentReader {
             stream: header.stream,
             epoch: Some(header.epoch),
             media: Some((header.connection, header.media_start_90k)),
+            stamp: Some(header.stamp()),
             start: header.start,
             end: stored_end.unwrap_or_else(|| after(header.start, length_90k)),
             bytes: self.sealed_len,

@@ -17,6 +17,7 @@ const LONGEST_GUESS: Duration = Duration::from_secs(70);
 
 /// Something in the footage folder.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all that is found is segments, and one at a time")]
 pub enum Found {
     /// A segment's file. What its name does not say is unknown; `end` is a guess, `bytes` the file's length.
     Segment(SegmentInfo),
@@ -270,6 +271,7 @@ fn unknown(camera: CameraId, name: SegmentName, bytes: u64, modified: Option<Tim
         stream: name.stream,
         epoch: None,
         media: None,
+        stamp: None,
         start: name.start,
         end: Timestamp::from_millisecond(end.as_millisecond()).unwrap_or(end),
         bytes,

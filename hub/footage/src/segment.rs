@@ -132,6 +132,7 @@ impl OpenSegment {
             stream: header.stream,
             epoch: Some(header.epoch),
             media: Some((header.connection, header.media_start_90k)),
+            stamp: Some(header.stamp()),
             start: header.start,
             end: header.start,
             bytes: 0,

@@ -17,7 +17,7 @@ use crate::bmff;
 use crate::disk::{DIR_MODE, Disk};
 use crate::error::KeepError;
 use crate::header::FORMAT;
-use crate::keeper::{Kept, Options};
+use crate::keeper::{Kept, Options, Written};
 use crate::queue::{Item, Queues, Work};
 use crate::segment::{OpenSegment, SegmentFile, prepare};
 use crate::sync::Job;
@@ -40,6 +40,7 @@ pub(crate) struct Writer {
     queues: Arc<Queues>,
     jobs: Sender<Job>,
     full: Arc<AtomicBool>,
+    written: Arc<Written>,
     streams: HashMap<u64, Stream>,
 }
 
@@ -83,8 +84,9 @@ impl Writer {
         queues: Arc<Queues>,
         jobs: Sender<Job>,
         full: Arc<AtomicBool>,
+        written: Arc<Written>,
     ) -> Self {
-        Self { disk, clock, hub, boot, notify, options, queues, jobs, full, streams: HashMap::new() }
+        Self { disk, clock, hub, boot, notify, options, queues, jobs, full, written, streams: HashMap::new() }
     }
 
     /// Until the keeper stops.
@@ -272,6 +274,7 @@ impl Writer {
             video: connection.init.video.clone(),
             audio: connection.init.audio.clone(),
         };
+        self.written.add(header.segment);
         let file = self.create(&header)?;
         let open = match OpenSegment::create(&stream.epoch.footage, file.clone(), &header, &connection.init) {
             Ok(open) => open,
@@ -463,6 +466,7 @@ fn name_only(header: &SegmentHeader) -> SegmentInfo {
         stream: header.stream,
         epoch: None,
         media: None,
+        stamp: None,
         start: header.start,
         end: header.start,
         bytes: 0,

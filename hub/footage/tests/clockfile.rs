@@ -106,7 +106,7 @@ fn a_year_of_lying_clocks_and_every_segment_lies_under_the_right_day() {
     assert!(boots > 80 && moved > 5_000, "{boots} boots, {moved} of {} segments have a wrong name", all.len());
     let mut before = Timestamp::MIN;
     for (header, truth) in &all {
-        let found = map.true_start(header);
+        let found = map.truly(Some(header.stamp()), header.start);
         assert!(found.as_millisecond().abs_diff(truth.as_millisecond()) <= 1, "{found} is {truth}");
         assert!(found > before, "what came later lies later");
         before = found;
@@ -115,7 +115,8 @@ fn a_year_of_lying_clocks_and_every_segment_lies_under_the_right_day() {
             assert_eq!(day(found), day(*truth));
         }
     }
-    assert!(lines(&disk) < 4 * boots, "{} lines for {boots} boots", lines(&disk));
+    // One that says something new, and at most one after it that says that the boot lasts.
+    assert!(lines(&disk) < 2 * 4 * boots, "{} lines for {boots} boots", lines(&disk));
 }
 
 #[test]
@@ -131,8 +132,68 @@ fn a_line_is_written_when_the_clock_says_something_new_and_not_before() {
     assert!(file.observe(boot, &clock).unwrap(), "steps add up");
     clock.step_wall(clock.wall(), TimeSource::Phone);
     assert!(file.observe(boot, &clock).unwrap(), "another source");
-    assert_eq!(lines(&disk), 3);
+    assert_eq!(lines(&disk), 4, "and one that said that the boot lasts");
     assert_eq!(ClockMap::read(&disk).unwrap().latest(), Some(clock.wall()));
+}
+
+#[test]
+fn how_late_it_was_is_known_to_a_minute_and_takes_one_line() {
+    let (_dir, disk) = disk();
+    let (clock, mut file) = (SimClock::default(), ClockFile::new(disk.clone()));
+    let boot = BootId::new(&clock);
+    for _ in 0..500 {
+        file.observe(boot, &clock).unwrap();
+        let latest = ClockMap::read(&disk).unwrap().latest().unwrap();
+        assert!(clock.wall().duration_since(latest) < jiff::SignedDuration::from_secs(60));
+        assert_eq!(file.clocks().map().latest(), Some(latest));
+        clock.advance(Duration::from_secs(20));
+    }
+    assert_eq!(lines(&disk), 2);
+    // The next boot's line follows.
+    ClockFile::new(disk.clone()).observe(BootId::new(&clock), &clock).unwrap();
+    assert_eq!(lines(&disk), 3);
+}
+
+#[test]
+fn who_was_told_the_time_puts_right_how_late_it_is() {
+    let (_dir, disk) = disk();
+    let (truth, ahead) = ("2026-05-01T00:00:00Z".parse().unwrap(), "2038-01-01T00:00:00Z".parse().unwrap());
+    for (wall, source) in [(ahead, TimeSource::Rtc), (truth, TimeSource::Ntp)] {
+        let clock = SimClock::at(wall);
+        clock.step_wall(wall, source);
+        ClockFile::new(disk.clone()).observe(BootId::new(&clock), &clock).unwrap();
+        assert_eq!(ClockMap::read(&disk).unwrap().latest(), Some(wall));
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a clock did: what is dated to an instant is among what was written in the spans that are asked for it.
+    #[test]
+    fn what_is_true_is_found_where_it_was_written(
+        boots in proptest::collection::vec(proptest::collection::vec((-40_000_i64..40_000, 0_u8..5, 60_u64..20_000), 1..5), 1..6),
+    ) {
+        let sources = [TimeSource::Unset, TimeSource::Rtc, TimeSource::Camera, TimeSource::Phone, TimeSource::Ntp];
+        let (mut map, mut all, mut truth) = (ClockMap::default(), Vec::new(), 1_767_225_600_i64);
+        for boot in boots {
+            let clock = SimClock::default();
+            let id = BootId::new(&clock);
+            for (off_s, source, lasts) in boot {
+                clock.step_wall(Timestamp::from_second(truth + off_s).unwrap(), sources[usize::from(source)]);
+                map.add(footage::ClockLine::now(id, &clock));
+                all.push((header(&clock, id).stamp(), clock.wall()));
+                clock.advance(Duration::from_secs(lasts));
+                all.push((header(&clock, id).stamp(), clock.wall()));
+                truth += lasts as i64;
+            }
+            truth += 100_000;
+        }
+        for (stamp, written) in all {
+            let at = map.truly(Some(stamp), written);
+            let spans = map.written(at, at + Duration::from_millis(1));
+            proptest::prop_assert!(spans.iter().any(|(from, to)| *from <= written && written < *to), "{written} {at} {spans:?}");
+            proptest::prop_assert!(spans.windows(2).all(|w| w[0].1 < w[1].0));
+        }
+    }
 }
 
 #[test]
@@ -143,8 +204,9 @@ fn a_boot_that_nobody_told_the_time_keeps_what_was_written() {
     let boot = BootId::new(&clock);
     ClockFile::new(disk.clone()).observe(boot, &clock).unwrap();
     let header = header(&clock, boot);
-    assert_eq!(ClockMap::read(&disk).unwrap().true_start(&header), header.start);
-    assert_eq!(ClockMap::default().true_start(&header), header.start);
+    let truly = |map: &ClockMap| map.truly(Some(header.stamp()), header.start);
+    assert_eq!(truly(&ClockMap::read(&disk).unwrap()), header.start);
+    assert_eq!(truly(&ClockMap::default()), header.start);
 }
 
 #[test]
@@ -161,7 +223,7 @@ fn a_torn_line_is_passed_over_and_the_next_one_stands() {
         let mut header = header(&clock, boot);
         header.mono_start_ns = (clock.mono() + Duration::from_secs(5)).0;
         header.start = Timestamp::UNIX_EPOCH;
-        assert_eq!(map.true_start(&header), clock.wall() + Duration::from_secs(5));
+        assert_eq!(map.truly(Some(header.stamp()), header.start), clock.wall() + Duration::from_secs(5));
     }
 }
 

@@ -59,6 +59,7 @@ fn without_an_index_each_file_tells_camera_stream_start_and_an_upper_bound() {
         let unknown = SegmentInfo {
             epoch: None,
             media: None,
+            stamp: None,
             end: found.end,
             video: None,
             audio: None,

@@ -8,7 +8,8 @@ use std::sync::{Arc, mpsc};
 use base::footage::{Fragment, SegmentDetails, SegmentInfo, StreamName, Track, VideoParams};
 use base::state::GapReason;
 use base::{
-    BootId, CameraId, Clock, ConnectionId, EpochId, EventId, GapId, HubId, PrincipalId, SegmentId, SimClock, Timestamp,
+    BootId, CameraId, Clock, ConnectionId, EpochId, EventId, GapId, HubId, PrincipalId, SegmentId, SimClock, Stamp,
+    Timestamp,
 };
 use footage::bmff::{self, NewRun, NewSample, build_fragment};
 use footage::{Disk, Keeper, Kept, Options, open_any};
@@ -90,6 +91,7 @@ fn store() -> Result<()> {
     let (id, start) = (CameraId::from_bytes(fuzz::CAMERA), clock.wall());
     let end = Timestamp::from_second(start.as_second() + 60)?;
     let now = clock.clone();
+    let stamp = Some(Stamp { boot: BootId::new(&clock), mono: clock.mono() });
     store.urgent_blocking(move |db| {
         let main = StreamSource { url: "rtsp://192.168.1.20:554/main".to_owned(), username: Some("viewer".to_owned()) };
         let camera =
@@ -102,6 +104,7 @@ fn store() -> Result<()> {
             stream: StreamName::Main,
             epoch: Some(EpochId::from_bytes(fuzz::EPOCH)),
             media: Some((ConnectionId::new(&now), 7)),
+            stamp,
             start,
             end,
             bytes: 20_000_000,
@@ -111,9 +114,20 @@ fn store() -> Result<()> {
             details: SegmentDetails::Closed,
         })?;
         let (gap, reason) = (GapId::new(&now), GapReason::CameraLost);
-        db.put_gap(&Gap { id: gap, camera: id, stream: StreamName::Main, start, end: None, reason })?;
+        let stream = StreamName::Main;
+        db.put_gap(&Gap {
+            id: gap,
+            camera: id,
+            stream,
+            start,
+            end: None,
+            reason,
+            start_stamp: stamp,
+            end_stamp: None,
+        })?;
         let (event, detail) = (EventId::new(&now), Default::default());
-        db.put_event(&Event { id: event, camera: id, kind: EventKind::Motion, start, end: Some(end), detail })?;
+        let (kind, end) = (EventKind::Motion, Some(end));
+        db.put_event(&Event { id: event, camera: id, kind, start, stamp, end, detail })?;
         let identity = PrincipalIdentity::generate();
         let ada = PrincipalId::new(&now);
         let (name, recipient) = ("ada".to_owned(), identity.recipient());

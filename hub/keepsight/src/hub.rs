@@ -15,10 +15,11 @@ use std::time::Duration;
 use api::hub::{Ctx, Parts as ApiParts};
 use api::server::{self, Limits, Server};
 use base::state::Health;
-use base::{BootId, HubId, Problem, ProblemKind, SharedClock, Shutdown};
-use footage::{ClockFile, Disk, DiskError, DiskLock, Footage, Keeper};
+use base::{BootId, Clock, HubId, Problem, ProblemKind, SharedClock, Shutdown};
+use footage::{ClockFile, Clocks, Disk, DiskError, DiskLock, Footage, Keeper};
 use recorder::Recorder;
 use store::Store;
+use system::HubClock;
 use tokio::sync::mpsc;
 use vault::{Password, Zeroizing};
 
@@ -46,6 +47,7 @@ pub struct Hub {
     rescue: Option<Rescue>,
     recorder: Recorder,
     keeper: Arc<Keeper>,
+    clocks: Clocks,
     ctx: Ctx,
     server: Server,
     table: Arc<api::Table<Ctx>>,
@@ -62,6 +64,8 @@ impl Hub {
     /// What keeps it from starting, as a person is told; the log has the rest.
     pub async fn start(config: Config, clock: SharedClock, shutdown: Shutdown) -> Result<Hub, Problem> {
         let began = clock.mono();
+        let time = Arc::new(HubClock::new(clock));
+        let clock: SharedClock = time.clone();
         media::init()?;
         let data = config.paths.data().to_owned();
         let secrets = data.join("secrets");
@@ -79,7 +83,8 @@ impl Hub {
         let (store, rescue) = rescue::open(&data, config.paths.footage(), id, &clock)?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
         let footage = open_footage(&store, disk.clone(), id).await?;
-        let clock_file = ClockFile::new(disk.clone());
+        let mut clock_file = ClockFile::new(disk.clone());
+        know_the_time(&mut clock_file, &time);
         let addresses = tls::local_addresses().unwrap_or_default();
         let authority = Arc::new(tls::Authority::open_or_create(&secrets, id, clock.clone(), &addresses)?);
         let tls = authority.server_config()?;
@@ -99,6 +104,8 @@ impl Hub {
             keeper: keeper.clone(),
             reports,
             clock: clock.clone(),
+            boot,
+            clocks: clock_file.clocks().clone(),
             secrets: secrets.clone(),
             max_cameras: config.limits.cameras() as usize,
             storage: recorder::StorageOptions {
@@ -112,6 +119,7 @@ impl Hub {
         let ctx = Ctx::new(ApiParts {
             hub: id,
             clock: clock.clone(),
+            time: time.clone(),
             store: store.clone(),
             recorder: recorder.clone(),
             footage: footage.clone(),
@@ -143,7 +151,8 @@ impl Hub {
             hub: ctx.clone(),
         });
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
-        tokio::spawn(keep_clock_file(clock_file, boot, clock.clone(), shutdown.clone()));
+        let clocks = clock_file.clocks().clone();
+        tokio::spawn(keep_clock_file(clock_file, boot, time, shutdown.clone()));
         tokio::spawn(history::keep(store.clone(), disk.clone(), clock.clone(), shutdown.clone()));
         let holds_disk = tokio::spawn(hold_disk(disk.clone(), clock.clone(), shutdown.clone()));
         let ms = clock.mono().since(began).as_millis() as u64;
@@ -155,6 +164,7 @@ impl Hub {
             rescue,
             recorder,
             keeper,
+            clocks,
             ctx,
             server,
             table,
@@ -173,6 +183,16 @@ impl Hub {
     /// The store, for tests that reach into it.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The footage writer, for tests that record without a camera.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// What the clocks showed, for tests that wait until it is written down.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// How the store is: degraded while it does not answer, and, until the hub is started again, where it had to be made
@@ -292,12 +312,22 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<tokio::net::TcpListener>, Prob
     addresses.iter().map(|address| api::listen::tcp(*address).map_err(Into::into)).collect()
 }
 
+/// Takes from the footage disk how late it was at least, once it can be read.
+fn know_the_time(file: &mut ClockFile, clock: &HubClock) {
+    if let Ok(true) = file.load()
+        && let Some(latest) = file.clocks().map().latest()
+    {
+        clock.not_before(latest);
+    }
+}
+
 /// Says beside the footage what the clock shows, at the start and whenever it was set.
-async fn keep_clock_file(mut file: ClockFile, boot: BootId, clock: SharedClock, shutdown: Shutdown) {
+async fn keep_clock_file(mut file: ClockFile, boot: BootId, clock: Arc<HubClock>, shutdown: Shutdown) {
     let mut failed = false;
     loop {
         let reads = clock.clone();
         let observe = move || {
+            know_the_time(&mut file, &reads);
             let observed = file.observe(boot, &*reads);
             (file, observed)
         };

@@ -45,6 +45,7 @@ impl Left {
             kind: EventKind::Doorbell,
             start: now,
             end: Some(now),
+            stamp: None,
             detail: Value::Null,
         };
         let row = event.clone();

@@ -44,6 +44,7 @@ impl Rig {
             kind: EventKind::Motion,
             start: self.clock.wall(),
             end: None,
+            stamp: None,
             detail: serde_json::Value::Null,
         };
         let row = event.clone();

@@ -40,6 +40,8 @@ impl Before {
             start,
             end: Some(start + Duration::from_secs(60)),
             reason: GapReason::HubDown,
+            start_stamp: None,
+            end_stamp: None,
         };
         let row = gap.clone();
         let put = test.hub.store().urgent(move |db| {
@@ -251,6 +253,8 @@ async fn exchanged_for_an_older_copy_of_its_engines_files() {
         start: SystemClock.wall(),
         end: None,
         reason: GapReason::HubDown,
+        start_stamp: None,
+        end_stamp: None,
     };
     let before = Before { home, camera: camera.parse().unwrap(), gap, id, segment };
     let hub = before.start().await;

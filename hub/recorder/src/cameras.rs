@@ -8,8 +8,9 @@ use std::time::Duration;
 use base::clock::SharedClock;
 use base::footage::{SegmentInfo, StreamName};
 use base::fs::FsError;
-use base::{CameraId, Problem, ProblemKind, Shutdown, Timestamp};
-use footage::{Footage, Keeper, Kept};
+use base::state::{Health, Reason};
+use base::{BootId, CameraId, Problem, ProblemKind, Shutdown};
+use footage::{Clocks, Footage, Keeper, Kept};
 use media::Source;
 use store::{Camera, Gap, Store, StoreError, StreamSource};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -19,10 +20,11 @@ use zeroize::Zeroizing;
 use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
 use crate::kept::Message;
 use crate::ledger::Told;
+use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
 use crate::ring::LiveRing;
 use crate::space::{Space, StorageOptions, StorageStatus};
-use crate::{epochs, kept, recover, space};
+use crate::{epochs, history, kept, recover, space};
 
 /// A camera that could not be started is tried again so often.
 const BEGIN_AGAIN: Duration = Duration::from_secs(10);
@@ -153,6 +155,10 @@ pub struct Parts {
     pub reports: mpsc::UnboundedReceiver<Kept>,
     /// The clock.
     pub clock: SharedClock,
+    /// Which boot this is.
+    pub boot: BootId,
+    /// What the clocks of this boot and of those before showed.
+    pub clocks: Clocks,
     /// `<data>/secrets`.
     pub secrets: PathBuf,
     /// How many cameras may be added.
@@ -165,7 +171,7 @@ pub struct Parts {
 
 /// The cameras and what records them. Clones share everything.
 #[derive(Clone)]
-pub struct Recorder(Arc<Inner>);
+pub struct Recorder(pub(crate) Arc<Inner>);
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -178,6 +184,8 @@ pub(crate) struct Inner {
     pub(crate) footage: Footage,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: SharedClock,
+    pub(crate) boot: BootId,
+    pub(crate) clocks: Clocks,
     passwords: Passwords,
     shutdown: Shutdown,
     running: Mutex<BTreeMap<CameraId, Arc<Running>>>,
@@ -186,6 +194,7 @@ pub(crate) struct Inner {
     told: mpsc::UnboundedSender<Message>,
     turns: Arc<Semaphore>,
     pub(crate) space: Space,
+    pub(crate) paces: Paces,
     max_cameras: usize,
 }
 
@@ -208,12 +217,15 @@ impl Recorder {
             footage: parts.footage,
             keeper: parts.keeper,
             clock: parts.clock,
+            boot: parts.boot,
+            clocks: parts.clocks,
             shutdown: parts.shutdown,
             running: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
             told,
             turns: Arc::new(Semaphore::new(TURNS)),
             space: Space::new(),
+            paces: Paces::default(),
             max_cameras: parts.max_cameras,
         });
         // Before anything is opened anew. Their files are looked at when the disk is there.
@@ -255,7 +267,25 @@ impl Recorder {
 
     /// How the footage disk is.
     pub fn storage(&self) -> StorageStatus {
-        self.0.space.status()
+        let mut status = self.0.space.status();
+        let cameras: Vec<_> = self.0.lock().keys().copied().collect();
+        status.loss_bound = cameras.into_iter().filter_map(|id| self.loss_bound(id)).max();
+        if let (Health::Ok, Some(bound)) = (&status.health, status.loss_bound) {
+            status.health = slow_disk(bound);
+        }
+        status
+    }
+
+    /// Bytes of a camera's footage on the disk.
+    pub fn footage_bytes(&self, id: CameraId) -> u64 {
+        self.0.space.of(id)
+    }
+
+    /// What a power cut would take of a camera's last footage, as measured, where that is more than the 2 seconds that
+    /// are promised: its disk is slow.
+    pub fn loss_bound(&self, id: CameraId) -> Option<Duration> {
+        let camera = self.0.camera(id)?;
+        self.0.paces.bound(id, camera.shared.status().pictures, self.0.clock.mono())
     }
 
     /// All cameras with how they are, in the order they were added.
@@ -392,10 +422,15 @@ impl Recorder {
         Ok(true)
     }
 
-    /// Somebody with a key looked into a segment that a crash had cut short: its row, and the gaps that began where it
-    /// was thought to end (`gaps`: those of its time), are put right.
-    pub fn corrected(&self, before: SegmentInfo, after: SegmentInfo, gaps: Vec<Gap>) {
+    /// Somebody with a key looked into a segment that a crash had cut short: its row, and the gaps that were thought to
+    /// be at its time, are put right.
+    pub async fn corrected(&self, before: SegmentInfo, after: SegmentInfo) -> Result<(), RecorderError> {
+        let map = self.clock_map();
+        let (camera, stream, dated) = (after.camera, after.stream, map.dated(after.clone()));
+        let end = dated.truly(before.end.max(after.end)).max(before.end);
+        let gaps = self.0.store.read(move |db| history::gap_rows(db, &map, camera, stream, dated.start, end)).await?;
         self.0.tell(Told::Corrected { before, after, gaps });
+        Ok(())
     }
 
     /// Begins a new epoch of a camera: who lost a grant, or holds an exported key, opens nothing recorded from now on.
@@ -477,16 +512,19 @@ impl Inner {
         let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
         let (plan, plan_of_supervisor) = watch::channel(self.plan(camera)?);
         let stop = self.shutdown.child();
+        let map = self.clocks.map();
         let (end, open_gaps) = self
             .store
             .read(move |db| {
-                let open = db.open_gaps()?.into_iter().filter(|g| g.camera == id && g.stream == StreamName::Main);
+                let stream = StreamName::Main;
+                let open = db.open_gaps()?.into_iter().filter(|g| g.camera == id && g.stream == stream);
                 let resumed = |gap: Gap| {
-                    let after = db.segments(id, StreamName::Main, gap.start, Timestamp::MAX)?;
-                    Ok((gap.clone(), after.iter().map(|s| s.start).find(|start| *start >= gap.start)))
+                    let resumed = history::first_after(db, &map, id, stream, map.truly(gap.start_stamp, gap.start))?;
+                    Ok((gap, resumed.map(|s| (s.row.start, s.row.stamp))))
                 };
                 let open = open.map(resumed).collect::<Result<Vec<_>, StoreError>>()?;
-                Ok((db.last_segment(id, StreamName::Main)?.map(|s| s.end), open))
+                let last = history::last(db, &map, id, stream)?;
+                Ok((last.map(|s| (s.row.end, s.row.end_stamp())), open))
             })
             .await?;
         let supervisor = Supervisor {
@@ -526,6 +564,12 @@ impl Running {
             let _ = task.await; // a supervisor that panicked has ended too
         }
     }
+}
+
+/// The state of a disk, and of a camera on it, that does not keep what was promised.
+pub fn slow_disk(bound: Duration) -> Health {
+    let said = format!("Now it is up to {:.1} seconds", bound.as_secs_f64());
+    Health::Degraded { reason: Reason::SlowDisk, detail: Problem::with(ProblemKind::SlowDisk, said).to_string() }
 }
 
 /// A name that people can read and tell apart.

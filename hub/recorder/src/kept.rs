@@ -36,7 +36,7 @@ pub(crate) async fn follow(
     mut kept: mpsc::UnboundedReceiver<Kept>,
     mut told: mpsc::UnboundedReceiver<Message>,
 ) {
-    let mut ledger = Ledger::new(inner.clock.clone());
+    let mut ledger = Ledger::new(inner.clock.clone(), inner.boot, inner.clocks.clone());
     let mut rows = Rows::new(inner.store.clone());
     let mut again = inner.clock.sleep(AGAIN_EVERY);
     loop {
@@ -59,6 +59,7 @@ pub(crate) async fn follow(
             },
             Some(kept) = kept.recv() => {
                 inner.space.kept(&kept);
+                inner.paces.kept(&kept, pictures(&inner, &kept), inner.clock.mono());
                 tell_camera(&inner, &kept);
                 rows.save(ledger.kept(&kept));
             }
@@ -70,6 +71,15 @@ pub(crate) async fn follow(
             else => return,
         }
     }
+}
+
+/// How many pictures have arrived of the camera.
+fn pictures(inner: &Inner, kept: &Kept) -> u64 {
+    let camera = match kept {
+        Kept::Opened(segment) | Kept::Closed(segment) => segment.camera,
+        Kept::Synced { camera, .. } | Kept::Dropped { camera, .. } | Kept::Failed { camera, .. } => *camera,
+    };
+    inner.camera(camera).map_or(0, |camera| camera.shared.status().pictures)
 }
 
 fn tell_camera(inner: &Inner, kept: &Kept) {

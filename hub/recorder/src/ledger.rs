@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use base::footage::{SegmentInfo, StreamName};
 use base::state::GapReason;
-use base::{CameraId, ConnectionId, GapId, Mono, SharedClock, Timestamp};
-use footage::Kept;
+use base::{BootId, CameraId, ConnectionId, GapId, Mono, SharedClock, Stamp, Timestamp};
+use footage::{Clocks, Kept};
 use jiff::SignedDuration;
 use store::Gap;
 
@@ -19,13 +19,19 @@ const SHORTEST_GAP: SignedDuration = SignedDuration::from_secs(1);
 /// A refusal so soon after the last picture is why the connection was closed.
 const SAYS_WHY_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
+/// A time that was told so lately was told by the clock as it is.
+const LATELY: SignedDuration = SignedDuration::from_secs(10);
+
+/// What the clock showed, and at which instant, where that is known.
+pub(crate) type At = (Timestamp, Option<Stamp>);
+
 /// What a camera's supervisor, or somebody who looked into a segment, reports.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a few of them at a time, handed on and gone")]
 pub(crate) enum Told {
     /// It has a supervisor now. What was recorded before ended then; and of each gap that the store says lasts, when the
     /// first segment after its start began: the word that it ended was lost in a crash.
-    Begun { camera: CameraId, end: Option<Timestamp>, open_gaps: Vec<(Gap, Option<Timestamp>)> },
+    Begun { camera: CameraId, end: Option<At>, open_gaps: Vec<(Gap, Option<At>)> },
     /// Nothing is recorded any more.
     Lost { camera: CameraId, connection: Option<ConnectionId>, reason: GapReason },
     /// A segment was found that the index did not know. `gaps`: those that the store has at its time.
@@ -51,6 +57,8 @@ pub(crate) enum Row {
 /// Where every camera's recording stands.
 pub(crate) struct Ledger {
     clock: SharedClock,
+    boot: BootId,
+    clocks: Clocks,
     tracks: HashMap<CameraId, Track>,
     rows: Vec<Row>,
     lengths: Vec<Length>,
@@ -76,6 +84,9 @@ struct Track {
     connection: Option<ConnectionId>,
     /// End of what is on disk, or is known to be lost.
     end: Option<Timestamp>,
+    end_stamp: Option<Stamp>,
+    /// Start of the last segment.
+    begun: Option<(Timestamp, Stamp)>,
     /// The gap that lasts.
     gap: Option<Gap>,
     /// When it was first known of: tells how long it lasted if the wall clock was set back meanwhile.
@@ -87,8 +98,9 @@ struct Track {
 }
 
 impl Ledger {
-    pub(crate) fn new(clock: SharedClock) -> Self {
-        Self { clock, tracks: HashMap::new(), rows: Vec::new(), lengths: Vec::new() }
+    /// Of this boot.
+    pub(crate) fn new(clock: SharedClock, boot: BootId, clocks: Clocks) -> Self {
+        Self { clock, boot, clocks, tracks: HashMap::new(), rows: Vec::new(), lengths: Vec::new() }
     }
 
     /// The gaps of main streams that have ended, or went on after it, since this was asked last.
@@ -102,21 +114,23 @@ impl Ledger {
         match told {
             Told::Begun { camera, end, open_gaps } => {
                 let now = self.clock.mono();
-                self.track(camera).end = end;
-                self.track(camera).gap_known = now;
+                let track = self.track(camera);
+                track.end = end.map(|(end, _)| end);
+                track.end_stamp = end.and_then(|(_, stamp)| stamp);
+                track.gap_known = now;
                 for (gap, resumed) in open_gaps {
                     if resumed.is_none() && self.track(camera).gap.is_some() {
                         self.rows.push(Row::NoGap(gap)); // one gap at a time
                         continue;
                     }
                     let before = self.track(camera).gap.replace(gap);
-                    if let Some(resumed) = resumed {
-                        self.end_gap(camera, resumed);
+                    if let Some((resumed, stamp)) = resumed {
+                        self.end_gap_at(camera, resumed, stamp);
                         self.track(camera).gap = before;
                     }
                 }
                 // From here on it is for the camera's supervisor to say why nothing is recorded.
-                if let (None, Some(end)) = (&self.track(camera).gap, end) {
+                if let (None, Some((end, _))) = (&self.track(camera).gap, end) {
                     self.begin_gap(camera, end, GapReason::HubDown);
                 }
             }
@@ -140,7 +154,7 @@ impl Ledger {
                 }
                 self.rows.push(Row::Segment(segment.clone()));
             }
-            Kept::Synced { camera, stream: StreamName::Main, end, .. } => self.track(*camera).reached(*end),
+            Kept::Synced { camera, stream: StreamName::Main, end, .. } => self.reached(*camera, *end),
             Kept::Synced { .. } | Kept::Failed { .. } => {}
             Kept::Closed(segment) => {
                 if segment.stream == StreamName::Main {
@@ -204,7 +218,8 @@ impl Ledger {
             track.lost = None; // a new connection: what was said of the one before is past
         }
         let same = track.connection.is_some() && track.connection == connection;
-        let hole = track.end.filter(|end| track.gap.is_none() && segment.start.duration_since(*end) > SHORTEST_GAP);
+        let since_end = lasted((track.end_stamp, track.end), (segment.stamp, Some(segment.start)));
+        let hole = track.end.filter(|_| track.gap.is_none() && since_end.is_some_and(|s| s > SHORTEST_GAP));
         track.connection = connection;
         track.open = Some(connection);
         if let Some(start) = hole {
@@ -212,14 +227,16 @@ impl Ledger {
             let reason = if same { GapReason::CameraStalled } else { GapReason::CameraLost };
             self.begin_gap(segment.camera, start, reason);
         }
-        self.end_gap(segment.camera, segment.start);
-        self.track(segment.camera).reached(segment.start);
+        self.track(segment.camera).begun = segment.stamp.map(|stamp| (segment.start, stamp));
+        self.end_gap_at(segment.camera, segment.start, segment.stamp);
+        self.reached(segment.camera, segment.start);
     }
 
     fn closed(&mut self, segment: &SegmentInfo) {
         let track = self.track(segment.camera);
         track.open = None;
         track.end = Some(segment.end);
+        track.end_stamp = segment.end_stamp();
         if let (Some((_, reason)), None) = (track.lost, &track.gap) {
             self.begin_gap(segment.camera, segment.end, reason);
         }
@@ -230,6 +247,7 @@ impl Ledger {
             self.end_gap(camera, from); // pictures come again: from here on it is for another reason
         }
         let id = GapId::new(&*self.clock);
+        let (start_stamp, end_stamp) = (self.stamp(camera, from), self.stamp(camera, to));
         let track = self.track(camera);
         let before = track.dropped.as_ref().and_then(|last| last.end);
         let gap = match track.dropped.take() {
@@ -238,9 +256,9 @@ impl Ledger {
                     && last.reason == reason
                     && last.end.is_some_and(|end| from.duration_since(end) <= SHORTEST_GAP) =>
             {
-                Gap { end: last.end.max(Some(to)), ..last }
+                Gap { end: last.end.max(Some(to)), end_stamp, ..last }
             }
-            _ => Gap { id, camera, stream, start: from, end: Some(to), reason },
+            _ => Gap { id, camera, stream, start: from, end: Some(to), reason, start_stamp, end_stamp },
         };
         if stream == StreamName::Main {
             let new = gap.id == id;
@@ -250,7 +268,7 @@ impl Ledger {
         let track = self.track(camera);
         track.dropped = Some(gap.clone());
         if stream == StreamName::Main {
-            track.reached(to);
+            self.reached(camera, to);
         }
         self.rows.push(Row::Gap(gap));
     }
@@ -260,7 +278,7 @@ impl Ledger {
         let mut moved = Vec::new();
         for gap in self.present(after.camera, gaps) {
             if after.end < before.end && gap.start == before.end {
-                self.replace(&gap, vec![Gap { start: after.end, ..gap.clone() }]);
+                self.replace(&gap, vec![Gap { start: after.end, start_stamp: after.end_stamp(), ..gap.clone() }]);
             } else {
                 moved.push(gap);
             }
@@ -268,21 +286,31 @@ impl Ledger {
         self.carve(&after, moved);
         let track = self.track(after.camera);
         if track.end == Some(before.end) {
-            track.end = Some(after.end);
+            (track.end, track.end_stamp) = (Some(after.end), after.end_stamp());
         }
         self.rows.push(Row::Segment(after));
     }
 
     /// Takes the time of a segment out of the gaps that were thought to be there.
     fn carve(&mut self, segment: &SegmentInfo, gaps: Vec<Gap>) {
+        // By the clocks of two boots a gap may seem to be where it is not.
+        let map = self.clocks.map();
+        let truly = map.dated(segment.clone());
+        let span =
+            |gap: &Gap| (map.truly(gap.start_stamp, gap.start), gap.end.map(|end| map.truly(gap.end_stamp, end)));
         for gap in self.present(segment.camera, gaps) {
-            let overlaps = gap.start < segment.end && gap.end.is_none_or(|end| end > segment.start);
+            let (start, end) = span(&gap);
+            let overlaps = start < truly.end && end.is_none_or(|end| end > truly.start);
             if !overlaps || gap.stream != segment.stream {
                 continue;
             }
-            let before = Gap { end: Some(segment.start), ..gap.clone() };
-            let after = Gap { id: GapId::new(&*self.clock), start: segment.end, ..gap.clone() };
-            let long = |gap: &Gap| gap.end.is_none_or(|end| end.duration_since(gap.start) >= SHORTEST_GAP);
+            let before = Gap { end: Some(segment.start), end_stamp: segment.stamp, ..gap.clone() };
+            let id = GapId::new(&*self.clock);
+            let after = Gap { id, start: segment.end, start_stamp: segment.end_stamp(), ..gap.clone() };
+            let long = |gap: &Gap| {
+                let (start, end) = span(gap);
+                end.is_none_or(|end| end.duration_since(start) >= SHORTEST_GAP)
+            };
             self.replace(&gap, [before, after].into_iter().filter(long).collect());
         }
     }
@@ -308,7 +336,8 @@ impl Ledger {
 
     fn begin_gap(&mut self, camera: CameraId, start: Timestamp, reason: GapReason) {
         let id = GapId::new(&*self.clock);
-        let gap = Gap { id, camera, stream: StreamName::Main, start, end: None, reason };
+        let (stream, start_stamp) = (StreamName::Main, self.stamp(camera, start));
+        let gap = Gap { id, camera, stream, start, end: None, reason, start_stamp, end_stamp: None };
         self.rows.push(Row::Gap(gap.clone()));
         let now = self.clock.mono();
         let track = self.track(camera);
@@ -317,16 +346,25 @@ impl Ledger {
     }
 
     fn end_gap(&mut self, camera: CameraId, end: Timestamp) {
+        let stamp = self.stamp(camera, end);
+        self.end_gap_at(camera, end, stamp);
+    }
+
+    fn end_gap_at(&mut self, camera: CameraId, end: Timestamp, stamp: Option<Stamp>) {
         let (now, wall) = (self.clock.mono(), self.clock.wall());
         let track = self.track(camera);
         let Some(mut gap) = track.gap.take() else { return };
+        gap.end_stamp = stamp;
         if end < gap.start && wall < gap.start {
             // The clock was set back: the gap lasted as long as it did, by the clock as it is now.
             let lasted = SignedDuration::try_from(now.since(track.gap_known)).unwrap_or_default();
             self.rows.push(Row::NoGap(gap.clone()));
             gap.start = end.saturating_sub(lasted).unwrap_or(end);
         }
-        if end.duration_since(gap.start) < SHORTEST_GAP {
+        // From one boot to the next the clocks tell nothing of how long it took.
+        let another_boot = gap.start_stamp.zip(stamp).is_some_and(|(start, end)| start.boot != end.boot);
+        let length = lasted((gap.start_stamp, Some(gap.start)), (stamp, Some(end))).unwrap_or_default();
+        if length < SHORTEST_GAP && !another_boot {
             self.rows.push(Row::NoGap(gap));
             return;
         }
@@ -334,6 +372,31 @@ impl Ledger {
         let length = between(gap.start, end);
         self.lengths.push(Length { camera, reason: gap.reason, new: true, length });
         self.rows.push(Row::Gap(gap));
+    }
+
+    fn reached(&mut self, camera: CameraId, end: Timestamp) {
+        let stamp = self.stamp(camera, end);
+        let track = self.track(camera);
+        if track.end.is_none_or(|before| before < end) {
+            (track.end, track.end_stamp) = (Some(end), stamp);
+        }
+    }
+
+    /// The instant at which the clock showed this time: by where footage ended or begins, else by the clock as it is, if
+    /// that was lately, else by the segment that it follows.
+    fn stamp(&mut self, camera: CameraId, at: Timestamp) -> Option<Stamp> {
+        let now = Stamp { boot: self.boot, mono: self.clock.mono() };
+        let ago = self.clock.wall().duration_since(at);
+        let track = self.track(camera);
+        if track.end == Some(at) && track.end_stamp.is_some() {
+            return track.end_stamp;
+        }
+        if ago.abs() <= LATELY {
+            let by = ago.unsigned_abs();
+            return Some(if ago.is_negative() { now + by } else { Stamp { mono: now.mono - by, ..now } });
+        }
+        let (begun, stamp) = track.begun.filter(|(begun, _)| *begun <= at)?;
+        Some(stamp + at.duration_since(begun).unsigned_abs())
     }
 
     fn track(&mut self, camera: CameraId) -> &mut Track {
@@ -351,9 +414,14 @@ fn between(start: Timestamp, end: Timestamp) -> Duration {
     end.duration_since(start).try_into().unwrap_or_default()
 }
 
-impl Track {
-    fn reached(&mut self, end: Timestamp) {
-        self.end = self.end.max(Some(end));
+/// How long it took from the one to the other: by the instants if they are of one boot, else by what the clock showed.
+fn lasted(from: (Option<Stamp>, Option<Timestamp>), to: (Option<Stamp>, Option<Timestamp>)) -> Option<SignedDuration> {
+    match (from.0, to.0) {
+        (Some(from), Some(to)) if from.boot == to.boot => {
+            let ns = i128::from(to.mono.0) - i128::from(from.mono.0);
+            Some(SignedDuration::from_nanos(ns.clamp(i64::MIN.into(), i64::MAX.into()) as i64))
+        }
+        _ => Some(to.1?.duration_since(from.1?)),
     }
 }
 

@@ -23,9 +23,9 @@ impl Book {
     fn new(end: Option<i64>) -> Book {
         let clock = SimClock::default();
         let camera = CameraId::new(&clock);
-        let ledger = Ledger::new(Arc::new(clock.clone()));
+        let ledger = Ledger::new(Arc::new(clock.clone()), BootId::new(&clock), Clocks::default());
         let mut book = Book { clock, camera, ledger, gaps: Vec::new() };
-        book.told(Told::Begun { camera, end: end.map(at), open_gaps: Vec::new() });
+        book.told(Told::Begun { camera, end: end.map(|s| (at(s), None)), open_gaps: Vec::new() });
         book
     }
     fn take(&mut self, rows: Vec<Row>) {
@@ -59,6 +59,7 @@ impl Book {
             stream: StreamName::Main,
             epoch: None,
             media: Some((connection, 0)),
+            stamp: None,
             start: at(start),
             end: at(end),
             bytes: 0,
@@ -257,13 +258,15 @@ fn gaps_whose_end_was_lost_in_a_crash_end_where_recording_went_on() {
         start: at(start),
         end: None,
         reason,
+        start_stamp: None,
+        end_stamp: None,
     };
     let (first, second) = (gap(10, GapReason::HubDown), gap(30, GapReason::CameraLost));
     let third = gap(60, GapReason::CameraStalled);
     book.gaps = vec![first.clone(), second.clone(), third.clone()];
-    let open_gaps = vec![(first, Some(at(20))), (second, Some(at(40))), (third, None)];
+    let open_gaps = vec![(first, Some((at(20), None))), (second, Some((at(40), None))), (third, None)];
     let camera = book.camera;
-    book.told(Told::Begun { camera, end: Some(at(60)), open_gaps });
+    book.told(Told::Begun { camera, end: Some((at(60), None)), open_gaps });
     assert_eq!(
         book.gaps(),
         [

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use store::{Db, StoreError};
 
 use crate::cameras::{Inner, RecorderError};
+use crate::history;
 use crate::ledger::Told;
 
 /// Rows or files that are compared at a time.
@@ -109,12 +110,15 @@ fn newest(inner: &Inner) -> Result<usize, RecorderError> {
 /// In one call: what the writer reports meanwhile is not written over. Gaps that were thought to be where a segment is
 /// are put right.
 fn add_unknown(inner: &Inner, files: Vec<SegmentInfo>) -> Result<usize, StoreError> {
+    // What is being written now is no news.
+    let files: Vec<_> = files.into_iter().filter(|file| !inner.keeper.wrote(file.id)).collect();
+    let map = inner.clocks.map();
     let added = inner.store.call_blocking(move |db| {
         let mut added = Vec::new();
         for file in files {
             if db.segment(file.camera, file.stream, file.start, file.id)?.is_none() {
                 db.put_segment(&file)?;
-                let gaps = db.gaps(file.camera, file.stream, file.start, file.end)?;
+                let gaps = history::gap_rows(db, &map, file.camera, file.stream, file.start, file.end)?;
                 added.push((file, gaps));
             }
         }

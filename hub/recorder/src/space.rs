@@ -71,8 +71,14 @@ pub struct StorageStatus {
     pub disk: Option<DiskFacts>,
     /// Bytes of all that Keepsight has on it.
     pub used: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+    /// The most bytes that Keepsight takes, where somebody limited it.
+    pub budget: Option<u64>,
     /// Segments that were removed to make room since the hub started.
     pub removed: u64,
+    /// What a power cut would take of some camera, where that is more than the 2 seconds that are promised.
+    pub loss_bound: Option<Duration>,
 }
 
 /// Making room failed.
@@ -149,7 +155,15 @@ impl Account {
 
 impl Space {
     pub(crate) fn new() -> Self {
-        let status = StorageStatus { health: Health::Ok, disk: None, used: 0, removed: 0 };
+        let status = StorageStatus {
+            health: Health::Ok,
+            disk: None,
+            used: 0,
+            reserve: 0,
+            budget: None,
+            removed: 0,
+            loss_bound: None,
+        };
         Self { account: Mutex::default(), status: Mutex::new(status), look_now: Notify::new() }
     }
 
@@ -162,6 +176,11 @@ impl Space {
             Kept::Dropped { .. } | Kept::Failed { .. } => return,
         }
         self.look_now.notify_one();
+    }
+
+    /// Bytes of a camera's footage.
+    pub(crate) fn of(&self, camera: CameraId) -> u64 {
+        self.lock().of(camera)
     }
 
     pub(crate) fn status(&self) -> StorageStatus {
@@ -180,6 +199,8 @@ impl Space {
 pub(crate) struct Quartermaster {
     reserve: u64,
     budget: Option<u64>,
+    /// What people allow, which may be less.
+    allowed: Option<u64>,
     /// The most that was written between two looks lately.
     pace: u64,
     full: bool,
@@ -187,7 +208,7 @@ pub(crate) struct Quartermaster {
 
 impl Quartermaster {
     pub(crate) fn new(reserve: u64, budget: Option<u64>) -> Self {
-        Self { reserve, budget, pace: 0, full: false }
+        Self { reserve, budget, allowed: None, pace: 0, full: false }
     }
 
     /// Makes room for what is to come. Answers whether there is none.
@@ -199,6 +220,10 @@ impl Quartermaster {
         with_limits: bool,
     ) -> Result<bool, SpaceError> {
         let mut facts = shelf.facts()?;
+        if with_limits {
+            let all = shelf.limits()?.into_iter().find(|(camera, _)| camera.is_none());
+            self.allowed = all.and_then(|(_, limit)| limit.bytes);
+        }
         let written = std::mem::take(&mut space.lock().written);
         self.pace = written.max(self.pace - self.pace / 64);
         let ahead = LEAST_AHEAD.max(self.pace.saturating_mul(LOOKS_AHEAD));
@@ -233,14 +258,19 @@ impl Quartermaster {
         };
         let used = space.lock().all();
         let mut status = space.lock_status();
-        *status = StorageStatus { health, disk: Some(facts), used, removed: status.removed + removed };
+        let (reserve, budget, removed) = (self.reserve, self.budget(), status.removed + removed);
+        *status = StorageStatus { health, disk: Some(facts), used, reserve, budget, removed, loss_bound: None };
         Ok(self.full)
+    }
+
+    fn budget(&self) -> Option<u64> {
+        self.budget.into_iter().chain(self.allowed).min()
     }
 
     /// Bytes that have to go for `ahead` more to fit.
     fn missing(&self, space: &Space, facts: DiskFacts, ahead: u64) -> u64 {
         let of_disk = self.reserve.saturating_add(ahead).saturating_sub(facts.free);
-        let of_budget = self.budget.map_or(0, |budget| (space.lock().all() + ahead).saturating_sub(budget));
+        let of_budget = self.budget().map_or(0, |budget| (space.lock().all() + ahead).saturating_sub(budget));
         of_disk.max(of_budget)
     }
 
@@ -413,7 +443,13 @@ impl Shelf for Real<'_> {
         Oldest::new(self.inner)
     }
     fn protected(&self) -> Result<Vec<ProtectedSpan>, SpaceError> {
-        Ok(self.inner.store.read_blocking(|db| db.protected_spans())?)
+        // People protect true times; the index has what the clock showed.
+        let (spans, map) = (self.inner.store.read_blocking(|db| db.protected_spans())?, self.inner.clocks.map());
+        let written = |span: ProtectedSpan| {
+            let parts = map.written(span.from, span.to);
+            parts.into_iter().map(move |(from, to)| ProtectedSpan { camera: span.camera, from, to })
+        };
+        Ok(spans.into_iter().flat_map(written).collect())
     }
     fn limits(&self) -> Result<Vec<(Option<CameraId>, KeepLimit)>, SpaceError> {
         Ok(self.inner.store.read_blocking(|db| db.keep_limits())?)

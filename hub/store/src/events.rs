@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 
-use base::{CameraId, EventId, Timestamp};
+use base::{CameraId, EventId, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::db::Db;
@@ -25,6 +25,8 @@ pub struct Event {
     pub kind: EventKind,
     /// When it began.
     pub start: Timestamp,
+    /// The instant at which it began, by which its true time is told, where it is known.
+    pub stamp: Option<Stamp>,
     /// When it was over; `None` while it lasts.
     pub end: Option<Timestamp>,
     /// More of it, as the kind has it; `null` if there is nothing more. Less than 3 KiB as JSON.
@@ -204,6 +206,8 @@ pub(crate) struct EventBody {
     kind: EventKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     end: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<Stamp>,
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     detail: serde_json::Value,
 }
@@ -227,12 +231,12 @@ impl Span for Event {
         self.end
     }
     fn body(&self) -> EventBody {
-        EventBody { kind: self.kind, end: self.end, detail: self.detail.clone() }
+        EventBody { kind: self.kind, end: self.end, stamp: self.stamp, detail: self.detail.clone() }
     }
     fn join(mut line: Parts<'_>, start: Timestamp, id: [u8; ID], body: EventBody) -> Result<Self, RowError> {
         let camera = CameraId::from_bytes(line.take()?);
         line.end()?;
-        let EventBody { kind, end, detail } = body;
-        Ok(Event { id: EventId::from_bytes(id), camera, kind, start, end, detail })
+        let EventBody { kind, end, stamp, detail } = body;
+        Ok(Event { id: EventId::from_bytes(id), camera, kind, start, stamp, end, detail })
     }
 }

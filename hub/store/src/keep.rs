@@ -47,7 +47,7 @@ impl Db {
         self.list(TREE, &KeyRange::prefix(PROTECTED), Order::Forward, |_, content| read_span(content))
     }
 
-    /// Limits a camera's footage, or with `None` the age of all cameras'. A limit without limits takes it away.
+    /// Limits a camera's footage, or with `None` all that Keepsight has on the footage disk. A limit without limits takes it away.
     pub fn put_keep_limit(&mut self, camera: Option<CameraId>, limit: &KeepLimit) -> Result<(), StoreError> {
         match *limit == KeepLimit::default() {
             true => self.delete(TREE, limit_key(camera)),

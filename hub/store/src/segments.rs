@@ -4,7 +4,7 @@
 
 use base::footage::{AudioParams, SegmentDetails, SegmentInfo, StreamName, VideoParams};
 use base::state::GapReason;
-use base::{CameraId, ConnectionId, EpochId, GapId, SegmentId, Timestamp};
+use base::{CameraId, ConnectionId, EpochId, GapId, SegmentId, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::db::Db;
@@ -29,6 +29,10 @@ pub struct Gap {
     pub end: Option<Timestamp>,
     /// Why.
     pub reason: GapReason,
+    /// The instant of its start, by which its true time is told, where it is known.
+    pub start_stamp: Option<Stamp>,
+    /// The instant of its end, where it is known.
+    pub end_stamp: Option<Stamp>,
 }
 
 impl Db {
@@ -65,6 +69,18 @@ impl Db {
     /// A stream's newest segment by start.
     pub fn last_segment(&self, camera: CameraId, stream: StreamName) -> Result<Option<SegmentInfo>, StoreError> {
         self.end_span(&stream_line(camera, stream), Order::Backward)
+    }
+    /// Up to `limit` segments of a stream that start in `from..before`, newest first.
+    pub fn segments_back(
+        &self,
+        camera: CameraId,
+        stream: StreamName,
+        from: Timestamp,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<SegmentInfo>, StoreError> {
+        let range = crate::span::starts(&stream_line(camera, stream), Some(from), Some(before));
+        self.first_spans(&range, Order::Backward, limit)
     }
     /// A stream's oldest segment by start.
     pub fn first_segment(&self, camera: CameraId, stream: StreamName) -> Result<Option<SegmentInfo>, StoreError> {
@@ -111,6 +127,17 @@ impl Db {
     ) -> Result<Vec<Gap>, StoreError> {
         self.spans_in(&stream_line(camera, stream), from, to)
     }
+    /// The gaps of a stream that start in `from..to`, and the last few that start before it, wherever they end: by the
+    /// wall clocks of two boots a gap may end before it starts.
+    pub fn gaps_about(
+        &self,
+        camera: CameraId,
+        stream: StreamName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Gap>, StoreError> {
+        self.spans_about(&stream_line(camera, stream), from, to)
+    }
     /// A stream's newest gap by start.
     pub fn last_gap(&self, camera: CameraId, stream: StreamName) -> Result<Option<Gap>, StoreError> {
         self.end_span(&stream_line(camera, stream), Order::Backward)
@@ -131,6 +158,8 @@ pub(crate) struct SegmentBody {
     epoch: Option<EpochId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     media: Option<(ConnectionId, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<Stamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     video: Option<VideoParams>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +197,7 @@ impl Span for SegmentInfo {
             details: self.details,
             epoch: self.epoch,
             media: self.media,
+            stamp: self.stamp,
             video: self.video.clone(),
             audio: self.audio.clone(),
             fingerprint: self.fingerprint,
@@ -175,9 +205,23 @@ impl Span for SegmentInfo {
     }
     fn join(line: Parts<'_>, start: Timestamp, id: [u8; ID], body: SegmentBody) -> Result<Self, RowError> {
         let (camera, stream) = parse_stream_line(line)?;
-        let SegmentBody { end, bytes, details, epoch, media, video, audio, fingerprint } = body;
+        let SegmentBody { end, bytes, details, epoch, media, stamp, video, audio, fingerprint } = body;
         let id = SegmentId::from_bytes(id);
-        Ok(SegmentInfo { camera, id, stream, epoch, media, start, end, bytes, video, audio, details, fingerprint })
+        Ok(SegmentInfo {
+            camera,
+            id,
+            stream,
+            epoch,
+            media,
+            stamp,
+            start,
+            end,
+            bytes,
+            video,
+            audio,
+            details,
+            fingerprint,
+        })
     }
 }
 
@@ -186,6 +230,10 @@ impl Span for SegmentInfo {
 pub(crate) struct GapBody {
     end: Option<Timestamp>,
     reason: GapReason,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_stamp: Option<Stamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end_stamp: Option<Stamp>,
 }
 
 impl Span for Gap {
@@ -207,15 +255,15 @@ impl Span for Gap {
         self.end
     }
     fn body(&self) -> GapBody {
-        GapBody { end: self.end, reason: self.reason }
+        GapBody { end: self.end, reason: self.reason, start_stamp: self.start_stamp, end_stamp: self.end_stamp }
     }
     fn join(
         line: Parts<'_>,
         start: Timestamp,
         id: [u8; ID],
-        GapBody { end, reason }: GapBody,
+        GapBody { end, reason, start_stamp, end_stamp }: GapBody,
     ) -> Result<Self, RowError> {
         let (camera, stream) = parse_stream_line(line)?;
-        Ok(Gap { id: GapId::from_bytes(id), camera, stream, start, end, reason })
+        Ok(Gap { id: GapId::from_bytes(id), camera, stream, start, end, reason, start_stamp, end_stamp })
     }
 }

@@ -143,9 +143,20 @@ impl Db {
 
     /// Those of a line that have a part in `from..to`, by start.
     pub(crate) fn spans_in<S: Span>(&self, line: &[u8], from: Timestamp, to: Timestamp) -> Result<Vec<S>, StoreError> {
+        let mut spans = self.spans_about::<S>(line, from, to)?;
+        spans.retain(|span| span.start() >= from || span.end().is_none_or(|end| end > from));
+        Ok(spans)
+    }
+
+    /// Those of a line that start in `from..to`, and the last few that start before it, by start.
+    pub(crate) fn spans_about<S: Span>(
+        &self,
+        line: &[u8],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<S>, StoreError> {
         let before = KeyRange { from: key::key(&[ROW, line]), to: Some(key::key(&[ROW, line, &key::time(from)])) };
         let mut spans = self.first_spans::<S>(&before, Order::Backward, LOOK_BACK_ROWS)?;
-        spans.retain(|span| span.end().is_none_or(|end| end > from));
         spans.reverse();
         spans.extend(self.first_spans(&starts(line, Some(from), Some(to)), Order::Forward, usize::MAX)?);
         Ok(spans)

@@ -46,6 +46,8 @@ fn gap(start: i64, end: Option<i64>) -> Gap {
         start: at(start),
         end: end.map(at),
         reason: base::state::GapReason::HubDown,
+        start_stamp: None,
+        end_stamp: None,
     }
 }
 

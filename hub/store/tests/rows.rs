@@ -343,6 +343,8 @@ fn a_gap_lasts_until_it_is_closed() {
         start: at(100),
         end: None,
         reason: GapReason::CameraLost,
+        start_stamp: None,
+        end_stamp: None,
     };
     let row = lasts.clone();
     store.urgent_blocking(move |db| db.put_gap(&row)).unwrap();

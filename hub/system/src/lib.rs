@@ -1,5 +1,7 @@
-//! The machine under the hub. Here: what its disks say of themselves.
+//! The machine under the hub: what its disks say of themselves, and what time it is.
 
+mod clock;
 mod disks;
 
+pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};

@@ -1,6 +1,6 @@
 //! Cameras: listed, added, changed, removed.
 
-use base::state::CameraState;
+use base::state::{CameraState, Health};
 use base::{CameraId, ProblemKind, Timestamp};
 use http::StatusCode;
 use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange};
@@ -9,6 +9,7 @@ use store::StreamSource;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use crate::handlers::storage::loss_bound_s;
 use crate::hub::Ctx;
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
@@ -61,6 +62,11 @@ pub(crate) struct CameraJson {
     detail: Option<String>,
     /// Its footage reached the disk within the last seconds.
     recording: bool,
+    /// Whether the disk takes its footage as fast as promised. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    disk: Health,
+    /// What a power cut takes of it at most, in seconds: 2, unless the disk is slow.
+    loss_bound_s: f64,
     /// Whether somebody paused it.
     paused: bool,
     /// RFC 6381 codecs of the main stream, as Media Source Extensions want them; absent before the first picture.
@@ -178,7 +184,7 @@ async fn list(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
                 None => continue,
             },
         };
-        shown.push(told(camera, status, manages));
+        shown.push(told(&hub, camera, status, manages));
     }
     Ok(reply::json(&shown))
 }
@@ -248,11 +254,12 @@ async fn one(hub: &Ctx, id: CameraId, manages: bool, status_code: StatusCode) ->
     let Some((camera, status)) = hub.parts.recorder.camera(id).await? else {
         return Err(ProblemKind::NotFound.into());
     };
-    Ok(reply::json_with(status_code, &told(camera, status, manages)))
+    Ok(reply::json_with(status_code, &told(hub, camera, status, manages)))
 }
 
-fn told(camera: store::Camera, status: Option<CameraStatus>, manages: bool) -> CameraJson {
+fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages: bool) -> CameraJson {
     let source = |row: &StreamSource| SourceJson { url: row.url.clone(), username: row.username.clone() };
+    let loss_bound = hub.parts.recorder.loss_bound(camera.id);
     let init = status.as_ref().and_then(|s| s.init.clone());
     CameraJson {
         id: camera.id,
@@ -260,6 +267,8 @@ fn told(camera: store::Camera, status: Option<CameraStatus>, manages: bool) -> C
         state: status.as_ref().map_or(CameraState::Unsupported, |s| s.state),
         since: status.as_ref().map(|s| s.since),
         recording: status.as_ref().is_some_and(|s| s.recording),
+        disk: loss_bound.map_or(Health::Ok, recorder::slow_disk),
+        loss_bound_s: loss_bound_s(loss_bound),
         paused: camera.paused,
         codec: init.as_ref().map(|i| i.codecs()),
         width: init.as_ref().map(|i| i.video.width),

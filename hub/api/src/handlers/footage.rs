@@ -1,11 +1,12 @@
 //! Looking back: the timeline, playback, and a camera's keys for who wants to open the files without the hub.
 
-use base::footage::{SegmentDetails, StreamName};
+use base::footage::{SegmentDetails, SegmentInfo, StreamName};
 use base::state::GapReason;
 use base::{CameraId, GapId, ProblemKind, SegmentId, Timestamp};
+use footage::Dated;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-use store::{Actor, Event, Gap, SecretKind};
+use store::{Actor, SecretKind};
 use utoipa::ToSchema;
 use vault::{Password, Purpose, ViewError, Viewer, Zeroizing};
 
@@ -117,32 +118,25 @@ struct EventJson {
 async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let (camera, viewer, from, to) = asked(&hub, request).await?;
     let (segments, _viewer) = segments(&hub, camera, viewer, from, to).await?;
-    let (gaps, events): (Vec<Gap>, Vec<Event>) = hub
-        .parts
-        .store
-        .read(move |db| Ok((db.gaps(camera, StreamName::Main, from, to)?, db.events_in(camera, from, to)?)))
-        .await?;
+    let recorder = &hub.parts.recorder;
+    let (gaps, events) = (recorder.gaps(camera, from, to).await?, recorder.events(camera, from, to).await?);
     let now = hub.parts.clock.wall();
-    let until = |start: Timestamp, end: Option<Timestamp>| end.unwrap_or(now).max(start);
     Ok(reply::json(&Timeline {
         segments: segments
             .into_iter()
             .map(|s| SegmentJson {
-                id: s.id,
+                id: s.row.id,
                 start: s.start,
                 end: s.end,
-                stream: s.stream,
-                bytes: s.bytes,
-                details: s.details,
+                stream: s.row.stream,
+                bytes: s.row.bytes,
+                details: s.row.details,
             })
             .collect(),
-        gaps: gaps
-            .into_iter()
-            .map(|g| GapJson { id: g.id, start: g.start, end: until(g.start, g.end), reason: g.reason })
-            .collect(),
+        gaps: gaps.into_iter().map(|g| GapJson { id: g.id, start: g.start, end: g.end, reason: g.reason }).collect(),
         events: events
             .into_iter()
-            .map(|e| EventJson { id: e.id, start: e.start, end: until(e.start, e.end), kind: e.kind })
+            .map(|e| EventJson { id: e.id, start: e.start, end: e.end.unwrap_or(now).max(e.start), kind: e.kind })
             .collect(),
     }))
 }
@@ -248,29 +242,26 @@ fn day_span(day: &str, zone: &str) -> Result<(Timestamp, Timestamp), String> {
     span.map_err(|_| format!("The day {date} cannot be used"))
 }
 
-/// The segments of the main stream in a span. Those that nobody has looked into since a crash are opened with the
-/// request's viewer and filled in; the one that is being written ends where the last sync did.
+/// The segments of the main stream that truly were in a span, by true time. Those that nobody has looked into since a
+/// crash, or that do not say yet by which instant they are dated, are opened with the request's viewer and filled in.
 async fn segments(
     hub: &Ctx,
     camera: CameraId,
     viewer: Viewer,
     from: Timestamp,
     to: Timestamp,
-) -> Result<(Vec<base::footage::SegmentInfo>, Viewer), ApiError> {
-    let mut found = hub.parts.store.read(move |db| db.segments(camera, StreamName::Main, from, to)).await?;
+) -> Result<(Vec<Dated>, Viewer), ApiError> {
+    let recorder = &hub.parts.recorder;
+    let mut rows = recorder.segments(camera, from, to).await?;
     // What is from before the viewer was granted the camera is not there for it.
-    found.retain(|s| viewer.key(camera, Purpose::Footage, s.epoch).is_ok());
-    let synced = hub.parts.recorder.status(camera).and_then(|s| s.last_fragment_at);
-    for open in found.iter_mut().filter(|s| s.details == SegmentDetails::Open) {
-        open.end = synced.unwrap_or(open.start).max(open.start);
-    }
-    if found.iter().all(|s| s.details != SegmentDetails::Unknown) {
-        return Ok((found, viewer));
-    }
+    rows.retain(|s| viewer.key(camera, Purpose::Footage, s.epoch).is_ok());
+    let blank = |s: &SegmentInfo| {
+        s.details == SegmentDetails::Unknown || (s.stamp.is_none() && s.details != SegmentDetails::Open)
+    };
     let footage = hub.parts.footage.clone();
-    let (mut found, changed, viewer) = tokio::task::spawn_blocking(move || {
+    let (mut rows, changed, viewer) = tokio::task::spawn_blocking(move || {
         let mut changed = Vec::new();
-        for segment in found.iter_mut().filter(|s| s.details == SegmentDetails::Unknown) {
+        for segment in rows.iter_mut().filter(|s| blank(s)) {
             match footage.open(&viewer, camera, segment) {
                 Ok(mut reader) => {
                     let before = std::mem::replace(segment, reader.summary().info);
@@ -279,19 +270,19 @@ async fn segments(
                 Err(e) => tracing::debug!(segment = %segment.id, error = &e as &dyn std::error::Error, "stays unknown"),
             }
         }
-        (found, changed, viewer)
+        (rows, changed, viewer)
     })
     .await
     .map_err(ApiError::internal)?;
     for (before, after) in changed {
-        let (stream, from, to) =
-            (after.stream, before.start, before.end.saturating_add(jiff::SignedDuration::from_secs(1)));
-        let to = to.unwrap_or(before.end);
-        let gaps = hub.parts.store.read(move |db| db.gaps(camera, stream, from, to)).await?;
-        hub.parts.recorder.corrected(before, after, gaps);
+        recorder.corrected(before, after).await?;
     }
-    // A guess may have reached into the span where the truth does not; and what cannot be looked into cannot be shown.
-    found.retain(|s| s.end > from && s.details != SegmentDetails::Unknown);
+    // What cannot be looked into cannot be shown.
+    rows.retain(|s| s.details != SegmentDetails::Unknown);
+    let map = recorder.clock_map();
+    let mut found: Vec<_> = rows.into_iter().map(|row| map.dated(row)).collect();
+    found.retain(|s| s.start < to && s.end > from);
+    found.sort_by_key(|s| (s.start, s.row.id));
     Ok((found, viewer))
 }
 

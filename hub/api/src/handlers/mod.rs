@@ -5,6 +5,7 @@ mod footage;
 mod live;
 mod local;
 mod people;
+pub(crate) mod storage;
 mod system;
 
 pub(crate) use people::claim_hub;
@@ -14,10 +15,16 @@ use crate::route::Route;
 
 /// Every route of the hub.
 pub(crate) fn routes() -> Vec<Route<Ctx>> {
-    [people::routes(), cameras::routes(), footage::routes(), live::routes(), local::routes(), system::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let families = [
+        people::routes(),
+        cameras::routes(),
+        footage::routes(),
+        live::routes(),
+        local::routes(),
+        storage::routes(),
+        system::routes(),
+    ];
+    families.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use base::clock::TimeSource;
 use base::state::Health;
 use base::{ProblemKind, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use store::Actor;
 use utoipa::ToSchema;
 
+use crate::handlers::storage::loss_bound_s;
 use crate::hub::Ctx;
 use crate::metrics;
 use crate::problem::ApiError;
@@ -17,6 +19,14 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
         Route::get("/api/v1/system", Access::Owner, "How the hub is: its clock, its footage disk, its store.", system)
             .answers::<System>(200, "Each part as ok, degraded with a reason, or off.")
             .local(),
+        Route::post(
+            "/api/v1/system/time",
+            Access::Owner,
+            "Tells a hub the time that no time server tells it; what it recorded since it started is dated by it.",
+            tell_time,
+        )
+        .takes::<TellTime>()
+        .answers::<System>(200, "How the hub is now."),
         Route::get("/metrics", Access::OwnerOrToken, "The hub's state for Prometheus.", metrics)
             .answers_with(200, "Prometheus text.", Some("application/openmetrics-text; version=1.0.0; charset=utf-8"))
             .local(),
@@ -35,6 +45,9 @@ struct System {
     /// rtc, ntp, phone, camera or unset.
     #[schema(value_type = String)]
     time_source: TimeSource,
+    /// Whether that is the true time. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    clock: Health,
     storage: Storage,
     /// The store: people, cameras, the index. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
@@ -52,30 +65,56 @@ struct Storage {
     free_bytes: Option<u64>,
     /// Bytes of all that Keepsight has on it.
     used_bytes: u64,
+    /// What a power cut takes at most, in seconds: 2, unless the disk is slow.
+    loss_bound_s: f64,
     /// Segments removed to make room since the hub started.
     removed_segments: u64,
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TellTime {
+    /// RFC 3339: what the clock of an owner's device shows.
+    #[schema(value_type = String)]
+    time: Timestamp,
+}
+
+async fn tell_time(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let body: TellTime = request.json()?;
+    let who = Actor::Principal(request.session()?.principal.id);
+    let before = hub.parts.clock.wall();
+    hub.parts.time.tell(body.time).map_err(ApiError::from)?;
+    let said = format!("{before} became {}", body.time);
+    hub.parts.store.urgent(move |db| db.append_audit(who, "system.time", &said)).await?;
+    Ok(reply::json(&told(&hub)))
+}
+
 async fn system(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
+    Ok(reply::json(&told(&hub)))
+}
+
+fn told(hub: &Ctx) -> System {
     let (parts, storage) = (&hub.parts, hub.parts.recorder.storage());
-    Ok(reply::json(&System {
+    System {
         version: env!("CARGO_PKG_VERSION"),
         time: parts.clock.wall(),
         time_source: parts.clock.source(),
+        clock: parts.time.health(),
         storage: Storage {
             health: storage.health,
             total_bytes: storage.disk.as_ref().map(|d| d.total),
             free_bytes: storage.disk.as_ref().map(|d| d.free),
             used_bytes: storage.used,
+            loss_bound_s: loss_bound_s(storage.loss_bound),
             removed_segments: storage.removed,
         },
         store: hub.store_health(),
-    }))
+    }
 }
 
 async fn metrics(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
     let cameras = hub.parts.recorder.cameras().await?;
-    let text = metrics::text(&hub.metrics, &cameras, hub.parts.clock.wall());
+    let text = metrics::text(&hub, &cameras);
     Ok(reply::bytes("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
 }
 

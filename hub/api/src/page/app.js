@@ -144,9 +144,23 @@ onSubmit('#add form', async ({ name, url, username, password }, form) => {
   await refresh();
 });
 
+// A hub without a clock and without the internet has the time from its owner's device.
+let toldTime = false;
+async function tellTime() {
+  if (toldTime) return;
+  toldTime = true;
+  try {
+    const { time_source: source } = await api('GET', '/api/v1/system');
+    if (source === 'unset') await api('POST', '/api/v1/system/time', { time: new Date().toISOString() });
+  } catch {
+    // Not an owner, or a time server was quicker.
+  }
+}
+
 async function refresh() {
   try {
     const list = await api('GET', '/api/v1/cameras');
+    tellTime();
     if (!$('#kit').hidden && $('#words').children.length) return; // first the words
     show('home');
     const ids = new Set(list.map(({ id }) => id));

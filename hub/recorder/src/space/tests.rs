@@ -24,6 +24,7 @@ fn segment(n: u64, of: u8, start: i64, seconds: i64, bytes: u64) -> SegmentInfo 
         stream: StreamName::Main,
         epoch: None,
         media: None,
+        stamp: None,
         start: at(start),
         end: at(start + seconds),
         bytes,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::footage::{SegmentDetails, SegmentInfo, StreamName, VideoParams};
-use base::{CameraId, Clock, ConnectionId, EpochId, EventId, Mono, SegmentId, SystemClock, Timestamp};
+use base::{BootId, CameraId, Clock, ConnectionId, EpochId, EventId, Mono, SegmentId, Stamp, SystemClock, Timestamp};
 use store::{Event, EventKind};
 
 pub const CAMERAS: usize = 8;
@@ -25,6 +25,7 @@ pub fn event(cameras: &[CameraId], n: usize, of: usize) -> Event {
         camera: cameras[n % cameras.len()],
         kind,
         start: time(at_ms),
+        stamp: None,
         end: time(at_ms).saturating_add(Duration::from_secs(12)).ok(),
         detail: serde_json::json!({ "zone": "drive", "score": (n % 100) as f64 / 100.0, "box": [n % 640, n % 480, 80, 200] }),
     }
@@ -39,6 +40,7 @@ pub fn segment(cameras: &[CameraId], n: usize, of: usize) -> SegmentInfo {
         stream: StreamName::Main,
         epoch: Some(EpochId::from_bytes([1; 16])),
         media: Some((ConnectionId::from_bytes([2; 16]), n as i64 * 5_400_000)),
+        stamp: Some(Stamp { boot: BootId::from_bytes([3; 16]), mono: Mono(n as u64 * 60_000_000_000) }),
         start,
         end: start.saturating_add(Duration::from_secs(60)).unwrap_or(start),
         bytes: 20_000_000 + n as u64,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use base::footage::{SegmentDetails, SegmentInfo, StreamName, VideoParams};
 use base::{
-    CameraId, Clock, EpochId, EventId, HubId, KitId, PrincipalId, SecretId, SegmentId, SimClock, SystemClock, Timestamp,
+    BootId, CameraId, Clock, EpochId, EventId, HubId, KitId, Mono, PrincipalId, SecretId, SegmentId, SimClock, Stamp,
+    SystemClock, Timestamp,
 };
 use store::engine::{Batch, Engine, EngineError, KeyRange, MemoryEngine, Order, Tree, Visit};
 use store::{
@@ -119,6 +120,7 @@ pub fn segment(camera: u8, start: i64, end: i64) -> SegmentInfo {
         stream: StreamName::Main,
         epoch: Some(EpochId::from_bytes([1; 16])),
         media: None,
+        stamp: Some(Stamp { boot: BootId::from_bytes([9; 16]), mono: Mono(start.unsigned_abs()) }),
         start: at(start),
         end: at(end),
         bytes: 20_000_000,
@@ -141,6 +143,7 @@ pub fn event(camera: u8, n: u32, start: i64) -> Event {
         camera: camera_id(camera),
         kind: EventKind::Motion,
         start: at(start),
+        stamp: None,
         end: Some(at(start + 10)),
         detail: serde_json::Value::Null,
     }
