@@ -9,13 +9,12 @@ use base::{CameraId, Problem, ProblemKind, Timestamp};
 use bytes::{Bytes, BytesMut};
 use footage::{Dated, Footage, OpenError, ReadFragment, SegmentReader, bmff};
 use futures::Stream;
-use tokio::sync::mpsc;
 use vault::Viewer;
+
+use crate::parts::{self, PART_BYTES, Parts};
 
 /// A longer hole ends a stretch.
 const LONGEST_HOLE: Duration = Duration::from_secs(1);
-/// Bytes that are read and opened at a time.
-const PART_BYTES: usize = 256 * 1024;
 
 /// Segments, by true time, that play after one another without a gap over 1 s and without a change of parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,53 +117,9 @@ impl Player {
         self.start
     }
 
-    /// The file in parts; each is read when the one before has been taken.
+    /// The file: what a player needs first, then the fragments.
     pub(crate) fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
-        let (parts, taken) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let init = self.reader.init().bytes.clone();
-            if parts.send(Ok(init)).await.is_err() {
-                return;
-            }
-            let mut player = Some(self);
-            while let Some(mut p) = player.take() {
-                let read = tokio::task::spawn_blocking(move || {
-                    let part = p.part();
-                    (p, part)
-                });
-                let Ok((p, part)) = read.await else { return };
-                let go_on = part.as_ref().is_ok_and(|part| !part.is_empty());
-                if parts.send(part).await.is_err() || !go_on {
-                    return; // nobody listens any more, or the end
-                }
-                player = Some(p);
-            }
-        });
-        futures::stream::unfold(taken, async |mut taken: mpsc::Receiver<io::Result<Bytes>>| {
-            Some((taken.recv().await?, taken))
-        })
-    }
-
-    /// The next fragments, about [`PART_BYTES`] of them; empty at the end.
-    ///
-    /// # Errors
-    /// The stretch cannot go on as its rows promised: the answer is cut, so that nobody takes a part for the whole.
-    fn part(&mut self) -> io::Result<Bytes> {
-        let mut part = BytesMut::new();
-        while part.len() < PART_BYTES {
-            let Some(fragment) = self.first.take().or_else(|| self.reader.next_fragment()) else {
-                match self.next_segment()? {
-                    true => continue,
-                    false => break,
-                }
-            };
-            if self.segment.truly(self.reader.wall(fragment.start_90k)) >= self.to {
-                self.rest.clear();
-                break;
-            }
-            part.extend_from_slice(&self.place(fragment)?);
-        }
-        Ok(part.freeze())
+        parts::stream(self.reader.init().bytes.clone(), self)
     }
 
     /// Opens the next segment; `false` if the stretch ends here.
@@ -216,8 +171,29 @@ impl Player {
     }
 }
 
+impl Parts for Player {
+    /// The next fragments, about [`PART_BYTES`] of them; empty at the end.
+    fn part(&mut self) -> io::Result<Bytes> {
+        let mut part = BytesMut::new();
+        while part.len() < PART_BYTES {
+            let Some(fragment) = self.first.take().or_else(|| self.reader.next_fragment()) else {
+                match self.next_segment()? {
+                    true => continue,
+                    false => break,
+                }
+            };
+            if self.segment.truly(self.reader.wall(fragment.start_90k)) >= self.to {
+                self.rest.clear();
+                break;
+            }
+            part.extend_from_slice(&self.place(fragment)?);
+        }
+        Ok(part.freeze())
+    }
+}
+
 /// A segment that is not opened for this viewer is not there for it.
-fn refused(e: OpenError) -> Problem {
+pub(crate) fn refused(e: OpenError) -> Problem {
     match &e {
         OpenError::NotGranted(_) => ProblemKind::NoFootage.into(),
         _ => {
@@ -227,7 +203,7 @@ fn refused(e: OpenError) -> Problem {
     }
 }
 
-fn ticks_between(from: Timestamp, to: Timestamp) -> i64 {
+pub(crate) fn ticks_between(from: Timestamp, to: Timestamp) -> i64 {
     let ns = to.as_nanosecond() - from.as_nanosecond();
     (ns * i128::from(VIDEO_TIMESCALE) / 1_000_000_000).clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }

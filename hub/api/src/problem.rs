@@ -119,6 +119,8 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
         P::KeyExists | P::HubRunning | P::TimeKnown => StatusCode::CONFLICT,
         P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
+        P::FootageChanged => StatusCode::PRECONDITION_FAILED,
+        P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,
         P::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         P::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

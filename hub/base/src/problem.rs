@@ -106,6 +106,8 @@ problems! {
 
     // Footage
     NoFootage "no-footage" "There is no footage at that time." "See the camera's timeline for what there is."
+    FootageChanged "footage-changed" "The file is another one than it was: footage was deleted or added since." "Ask for it again from its beginning."
+    RangeBeyond "range-beyond" "There are no such bytes in the file." "Content-Range says how long it is."
     NotGranted "not-granted" "You were not given this camera." "Ask the owner of the hub for access."
     FootageForeign "footage-foreign" "The file belongs to another hub, camera or segment than asked for." "It was not shown. Look for moved or renamed files in the footage folder."
     FootageDamaged "footage-damaged" "The file is damaged from its start." "Run `keepsight check`; nothing of it can be shown."

@@ -22,6 +22,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     segments()?;
     store()?;
+    ranges()?;
     configs()
 }
 
@@ -178,6 +179,14 @@ fn frames(file: &[u8]) -> Vec<u8> {
         rest = next;
     }
     frames
+}
+
+fn ranges() -> Result<()> {
+    let asked = [("first", "bytes=0-499"), ("from", "bytes=500-"), ("last", "bytes=-500"), ("many", "bytes=0-1,5-9")];
+    for (name, header) in asked {
+        seed("range", name, &[&10_000_u64.to_be_bytes(), header.as_bytes()].concat())?;
+    }
+    Ok(())
 }
 
 fn configs() -> Result<()> {

@@ -13,6 +13,7 @@ use store::{Options, Store, StoreError};
 
 mod config;
 mod export;
+mod range;
 mod rows;
 mod segment;
 
@@ -26,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rows", rows::read),
     ("config", config::read),
     ("export", export::read),
+    ("range", range::read),
 ];
 
 pub use segment::{CAMERA, EPOCH};

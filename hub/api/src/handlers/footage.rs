@@ -20,27 +20,25 @@ use crate::route::{Access, Caller, Request, Right, Route};
 /// The longest span of time that may be asked for at once.
 const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(31 * 24);
 
+/// A route that takes a span of time.
+pub(super) fn span_of(route: Route<Ctx>) -> Route<Ctx> {
+    route
+        .query("from", false, "RFC 3339, inclusive; with `to`, unless `day` is given")
+        .query("to", false, "RFC 3339, exclusive; at most 31 days after from")
+        .query("day", false, "YYYY-MM-DD, instead of from and to: the whole day, of 23 to 25 hours where clocks change")
+        .query("tz", false, "The day's time zone, such as Europe/Berlin; UTC if it is not given")
+}
+
 pub(super) fn routes() -> Vec<Route<Ctx>> {
-    let span = |route: Route<Ctx>| {
-        route
-            .query("from", false, "RFC 3339, inclusive; with `to`, unless `day` is given")
-            .query("to", false, "RFC 3339, exclusive; at most 31 days after from")
-            .query(
-                "day",
-                false,
-                "YYYY-MM-DD, instead of from and to: the whole day, of 23 to 25 hours where clocks change",
-            )
-            .query("tz", false, "The day's time zone, such as Europe/Berlin; UTC if it is not given")
-    };
     vec![
-        span(Route::get(
+        span_of(Route::get(
             "/api/v1/cameras/{id}/timeline",
             Access::Camera(Right::Playback),
             "What was recorded, what was not and why, and what happened.",
             timeline,
         ))
         .answers::<Timeline>(200, "Segments, gaps and events that have a part in the span, by start."),
-        span(Route::get(
+        span_of(Route::get(
             "/api/v1/cameras/{id}/playback.mp4",
             Access::Camera(Right::Playback),
             "Footage from the key picture at or before `from`, to the next gap over 1 s or change of parameters.",
@@ -202,7 +200,10 @@ async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiErro
 }
 
 /// Camera, viewer and span of a request.
-async fn asked(hub: &Ctx, request: Request<Ctx>) -> Result<(CameraId, Viewer, Timestamp, Timestamp), ApiError> {
+pub(super) async fn asked(
+    hub: &Ctx,
+    request: Request<Ctx>,
+) -> Result<(CameraId, Viewer, Timestamp, Timestamp), ApiError> {
     let camera: CameraId = request.id("id")?;
     let (from, to) = span(|name| request.query.text(name).map(|text| text.to_string()))?;
     let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
@@ -244,7 +245,7 @@ fn day_span(day: &str, zone: &str) -> Result<(Timestamp, Timestamp), String> {
 
 /// The segments of the main stream that truly were in a span, by true time. Those that nobody has looked into since a
 /// crash, or that do not say yet by which instant they are dated, are opened with the request's viewer and filled in.
-async fn segments(
+pub(super) async fn segments(
     hub: &Ctx,
     camera: CameraId,
     viewer: Viewer,

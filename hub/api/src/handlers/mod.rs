@@ -1,6 +1,7 @@
 //! The handlers, one file for each family of routes.
 
 mod cameras;
+mod export;
 mod footage;
 mod live;
 mod local;
@@ -19,6 +20,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         people::routes(),
         cameras::routes(),
         footage::routes(),
+        export::routes(),
         live::routes(),
         local::routes(),
         storage::routes(),
