@@ -225,21 +225,35 @@ async fn e2e_a_store_goes_out_and_comes_in_again_and_a_cut_audit_log_does_not() 
     assert_eq!(run(&["store", "check"]).status.code(), Some(0), "the store was left as it is");
 }
 
-/// What somebody does to the audit log who can write the store's files: takes an entry out, or changes it.
+/// What somebody does to the audit log who can write the store's files and knows them: takes an entry out, or changes it, and
+/// puts checksum, count and sum right, none of which is a secret.
 fn tamper(store: &Path, entry: u64, change: impl FnOnce(&str) -> Option<String>) {
     use store::engine::{Batch, Engine, SledEngine, Tree};
     let mut engine = SledEngine::open(&store.join("sled"), 32 << 20).unwrap();
+    let seal = |tree: Tree, key: &[u8], content: &[u8]| {
+        // Version, tree, length of the key, key, content.
+        let covered = [&[1, tree.number()], &(key.len() as u32).to_be_bytes()[..], key, content].concat();
+        [&[1][..], &crc32(&covered).to_be_bytes(), content].concat()
+    };
+    let checksum = |row: &[u8]| u64::from(u32::from_be_bytes(row[1..5].try_into().unwrap()));
     let key = entry.to_be_bytes().to_vec();
     let row = engine.get(Tree::Audit, &key).unwrap().expect("the entry is there");
     let json = change(std::str::from_utf8(&row[5..]).unwrap());
-    // The checksum of a row is no secret: version, tree, length of the key, key, content.
-    let sealed = json.map(|json| {
-        let covered =
-            [&[1, Tree::Audit.number()], &(key.len() as u32).to_be_bytes()[..], &key, json.as_bytes()].concat();
-        [&[1][..], &crc32(&covered).to_be_bytes(), json.as_bytes()].concat()
-    });
+    let new = json.map(|json| seal(Tree::Audit, &key, json.as_bytes()));
+
+    // After the number of commits come, for each tree, the count of its rows and the sum of their checksums.
+    let mut commits = engine.get(Tree::Meta, b"commits").unwrap().expect("there were commits")[5..].to_vec();
+    let at = 8 + 16 * usize::from(Tree::Audit.number());
+    let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+    let rows = number(&commits[at..at + 8]) - u64::from(new.is_none());
+    let sum =
+        number(&commits[at + 8..at + 16]).wrapping_sub(checksum(&row)).wrapping_add(new.as_deref().map_or(0, checksum));
+    commits[at..at + 8].copy_from_slice(&rows.to_be_bytes());
+    commits[at + 8..at + 16].copy_from_slice(&sum.to_be_bytes());
+
     let mut batch = Batch::default();
-    batch.set(Tree::Audit, key, Some(sealed));
+    batch.set(Tree::Audit, key, Some(new));
+    batch.set(Tree::Meta, b"commits".to_vec(), Some(Some(seal(Tree::Meta, b"commits", &commits))));
     engine.apply(&batch).unwrap();
     engine.flush().unwrap();
 }
