@@ -183,11 +183,11 @@ impl Flap {
             9 => Kind::Fault(Fault::Loss { one_in: 3 }),
             _ => Kind::Fault(Fault::Trickle { bytes_per_s: 20 }),
         };
-        // A password that is refused for longer is tried slowly: cameras lock accounts.
-        let most_ms = if kind == Kind::Fault(Fault::Unauthorised) { 5_000 } else { 7_000 };
         let held = match kind {
             Kind::Drop | Kind::Jump { .. } | Kind::Pause => Duration::ZERO,
-            Kind::Fault(_) => Duration::from_millis(1_500 + luck.below(most_ms - 1_500) as u64),
+            // One that is refused for longer is tried slowly, as cameras lock accounts; for less, the hub may not notice.
+            Kind::Fault(Fault::Unauthorised) => Duration::from_millis(2_500 + luck.below(2_500) as u64),
+            Kind::Fault(_) => Duration::from_millis(1_500 + luck.below(5_500) as u64),
         };
         Self { camera, kind, held, returned: None, synced_s: None }
     }

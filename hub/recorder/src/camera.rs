@@ -23,8 +23,9 @@ use crate::ring::LiveRing;
 /// A camera that begins to connect keeps the others from it for so long, unless it ends sooner: see
 /// [`Supervisor::turns`].
 const TURN: Duration = Duration::from_millis(250);
-/// A connection that sent pictures for so long was a good one: the next failure begins with a short wait.
-const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// A connection that sent pictures for so long was a good one: the next failure begins with a short wait, and the camera is
+/// still not asked more often than one that never answers.
+const GOOD_CONNECTION: Duration = Duration::from_secs(4);
 /// Footage synced so recently counts as being recorded: the 2 s of promise 4, and some for a busy machine.
 const RECORDING_WITHIN: Duration = Duration::from_secs(5);
 
