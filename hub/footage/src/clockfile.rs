@@ -189,7 +189,9 @@ impl ClockFile {
             Ok(Written { line: *line, beat, from, to })
         };
         let written = write().map_err(FsError::on("append to", &path))?;
-        base::fs::sync_dir(self.disk.root())?;
+        if self.last.is_none() {
+            base::fs::sync_dir(self.disk.root())?; // its name
+        }
         Ok(written)
     }
 }
