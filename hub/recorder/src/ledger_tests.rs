@@ -46,7 +46,10 @@ impl Book {
         self.take(rows);
     }
     fn now(&mut self, s: i64) {
-        self.clock.step_wall(at(s), base::TimeSource::Ntp);
+        match Duration::try_from(at(s).duration_since(self.clock.wall())) {
+            Ok(passed) => self.clock.advance(passed),
+            Err(_) => self.clock.step_wall(at(s), base::TimeSource::Ntp), // set back
+        }
     }
     fn lost(&mut self, s: i64, connection: Option<ConnectionId>, reason: GapReason) {
         self.now(s);
