@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::footage::SegmentDetails;
-use base::{SegmentId, SimClock};
+use base::{Clock, SegmentId, SimClock};
 
 use super::*;
 
