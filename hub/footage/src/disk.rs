@@ -1,7 +1,9 @@
 //! The footage folder: is it the disk that the hub knows, and the key files in it.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::footage::SegmentInfo;
 use base::fs::FsError;
@@ -91,7 +93,11 @@ impl From<&DiskError> for Problem {
 pub struct Disk {
     root: PathBuf,
     id: DiskId,
+    /// Key files that could not be written yet. Clones share them. Lock order: a leaf.
+    owed: Arc<Mutex<OwedKeys>>,
 }
+
+type OwedKeys = HashMap<(CameraId, EpochId), Vec<u8>>;
 
 #[derive(Serialize, Deserialize)]
 struct Mark {
@@ -113,7 +119,7 @@ impl Disk {
         if !base::fs::create_new(&path, &json, FILE_MODE)? {
             return Err(DiskError::Exists { path });
         }
-        Ok(Self { root: root.to_owned(), id: mark.disk })
+        Ok(Self::known(root, mark.disk))
     }
 
     /// Opens a footage disk; if the hub knows which one it should be, no other.
@@ -136,13 +142,17 @@ impl Disk {
         if let Some(expected) = expected.filter(|e| *e != mark.disk) {
             return Err(DiskError::Foreign { path, found: mark.disk, expected });
         }
-        Ok(Self { root: root.to_owned(), id: mark.disk })
+        Ok(Self::known(root, mark.disk))
     }
 
     /// A footage disk that the hub knows and that is not there now: whoever writes finds out when it is. Nothing is
     /// written without having found its mark, see [`Disk::check`].
     pub fn expected(root: &Path, id: DiskId) -> Self {
-        Self { root: root.to_owned(), id }
+        Self::known(root, id)
+    }
+
+    fn known(root: &Path, id: DiskId) -> Self {
+        Self { root: root.to_owned(), id, owed: Arc::default() }
     }
 
     /// Is it there, now? The folder of a disk that was pulled out is a folder of the system's disk, and another disk
@@ -193,6 +203,27 @@ impl Disk {
     /// [`DiskError::KeyExists`] if another key is there; it is never overwritten.
     pub fn write_epoch_key(&self, camera: CameraId, epoch: EpochId, sealed: &[u8]) -> Result<(), DiskError> {
         self.write_key(self.key_path(camera, epoch), sealed)
+    }
+
+    /// Takes on to write an epoch's key file once the disk is there, before the first byte is sealed to that epoch: the
+    /// keeper sees to it. Who owes it keeps it somewhere durable until it is written.
+    pub fn owe_epoch_key(&self, camera: CameraId, epoch: EpochId, sealed: Vec<u8>) {
+        self.lock_owed().insert((camera, epoch), sealed);
+    }
+
+    /// Writes an epoch's key file if it is owed.
+    ///
+    /// # Errors
+    /// As [`Disk::write_epoch_key`]; it is still owed then.
+    pub fn pay_epoch_key(&self, camera: CameraId, epoch: EpochId) -> Result<(), DiskError> {
+        let Some(sealed) = self.lock_owed().get(&(camera, epoch)).cloned() else { return Ok(()) };
+        self.write_epoch_key(camera, epoch, &sealed)?;
+        self.lock_owed().remove(&(camera, epoch));
+        Ok(())
+    }
+
+    fn lock_owed(&self) -> MutexGuard<'_, OwedKeys> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same for a later recovery kit, beside the first one's.
@@ -357,5 +388,22 @@ mod tests {
         assert_eq!(std::fs::read(disk.key_path(camera, epoch)).unwrap(), b"sealed");
         let found: Vec<_> = disk.keys(camera).unwrap().into_iter().map(|k| (k.epoch, k.kit)).collect();
         assert_eq!(found, [(epoch, Some(kit)), (epoch, None)]);
+    }
+
+    #[test]
+    fn a_key_file_that_is_owed_is_written_when_the_disk_is_back() {
+        let clock = SimClock::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (there, away) = (dir.path().join("footage"), dir.path().join("away"));
+        let disk = Disk::create(&there, &clock).unwrap();
+        let (camera, epoch) = (CameraId::new(&clock), EpochId::new(&clock));
+        std::fs::rename(&there, &away).unwrap();
+        assert!(disk.write_epoch_key(camera, epoch, b"sealed").is_err());
+        disk.owe_epoch_key(camera, epoch, b"sealed".to_vec());
+        assert!(disk.clone().pay_epoch_key(camera, epoch).is_err());
+        std::fs::rename(&away, &there).unwrap();
+        disk.clone().pay_epoch_key(camera, epoch).unwrap();
+        assert_eq!(std::fs::read(disk.key_path(camera, epoch)).unwrap(), b"sealed");
+        disk.pay_epoch_key(camera, epoch).unwrap();
     }
 }

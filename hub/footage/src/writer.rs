@@ -300,6 +300,8 @@ impl Writer {
         // The folder of a disk that was pulled out is a folder of the system's disk.
         self.disk.check().map_err(KeepError::Disk)?;
         let before = before?;
+        // Footage that the recovery kit could not open is not recorded.
+        self.disk.pay_epoch_key(header.camera, header.epoch).map_err(KeepError::Disk)?;
         // Made durable by the sync thread, before anything in it counts as kept.
         let make = || DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir);
         let create = || self.options.medium.create(&path);

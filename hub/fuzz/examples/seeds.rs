@@ -98,7 +98,7 @@ fn store() -> Result<()> {
         let camera =
             Camera { id, name: "Door".to_owned(), main, sub: None, created: start, paused: false, record_sub: false };
         let public = EpochSecrets::generate(EpochId::from_bytes(fuzz::EPOCH), id).public();
-        db.add_camera(&camera, &Epoch { camera: id, public, created: start, hub: None }, &[])?;
+        db.add_camera(&camera, &Epoch { camera: id, public, created: start, hub: None, owed: None }, &[])?;
         db.put_segment(&SegmentInfo {
             camera: id,
             id: SegmentId::new(&now),

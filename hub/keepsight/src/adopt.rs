@@ -283,7 +283,7 @@ impl<'a> Adoption<'a> {
                 [Purpose::Live, Purpose::Footage].map(|purpose| (*owner, secrets.wrap(purpose, recipient)))
             });
             let created = Timestamp::from_millisecond(made_at(secrets.epoch())).unwrap_or(self.now);
-            let epoch = Epoch { camera: camera.id, public: secrets.public(), created, hub: Some(hub) };
+            let epoch = Epoch { camera: camera.id, public: secrets.public(), created, hub: Some(hub), owed: None };
             epochs.push((epoch, keys.collect()));
         }
         Ok(Adopted { camera, epochs })

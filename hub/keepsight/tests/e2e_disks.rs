@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use base::Timestamp;
 use base::{Clock, SystemClock};
+use serde_json::json;
 use system::{Disks, SystemDisks};
-use testkit::client::Client;
+use testkit::client::{Client, PASSWORD};
 use testkit::hub::{self, Home, HubProcess};
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
@@ -25,11 +26,11 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     std::fs::create_dir_all(home.footage()).unwrap();
     let mut mount = Some(right.mount(&home.footage()));
 
-    let simulator = testkit::cameras(2).await;
+    let simulator = testkit::cameras(3).await;
     let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
     let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
     let mut ids = Vec::new();
-    for (i, camera) in simulator.addresses().iter().enumerate() {
+    for (i, camera) in simulator.addresses().iter().take(2).enumerate() {
         ids.push(owner.add_camera(&format!("Camera {i}"), &camera.main).await);
     }
     owner.wait_recording(&ids, SOON).await;
@@ -73,6 +74,12 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     let mut live = owner.websocket(&format!("/api/v1/cameras/{}/live", ids[0])).await.expect("live pictures");
     live.collect(2).await;
     drop(live);
+    // A new camera waits for the disk, a new epoch (as at the end of a grant) does not.
+    let keys = |id: &str| std::fs::read_dir(home.footage().join(id).join("keys")).map_or(0, Iterator::count);
+    let third = owner.add_camera("Third", &simulator.addresses()[2].main).await;
+    let export = owner.post(&format!("/api/v1/cameras/{}/key", ids[0]), json!({"password": PASSWORD})).await;
+    export.expect(200);
+    assert_eq!(names(&home.footage()), Vec::<String>::new(), "nothing on the system's disk");
 
     // Another disk in its place, once without any mark and once with one of its own: nothing is written there.
     for mark in [None, Some("{\"format\":1,\"disk\":\"00000000000000000000000000\"}\n")] {
@@ -81,11 +88,7 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
             std::fs::write(home.footage().join(".keepsight-disk"), mark).unwrap();
         }
         let had = names(&home.footage());
-        let pictures = pictures(&owner, &ids[0]).await;
-        testkit::wait_for("pictures for four more key pictures", SOON, async || {
-            self::pictures(&owner, &ids[0]).await > pictures + 80
-        })
-        .await;
+        more_pictures(&owner, &ids[0], 80).await; // four more key pictures
         assert_eq!(states(&owner, &ids).await, ["not_writing", "not_writing"]);
         assert_eq!(names(&home.footage()), had, "nothing on the other disk");
         drop(foreign);
@@ -96,6 +99,8 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     mount = Some(right.mount(&home.footage()));
     owner.wait_recording(&ids, SOON).await;
     wait_gap(&owner, &ids, "disk_missing", gone_at).await;
+    owner.wait_recording(std::slice::from_ref(&third), SOON).await;
+    testkit::wait_for("the key files that were owed", SOON, async || keys(&third) == 1 && keys(&ids[0]) == 2).await;
     still_there(&owner, &ids, &before, kept_from).await;
 
     // The file system gives up and goes read-only, as after an I/O error.
@@ -104,6 +109,10 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     let before = said(&owner, &ids).await;
     run("mount", &["-o", "remount,abort", home.footage().to_str().unwrap()]);
     wait_state(&owner, &ids, "not_writing", "The disk did not take the data").await;
+    // For a while, so that something is lost for this reason and not only for the next one.
+    for id in &ids {
+        more_pictures(&owner, id, 40).await;
+    }
     drop(mount.take());
     run_any("e2fsck", &["-p", right.0.to_str().unwrap()]);
     mount = Some(right.mount(&home.footage()));
@@ -322,6 +331,12 @@ async fn wait_longer(owner: &Client, ids: &[String], from: Timestamp) {
         said(owner, ids).await.iter().all(|end| end.duration_since(from).as_secs_f64() > 2.0)
     })
     .await;
+}
+
+/// Waits until so many more pictures came.
+async fn more_pictures(owner: &Client, id: &str, count: u64) {
+    let before = pictures(owner, id).await;
+    testkit::wait_for("more pictures", SOON, async || pictures(owner, id).await > before + count).await;
 }
 
 async fn wait_gap(owner: &Client, ids: &[String], reason: &str, from: Timestamp) {

@@ -234,6 +234,7 @@ impl Recorder {
             recover::cut_short(&inner, std::mem::take(&mut open)).await?;
         }
         tokio::spawn(kept::follow(inner.clone(), parts.reports, reports_of_cameras));
+        epochs::settle(&inner).await?;
         for camera in inner.store.read(|db| db.cameras()).await? {
             if let Err(e) = inner.begin(&camera).await {
                 // One camera's trouble must not keep the others from being recorded; it is tried again.

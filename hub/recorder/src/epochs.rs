@@ -2,7 +2,7 @@
 
 use base::{CameraId, EpochId, PrincipalId, ProblemKind, Timestamp};
 use store::{Actor, Camera, Db, Epoch, Principal, Role, StoreError};
-use vault::{EpochPublic, EpochSecrets, Purpose, WrappedKey};
+use vault::{EpochPublic, EpochSecrets, KitFile, Purpose, WrappedKey};
 
 use crate::cameras::{Inner, RecorderError};
 
@@ -106,7 +106,8 @@ fn told(db: &mut Db, unknown: Vec<EpochId>) -> Result<(), StoreError> {
 }
 
 /// Makes the keys of a new epoch: sealed to the recovery kit on the footage disk, durably, before anything is sealed to
-/// them; wrapped for every principal who was granted the camera. The secrets are gone when this returns.
+/// them; wrapped for every principal who was granted the camera. The secrets are gone when this returns. A revocation does
+/// not wait for a disk: without one the store keeps the key file until it is written.
 async fn make(inner: &Inner, camera: CameraId) -> Result<(Epoch, Vec<(PrincipalId, WrappedKey)>), RecorderError> {
     let now = inner.clock.wall();
     let (claim, holders) = inner.store.read(move |db| Ok((db.hub_row()?.claim, holders(db, camera, now)?))).await?;
@@ -114,12 +115,42 @@ async fn make(inner: &Inner, camera: CameraId) -> Result<(Epoch, Vec<(PrincipalI
     let id = EpochId::new(&*inner.clock);
     let secrets = EpochSecrets::generate(id, camera);
     let kit_file = secrets.kit_file(&claim.recovery.recipient);
-    let footage = inner.footage.clone();
-    tokio::task::spawn_blocking(move || footage.disk().write_epoch_key(camera, id, &kit_file))
-        .await
-        .expect("writing a file does not panic")?;
+    let disk = inner.footage.disk().clone();
+    let owed = tokio::task::spawn_blocking(move || match disk.write_epoch_key(camera, id, &kit_file) {
+        Ok(()) => None,
+        Err(e) => {
+            tracing::warn!(%camera, error = &e as &dyn std::error::Error, "a key file waits for the footage disk");
+            disk.owe_epoch_key(camera, id, kit_file.clone());
+            Some(KitFile(kit_file))
+        }
+    });
+    let owed = owed.await.expect("writing a file does not panic");
     let keys = holders.iter().map(|(holder, purpose)| (holder.id, secrets.wrap(*purpose, &holder.recipient))).collect();
-    Ok((Epoch { camera, public: secrets.public(), created: now, hub: None }, keys))
+    Ok((Epoch { camera, public: secrets.public(), created: now, hub: None, owed }, keys))
+}
+
+/// Writes the key files that were owed when the hub stopped, or takes on to write them once the disk is there. Before any
+/// camera is recorded.
+pub(crate) async fn settle(inner: &Inner) -> Result<(), RecorderError> {
+    let owed = inner.store.read(|db| db.owed_epochs()).await?;
+    if owed.is_empty() {
+        return Ok(());
+    }
+    let disk = inner.footage.disk().clone();
+    let paid = tokio::task::spawn_blocking(move || {
+        let mut paid = Vec::new();
+        for epoch in owed {
+            let Some(KitFile(file)) = epoch.owed else { continue };
+            let (camera, epoch) = (epoch.camera, epoch.public.epoch);
+            match disk.write_epoch_key(camera, epoch, &file) {
+                Ok(()) => paid.push((camera, epoch)),
+                Err(_) => disk.owe_epoch_key(camera, epoch, file),
+            }
+        }
+        paid
+    });
+    let paid = paid.await.expect("writing a file does not panic");
+    Ok(inner.store.urgent(move |db| db.paid(&paid)).await?)
 }
 
 /// Who holds which keys of a camera: owners both, others as they were granted.

@@ -8,10 +8,12 @@
 //!
 //! A camera's epochs are numbered as they are added: a clock that is set back does not make an old epoch the newest.
 
+use std::ops::ControlFlow;
+
 use base::footage::Purpose;
 use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp};
 use serde::{Deserialize, Serialize};
-use vault::{EpochPublic, WrappedKey};
+use vault::{EpochPublic, KitFile, WrappedKey};
 
 use crate::db::Db;
 use crate::engine::{KeyRange, Order, Tree};
@@ -59,6 +61,9 @@ pub struct Epoch {
     /// Adopted: its footage names the hub that sealed it, which is this one. `None`: this hub made the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubId>,
+    /// Its key file, as long as the footage disk has not taken it: nothing is sealed to the epoch before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<KitFile>,
 }
 
 /// A camera's adopted epochs: what [`Db::adopt`] takes.
@@ -165,6 +170,24 @@ impl Db {
         let known = self.epochs_of(adopted.camera.id)?;
         let new = adopted.epochs.iter().filter(|(new, _)| known.iter().all(|e| e.public.epoch != new.public.epoch));
         new.into_iter().try_for_each(|(epoch, keys)| self.add_epoch(epoch, keys))
+    }
+    /// Every epoch whose key file is owed to the footage disk.
+    pub fn owed_epochs(&self) -> Result<Vec<Epoch>, StoreError> {
+        let mut epochs: Vec<Epoch> = self.list(TREE, &KeyRange::prefix(EPOCH), Order::Forward, read)?;
+        epochs.retain(|epoch| epoch.owed.is_some());
+        Ok(epochs)
+    }
+    /// The key files of these epochs are on the footage disk, durably.
+    pub fn paid(&mut self, epochs: &[(CameraId, EpochId)]) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        self.scan(TREE, &KeyRange::prefix(EPOCH), Order::Forward, |key, content| {
+            let epoch: Epoch = read(key, content)?;
+            if epoch.owed.is_some() && epochs.contains(&(epoch.camera, epoch.public.epoch)) {
+                rows.push((key.to_vec(), Epoch { owed: None, ..epoch }));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        rows.into_iter().try_for_each(|(key, epoch)| self.put(TREE, key, &epoch))
     }
     /// Every epoch that was adopted.
     pub fn adopted_epochs(&self) -> Result<Vec<Epoch>, StoreError> {

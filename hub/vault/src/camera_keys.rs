@@ -99,6 +99,11 @@ impl EpochSecrets {
     }
 }
 
+/// An epoch's key file as [`EpochSecrets::kit_file`] makes it, where it must be kept until a disk takes it: sealed to the
+/// recovery kit, base64url in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KitFile(#[serde(with = "text::base64")] pub Vec<u8>);
+
 /// One key of a camera's epoch, sealed to one principal. Camera, epoch and purpose stand inside the sealed text too,
 /// and are compared when it is opened: a row that was mixed up with another is an error, never a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ mod text;
 mod viewer;
 
 pub use base::footage::Purpose;
-pub use camera_keys::{CameraKey, EpochPublic, EpochSecrets, KeyLabel, WrappedKey};
+pub use camera_keys::{CameraKey, EpochPublic, EpochSecrets, KeyLabel, KitFile, WrappedKey};
 pub use claim::{BadClaimToken, ClaimToken};
 pub use error::{BadKeyFile, KeyError, ViewError};
 pub use gate::Gate;

@@ -110,7 +110,7 @@ pub fn camera(n: u8) -> Camera {
 
 pub fn epoch(camera: CameraId, id: u8) -> (Epoch, EpochSecrets) {
     let secrets = EpochSecrets::generate(EpochId::from_bytes([id; 16]), camera);
-    (Epoch { camera, public: secrets.public(), created: at(i64::from(id)), hub: None }, secrets)
+    (Epoch { camera, public: secrets.public(), created: at(i64::from(id)), hub: None, owed: None }, secrets)
 }
 
 pub fn segment(camera: u8, start: i64, end: i64) -> SegmentInfo {
