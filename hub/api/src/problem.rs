@@ -118,7 +118,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
         P::KeyExists | P::HubRunning | P::TimeKnown => StatusCode::CONFLICT,
-        P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
+        P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
         P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,

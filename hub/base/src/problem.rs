@@ -117,6 +117,7 @@ problems! {
 
     // Disks and store
     DiskForeign "disk-foreign" "The footage folder is on another disk than the one this hub knows." "Connect the right disk; recording goes on by itself then."
+    NotMounted "not-mounted" "The disk of the footage folder is not mounted." "Mount it (its place is in /etc/fstab), or set footage under [paths] in keepsight.toml to a folder on another one."
     NotADisk "not-a-footage-disk" "This is not a footage disk." "Give the folder that holds .keepsight-disk, and mount the disk first."
     DiskElsewhere "disk-elsewhere" "A hub has one footage disk, in its footage folder." "Mount the disk there, or set footage under [paths] in keepsight.toml to where it is, then try again."
     DiskInUse "disk-in-use" "The footage disk is in use by a hub that runs." "Stop that hub first."

@@ -266,7 +266,11 @@ async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result
         }));
     }
     let disk = match Disk::open(root, None) {
-        Err(DiskError::Missing { .. }) => Disk::create(root, &**clock),
+        // The first start. Never on the system's own disk because the right one is not mounted yet.
+        Err(DiskError::Missing { .. }) => match system::missing_mount(root) {
+            Some(point) => return Err(Problem::with(ProblemKind::NotMounted, point.display())),
+            None => Disk::create(root, &**clock),
+        },
         disk => disk,
     };
     let disk = disk.map_err(|e| problem(&e))?;

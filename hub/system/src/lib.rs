@@ -2,6 +2,8 @@
 
 mod clock;
 mod disks;
+mod mounts;
 
 pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
+pub use mounts::missing_mount;

@@ -13,7 +13,9 @@ pub mod hub;
 pub mod people;
 pub mod pictures;
 pub mod plug;
+mod preload;
 pub mod search;
+pub mod slow;
 
 /// Waits until something is so.
 ///

@@ -21,15 +21,7 @@ const PIECE: u64 = 4096;
 /// # Panics
 /// If there is no C compiler.
 pub fn log(command: &mut Command, scratch: &Path, folders: [&Path; 2]) -> PathBuf {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/plug/log.c");
-    let (library, log) = (scratch.join("plug.so"), scratch.join("plug.log"));
-    let made = Command::new("cc")
-        .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .args([source, "-ldl", "-lpthread"])
-        .output()
-        .expect("a C compiler, as cc");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (library, log) = (crate::preload::library("plug/log.c", scratch), scratch.join("plug.log"));
     command.env("LD_PRELOAD", library).env("PLUG_LOG", &log).env("PLUG_A", folders[0]).env("PLUG_B", folders[1]);
     log
 }
