@@ -9,10 +9,14 @@ use base::{CameraId, Problem, ProblemKind, Timestamp};
 use bytes::Bytes;
 use footage::progressive::{Builder, Part, Progressive};
 use footage::{Dated, Footage, SegmentReader};
+use tokio::sync::OwnedSemaphorePermit;
 use vault::Viewer;
 
 use crate::parts::{PART_BYTES, Parts};
 use crate::playback::{refused, ticks_between};
+
+/// So many at a time, of all people: over it 503.
+pub(crate) const MOST: usize = 4;
 
 /// A file to take away. What it is made of is settled; nothing of it is in memory but its head.
 pub(crate) struct Export {
@@ -29,6 +33,8 @@ pub(crate) struct Export {
     next: Option<Timestamp>,
     /// What is still to be sent.
     rest: Range<u64>,
+    /// Its turn: the layout of a day takes tens of megabytes, which must not add up beside the recording.
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Export {
@@ -42,8 +48,8 @@ impl Export {
         viewer: Viewer,
         camera: CameraId,
         segments: Vec<Dated>,
-        from: Timestamp,
-        to: Timestamp,
+        (from, to): (Timestamp, Timestamp),
+        turn: OwnedSemaphorePermit,
     ) -> Result<Self, Problem> {
         let mut why = Problem::from(ProblemKind::NoFootage);
         let mut file: Option<Begun> = None;
@@ -71,7 +77,7 @@ impl Export {
         let layout = builder.finish().map_err(|e| Problem::with(ProblemKind::FootageDamaged, e))?;
         let rest = 0..layout.len();
         let footage = footage.clone();
-        Ok(Self { footage, viewer, camera, layout, segments, init, open: None, start, next, rest })
+        Ok(Self { footage, viewer, camera, layout, segments, init, open: None, start, next, rest, _turn: turn })
     }
 
     /// Wall-clock time of the first picture.

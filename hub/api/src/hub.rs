@@ -72,6 +72,8 @@ pub struct Inner {
     pub(crate) sign_in_attempts: Attempts,
     /// Password derivations at a time: each takes 64 MiB and a core.
     pub(crate) derivations: Semaphore,
+    /// Files that are taken away at a time, see [`crate::export::MOST`].
+    pub(crate) files: Arc<Semaphore>,
     /// Held over a claim: the hub's signing key is written before the store says whose hub it is.
     pub(crate) claims: tokio::sync::Mutex<()>,
     /// Held over an export: two at once would write one temporary file.
@@ -93,6 +95,7 @@ impl Ctx {
             claim_attempts: Attempts::for_claim(parts.clock.clone()),
             sign_in_attempts: Attempts::for_sign_in(parts.clock.clone()),
             derivations: Semaphore::new(1),
+            files: Arc::new(Semaphore::new(crate::export::MOST)),
             ended_sessions: broadcast::channel(64).0,
             claims: tokio::sync::Mutex::default(),
             exports: tokio::sync::Mutex::default(),

@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Timestamp;
 use base::{Clock, SystemClock};
+use camera_sim::{Options, Simulator};
 use serde_json::json;
 use system::{Disks, SystemDisks};
 use testkit::client::{Client, PASSWORD};
@@ -22,8 +24,7 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
     let home = Home::new();
     let config = std::fs::read_to_string(home.config()).unwrap();
     std::fs::write(home.config(), config + "[storage]\nreserve = \"8 MiB\"\n").unwrap();
-    let (right, other) = (Image::make(&home, "right.img"), Image::make(&home, "other.img"));
-    std::fs::create_dir_all(home.footage()).unwrap();
+    let (right, other) = (Image::make(&home, "right.img", 64 * MIB), Image::make(&home, "other.img", 64 * MIB));
     let mut mount = Some(right.mount(&home.footage()));
 
     let simulator = testkit::cameras(3).await;
@@ -136,8 +137,7 @@ async fn e2e_a_footage_disk_may_fill_vanish_return_and_fail() {
 #[tokio::test]
 async fn e2e_recording_goes_on_while_the_store_may_not_be_written() {
     let home = Home::new();
-    let card = Image::make(&home, "card.img");
-    std::fs::create_dir_all(home.data()).unwrap();
+    let card = Image::make(&home, "card.img", 64 * MIB);
     let mount = card.mount(&home.data());
     let simulator = testkit::cameras(2).await;
     let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
@@ -180,6 +180,64 @@ async fn e2e_recording_goes_on_while_the_store_may_not_be_written() {
     drop(mount);
 }
 
+/// I/O errors, then no disk at all, each for long enough that what comes meanwhile is more than may be held in memory.
+#[tokio::test]
+async fn e2e_a_disk_that_fails_is_said_and_takes_no_memory() {
+    let home = Home::new();
+    // The image is in a file system that heeds "immutable" for open files too, as not every /tmp does.
+    let below = Image::make(&home, "below.img", 256 * MIB).mount(&home.scratch("below"));
+    let disk = Image::make(&home, "below/disk.img", 192 * MIB);
+    let mut mount = Some(disk.mount(&home.footage()));
+    let cameras = Options { size: "1280x720".parse().unwrap(), bitrate_kbit: Some(8_000), ..Options::small(2) };
+    let simulator = Simulator::start(cameras, Arc::new(SystemClock)).await.unwrap();
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let mut ids = Vec::new();
+    for (i, camera) in simulator.addresses().iter().enumerate() {
+        ids.push(owner.add_camera(&format!("Camera {i}"), &camera.main).await);
+    }
+    owner.wait_recording(&ids, SOON).await;
+    let kept_from = SystemClock.wall();
+    wait_longer(&owner, &ids, kept_from).await;
+    let before = process.size().rss;
+
+    for (reason, detail) in [("disk_error", "The disk did not take the data"), ("disk_missing", "another disk")] {
+        let said = said(&owner, &ids).await;
+        let lost_at = SystemClock.wall();
+        if reason == "disk_error" {
+            // From now on every write to the device fails.
+            run("chattr", &["+i", disk.0.to_str().unwrap()]);
+        } else {
+            drop(mount.take());
+        }
+        wait_state(&owner, &ids, "not_writing", detail).await;
+        wait_storage(&owner, reason).await;
+        let mut most = 0;
+        for _ in 0..10 {
+            more_pictures(&owner, &ids[0], 30).await;
+            most = process.size().rss.max(most);
+        }
+        let grown = most.saturating_sub(before) / MIB;
+        assert!(grown <= HELD_MIB * 2, "{reason}: {grown} MiB more than with a disk");
+        assert_eq!(states(&owner, &ids).await, ["not_writing", "not_writing"]);
+
+        if reason == "disk_error" {
+            run("chattr", &["-i", disk.0.to_str().unwrap()]);
+            drop(mount.take());
+            run_any("e2fsck", &["-p", disk.0.to_str().unwrap()]);
+        }
+        mount = Some(disk.mount(&home.footage()));
+        owner.wait_recording(&ids, SOON).await;
+        wait_gap(&owner, &ids, reason, lost_at).await;
+        still_there(&owner, &ids, &said, kept_from).await;
+    }
+    process.stop().await;
+    drop((mount, below));
+}
+
+/// What a camera without a disk may hold in memory: its queue of 16 MiB, its live ring, and what is on its way.
+const HELD_MIB: u64 = 32;
+
 /// Bytes of all files.
 fn bytes_in(dir: &Path) -> u64 {
     names(dir).iter().filter_map(|path| std::fs::metadata(path).ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
@@ -195,13 +253,14 @@ struct Mount {
 }
 
 impl Image {
-    fn make(home: &Home, name: &str) -> Image {
+    fn make(home: &Home, name: &str, bytes: u64) -> Image {
         let file = home.scratch(name);
-        std::fs::File::create(&file).and_then(|f| f.set_len(64 * MIB)).expect("room for an image");
+        std::fs::File::create(&file).and_then(|f| f.set_len(bytes)).expect("room for an image");
         run("mkfs.ext4", &["-q", "-F", "-m", "0", file.to_str().unwrap()]);
         Image(file)
     }
     fn mount(&self, at: &Path) -> Mount {
+        std::fs::create_dir_all(at).expect("a folder to mount on");
         run("mount", &["-o", "loop", self.0.to_str().unwrap(), at.to_str().unwrap()]);
         Mount { at: at.to_owned(), image: self.0.clone() }
     }

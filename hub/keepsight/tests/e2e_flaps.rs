@@ -13,7 +13,7 @@ use base::{Clock, SystemClock, Timestamp};
 use camera_sim::{Fault, Simulator};
 use serde_json::{Value, json};
 use testkit::client::Client;
-use testkit::hub::{self, Home, HubProcess};
+use testkit::hub::{self, Home, HubProcess, Size};
 use testkit::plug::Luck;
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
@@ -49,7 +49,7 @@ async fn e2e_cameras_that_flap_are_recorded_again_within_five_seconds_and_cost_n
     for round in 0.. {
         flock.all_are_recorded().await;
         if round == WARM_UP {
-            before = Some(Size::of(&flock.process));
+            before = Some(flock.process.size());
         }
         if before.is_some() && done + figures.len() >= wanted {
             break;
@@ -61,7 +61,7 @@ async fn e2e_cameras_that_flap_are_recorded_again_within_five_seconds_and_cost_n
         }
         figures.extend(told);
     }
-    let after = before.expect("it has warmed up").is_still(&flock.process).await;
+    let after = is_still(&flock.process, before.expect("it has warmed up")).await;
     println_for_the_log(&after);
     println_for_the_log(&summary(&figures));
     flock.metrics_are_the_timelines().await;
@@ -73,11 +73,11 @@ async fn e2e_a_picture_that_never_ends_takes_no_memory_and_no_other_cameras_pict
     let flock = Flock::of(CAMERAS).await;
     flock.all_are_recorded().await;
     let began = SystemClock.wall();
-    let before = Size::of(&flock.process);
+    let before = flock.process.size();
     flock.cameras.set_fault(1, Some(Fault::EndlessPicture)).expect("it is one of them");
     let mut most = 0;
     testkit::wait_for("it is given up twice", Duration::from_secs(60), async || {
-        most = most.max(Size::of(&flock.process).rss);
+        most = most.max(flock.process.size().rss);
         flock.failures(0).await >= 2
     })
     .await;
@@ -408,43 +408,24 @@ fn value(text: &str, name: &str) -> f64 {
     line.map_or(0.0, |rest| rest.trim().parse().expect("a number"))
 }
 
-/// How much a process occupies.
-#[derive(Debug, Clone, Copy)]
-struct Size {
-    rss: u64,
-    threads: usize,
-    descriptors: usize,
-}
-
-impl Size {
-    fn of(process: &HubProcess) -> Size {
-        let pid = process.pid();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-        let kib =
-            status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        let count = |folder: &str| std::fs::read_dir(format!("/proc/{pid}/{folder}")).expect("a folder").count();
-        Size { rss: kib.expect("its size") << 10, threads: count("task"), descriptors: count("fd") }
-    }
-
-    /// Threads and connections that are on their way out may take a while.
-    async fn is_still(self, process: &HubProcess) -> String {
-        let mut now = Size::of(process);
-        testkit::wait_for(&format!("no more than {self:?}"), Duration::from_secs(30), async || {
-            now = Size::of(process);
-            now.threads <= self.threads && now.descriptors <= self.descriptors && now.rss <= self.rss + GROWTH_BYTES
-        })
-        .await;
-        let mb = |size: Size| size.rss as f64 / f64::from(1 << 20);
-        format!(
-            "the hub: {:.1} MiB before, {:.1} after; threads {} and {}, descriptors {} and {}",
-            mb(self),
-            mb(now),
-            self.threads,
-            now.threads,
-            self.descriptors,
-            now.descriptors
-        )
-    }
+/// Threads and connections that are on their way out may take a while.
+async fn is_still(process: &HubProcess, before: Size) -> String {
+    let mut now = process.size();
+    testkit::wait_for(&format!("no more than {before:?}"), Duration::from_secs(30), async || {
+        now = process.size();
+        now.threads <= before.threads && now.descriptors <= before.descriptors && now.rss <= before.rss + GROWTH_BYTES
+    })
+    .await;
+    let mb = |size: Size| size.rss as f64 / f64::from(1 << 20);
+    format!(
+        "the hub: {:.1} MiB before, {:.1} after; threads {} and {}, descriptors {} and {}",
+        mb(before),
+        mb(now),
+        before.threads,
+        now.threads,
+        before.descriptors,
+        now.descriptors
+    )
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

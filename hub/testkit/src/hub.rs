@@ -147,6 +147,19 @@ impl HubProcess {
         self.process.id()
     }
 
+    /// How much it occupies.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn size(&self) -> Size {
+        let pid = self.pid();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+        let kib =
+            status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        let count = |folder: &str| std::fs::read_dir(format!("/proc/{pid}/{folder}")).expect("a folder").count();
+        Size { rss: kib.expect("its size") << 10, threads: count("task"), descriptors: count("fd") }
+    }
+
     /// SIGKILL, as a power cut does it to a process.
     pub fn kill(&mut self) {
         self.process.kill().expect("the hub can be killed");
@@ -175,6 +188,17 @@ impl Drop for HubProcess {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// How much a process occupies.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Bytes of memory that it holds.
+    pub rss: u64,
+    /// Threads.
+    pub threads: usize,
+    /// Open file descriptors.
+    pub descriptors: usize,
 }
 
 /// Claims a hub that runs as a process: the token from the command line, as its owner would.

@@ -46,11 +46,13 @@ async fn export(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     if to.duration_since(from) > LONGEST {
         return Err(ApiError::with(ProblemKind::BadInterval, "A file holds at most 24 hours"));
     }
+    let turn = hub.files.clone().try_acquire_owned().map_err(|_| ProblemKind::TooBusy)?;
     let (segments, viewer) = segments(&hub, camera, viewer, from, to).await?;
     let footage = hub.parts.footage.clone();
-    let export = tokio::task::spawn_blocking(move || Export::lay_out(&footage, viewer, camera, segments, from, to))
-        .await
-        .map_err(ApiError::internal)??;
+    let export =
+        tokio::task::spawn_blocking(move || Export::lay_out(&footage, viewer, camera, segments, (from, to), turn))
+            .await
+            .map_err(ApiError::internal)??;
 
     let (len, etag) = (export.len(), export.etag());
     // If-Match: somebody goes on with a file of which a segment has gone since, or is longer now.
