@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base::Timestamp;
 use camera_sim::mark::{self, Mark};
 use serde_json::Value;
+
+use crate::client::Client;
 
 /// One decoded picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +59,35 @@ pub fn probe(file: &Path) -> Probe {
     let size =
         video.map_or((0, 0), |v| (v["width"].as_u64().unwrap_or(0) as u32, v["height"].as_u64().unwrap_or(0) as u32));
     Probe { video_s: times("video"), audio_s: times("audio"), size, complaints }
+}
+
+/// Plays what was kept of a simulated camera from `from` on, up to the newest, and looks at every picture: none is missing, none
+/// is another camera's, and there is no gap. How many there are.
+///
+/// # Panics
+/// If it is otherwise.
+pub async fn none_is_missing(owner: &Client, id: &str, number: u16, from: Timestamp, scratch: &Path) -> usize {
+    let timeline = owner.timeline(id).await;
+    let ends_later =
+        |gap: &&Value| gap["end"].as_str().and_then(|t| t.parse::<Timestamp>().ok()).expect("a time") > from;
+    let gaps: Vec<_> = timeline["gaps"].as_array().expect("a list").iter().filter(ends_later).collect();
+    assert!(gaps.is_empty(), "camera {number}: nothing was lost, {gaps:?}");
+    let last: Timestamp =
+        owner.camera(id).await["last_fragment_at"].as_str().and_then(|t| t.parse().ok()).expect("it records");
+    let answer = owner.playback(id, from, last).await.expect(200);
+    assert_eq!(answer.header("keepsight-next"), "", "camera {number}: one stretch");
+    std::fs::write(scratch, &answer.body).expect("room for a film");
+    let marks: Vec<_> = decode(scratch).iter().map(|p| p.mark.expect("every picture has its mark")).collect();
+    assert!(!marks.is_empty(), "camera {number}: there are pictures");
+    for pair in marks.windows(2) {
+        assert_eq!(pair[1].camera, number);
+        assert_eq!(
+            pair[1].frame,
+            (pair[0].frame + 1) % crate::LOOP_PICTURES,
+            "camera {number}: not one picture is missing"
+        );
+    }
+    marks.len()
 }
 
 /// Decodes every picture of a file and reads its mark.

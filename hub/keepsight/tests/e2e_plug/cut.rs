@@ -20,6 +20,10 @@ use crate::recording::{Recording, What, kept};
 
 /// A picture is on disk at most this long after it arrived.
 const MOST_LOST_S: f64 = 2.0;
+/// One instant may be told as two. A segment that is followed by another is told to end where that begins, by the hub's clock,
+/// which is set to the camera's by up to 5 ms then; read from the file alone, it ends as the camera counts. And ticks of the
+/// camera's clock are rounded in the one, and not in the other. That all pictures are there is looked at apart from it.
+const SAME_INSTANT_MS: i64 = 5 + 1;
 /// What the store did not know yet is found in the footage by then.
 const LISTED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -56,8 +60,7 @@ impl Recording {
         for (n, id) in self.ids.iter().enumerate() {
             let end = *ends.get(id).ok_or_else(|| format!("camera {n}: nothing is left"))?;
             let kept = told.get(id).copied().unwrap_or(Timestamp::MIN);
-            // A millisecond: ticks of the camera's clock are rounded in the one, and not in the other.
-            if end.as_millisecond() + 1 < kept.as_millisecond() {
+            if end.as_millisecond() + SAME_INSTANT_MS < kept.as_millisecond() {
                 return Err(format!("camera {n}: kept until {kept} was told, {end} is there"));
             }
             let sent = self.sent[n].iter().rfind(|(sent, _)| *sent <= at).ok_or("no picture was sent")?;

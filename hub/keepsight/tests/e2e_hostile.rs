@@ -1,0 +1,123 @@
+//! Cameras that send broken and hostile things, at random: the hub goes on, takes no more memory for it, and the other
+//! cameras' pictures are all there.
+//!
+//! `KEEPSIGHT_HOSTILE_SECONDS` says for how long (a minute if it is not set), `KEEPSIGHT_HOSTILE_SEED` with which dice.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, SystemClock};
+use camera_sim::{Audio, Options, Simulator};
+use testkit::client::Client;
+use testkit::hostile::Hostile;
+use testkit::hub::{self, Home, HubProcess};
+use testkit::{pictures, wait_for};
+
+const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
+const WELL: u16 = 4;
+const MIB: u64 = 1 << 20;
+/// What all of the hostile ones may hold together, and by how much that may still grow in the second half.
+const MOST: u64 = 128 * MIB;
+const MOST_LATER: u64 = 16 * MIB;
+
+/// What they are before they are spoiled; so many of each.
+fn kinds() -> Vec<Options> {
+    vec![
+        Options::small(4),
+        Options { audio: Audio::G711, ..Options::small(2) },
+        Options { audio: Audio::Off, ..Options::small(2) },
+    ]
+}
+
+#[tokio::test]
+async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_picture() {
+    let number = |name: &str| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
+    let seconds = number("KEEPSIGHT_HOSTILE_SECONDS").unwrap_or(60);
+    let seed = number("KEEPSIGHT_HOSTILE_SEED").unwrap_or_else(|| {
+        let mut seed = [0; 4];
+        base::random(&mut seed);
+        u32::from_ne_bytes(seed).into()
+    });
+    say(&format!("KEEPSIGHT_HOSTILE_SEED={seed}"));
+
+    let home = Home::new();
+    let well = testkit::cameras(WELL).await;
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let mut ids = Vec::new();
+    for (i, camera) in well.addresses().iter().enumerate() {
+        ids.push(owner.add_camera(&format!("Camera {i}"), &camera.main).await);
+    }
+    owner.wait_recording(&ids, Duration::from_secs(20)).await;
+    let began = SystemClock.wall();
+    let before = process.size();
+
+    let (mut simulators, mut hostile) = (Vec::new(), Vec::new());
+    for options in kinds() {
+        let simulator = Simulator::start(options, Arc::new(SystemClock)).await.expect("the cameras start");
+        for camera in simulator.addresses() {
+            let relay = Hostile::before(&camera.main, seed.wrapping_add(hostile.len() as u64)).await;
+            let id = owner.add_camera(&format!("Hostile {}", hostile.len()), &relay.url()).await;
+            hostile.push((id, relay));
+        }
+        simulators.push(simulator);
+    }
+    let mut sizes = Vec::new();
+    for _ in 0..seconds {
+        SystemClock.sleep(Duration::from_secs(1)).await; // the test's own input: for how long they do it
+        sizes.push(process.size());
+    }
+
+    let most = |sizes: &[hub::Size]| sizes.iter().map(|s| s.rss).max().expect("some sizes");
+    let (early, later) = sizes.split_at(sizes.len() / 2);
+    let (early, later) = (most(early), most(later));
+    let connections: u64 = hostile.iter().map(|(_, relay)| relay.connections()).sum();
+    say(&format!(
+        "{connections} connections to hostile cameras; the hub: {} MiB before, at most {} and later {} MiB, {} to {} threads",
+        before.rss / MIB,
+        early / MIB,
+        later / MIB,
+        before.threads,
+        sizes.iter().map(|s| s.threads).max().expect("some sizes"),
+    ));
+    assert!(early <= before.rss + MOST && later <= early + MOST_LATER, "memory: {sizes:?}");
+    assert!(connections >= seconds, "they were tried again and again: {connections}");
+    let log = std::fs::read_to_string(home.scratch("hub.log")).expect("the hub's log");
+    let ours: Vec<_> = log.lines().filter(|l| l.contains("panicked at hub/")).collect();
+    assert!(ours.is_empty(), "what a library panics at is caught, what the hub panics at is a defect: {ours:?}");
+
+    let kept_until = SystemClock.wall();
+    for (n, id) in ids.iter().enumerate() {
+        wait_for("all of it is on disk", Duration::from_secs(10), async || {
+            let kept = owner.camera(id).await["last_fragment_at"].as_str().and_then(|t| t.parse().ok());
+            kept.is_some_and(|kept: base::Timestamp| kept > kept_until)
+        })
+        .await;
+        let all = pictures::none_is_missing(&owner, id, n as u16 + 1, began, &home.scratch("film.mp4")).await;
+        assert!(all as u64 >= 10 * seconds, "camera {n}: {all} pictures");
+    }
+    let mut recorded = 0;
+    for (id, _) in &hostile {
+        recorded += shown(&owner, id).await;
+    }
+    assert!(recorded > 0, "something of the hostile ones is kept too");
+    process.stop().await;
+}
+
+/// What was kept of a hostile camera is shown, or is refused as a damaged film; no answer says that the hub is at fault. How
+/// many stretches there are.
+async fn shown(owner: &Client, id: &str) -> usize {
+    let spans = owner.segments(id).await;
+    for (start, end) in &spans {
+        let answer = owner.playback(id, *start, *end).await;
+        assert!(answer.status < 500, "{}", String::from_utf8_lossy(&answer.body));
+    }
+    spans.len()
+}
+
+/// For whoever looks at the log of the test.
+#[expect(clippy::disallowed_macros, reason = "the log of a test")]
+fn say(text: &str) {
+    println!("{text}");
+}
