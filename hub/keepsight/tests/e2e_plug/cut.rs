@@ -237,7 +237,7 @@ impl Recording {
                 let what = format!("camera {n}: what was told as kept is listed");
                 testkit::wait_for(&what, LISTED_WITHIN, async || {
                     let end = owner.segments(id).await.into_iter().map(|(_, end)| end).max();
-                    end.map(|t| t.as_millisecond() + 1) >= told.get(id).map(|t| t.as_millisecond())
+                    end.map(|t| t.as_millisecond() + SAME_INSTANT_MS) >= told.get(id).map(|t| t.as_millisecond())
                 })
                 .await;
             }
