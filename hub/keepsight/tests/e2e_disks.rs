@@ -184,6 +184,8 @@ async fn e2e_recording_goes_on_while_the_store_may_not_be_written() {
 #[tokio::test]
 async fn e2e_a_disk_that_fails_is_said_and_takes_no_memory() {
     let home = Home::new();
+    let config = std::fs::read_to_string(home.config()).unwrap();
+    std::fs::write(home.config(), config + "[storage]\nreserve = \"8 MiB\"\n").unwrap();
     // The image is in a file system that heeds "immutable" for open files too, as not every /tmp does.
     let below = Image::make(&home, "below.img", 256 * MIB).mount(&home.scratch("below"));
     let disk = Image::make(&home, "below/disk.img", 192 * MIB);
@@ -213,7 +215,7 @@ async fn e2e_a_disk_that_fails_is_said_and_takes_no_memory() {
         wait_state(&owner, &ids, "not_writing", detail).await;
         wait_storage(&owner, reason).await;
         let mut most = 0;
-        for _ in 0..10 {
+        for _ in 0..7 {
             more_pictures(&owner, &ids[0], 30).await;
             most = process.size().rss.max(most);
         }

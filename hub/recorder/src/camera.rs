@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::clock::SharedClock;
 use base::footage::{AccessUnit, Fragment, InitSegment, Track};
-use base::state::{CameraState, GapReason};
+use base::state::{CameraState, GapReason, Health, Reason};
 use base::{CameraId, ConnectionId, Mono, Shutdown, Timestamp};
 use footage::StreamWriter;
 use media::{EndReason, Ingest, IngestEnd, Source};
@@ -94,6 +94,8 @@ struct Status {
     failures: u64,
     gaps: BTreeMap<GapReason, GapTally>,
     sound_dropped: Option<String>,
+    /// What was wrong with the disk the last time that footage was not written, if it was the disk.
+    refused: Option<Reason>,
 }
 
 impl Shared {
@@ -109,6 +111,7 @@ impl Shared {
             failures: 0,
             gaps: BTreeMap::new(),
             sound_dropped: None,
+            refused: None,
         };
         Self { id, ring, status: Mutex::new(status), clock }
     }
@@ -149,11 +152,23 @@ impl Shared {
     }
 
     /// The disk did not take the footage.
-    pub(crate) fn not_writing(&self, detail: String) {
+    pub(crate) fn not_writing(&self, reason: Option<Reason>, detail: String) {
         let mut s = self.lock();
+        s.refused = reason;
         // What fails while the last segment of a paused or lost camera is closed says nothing of the camera.
         if s.state == CameraState::Recording {
             self.set(&mut s, CameraState::NotWriting, Some(detail));
+        }
+    }
+
+    /// What is wrong with the disk, as far as this camera's footage tells.
+    pub(crate) fn disk(&self) -> Health {
+        let s = self.lock();
+        match (s.state, s.refused, &s.detail) {
+            (CameraState::NotWriting, Some(reason), Some(detail)) => {
+                Health::Degraded { reason, detail: detail.clone() }
+            }
+            _ => Health::Ok,
         }
     }
 

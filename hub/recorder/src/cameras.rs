@@ -269,8 +269,14 @@ impl Recorder {
     /// How the footage disk is.
     pub fn storage(&self) -> StorageStatus {
         let mut status = self.0.space.status();
-        let cameras: Vec<_> = self.0.lock().keys().copied().collect();
-        status.loss_bound = cameras.into_iter().filter_map(|id| self.loss_bound(id)).max();
+        let cameras: Vec<_> = self.0.lock().values().cloned().collect();
+        status.loss_bound = cameras.iter().filter_map(|camera| self.loss_bound(camera.shared.id)).max();
+        // A disk may look well from outside, and take nothing.
+        if status.health == Health::Ok
+            && let Some(refuses) = cameras.iter().map(|camera| camera.shared.disk()).find(|disk| *disk != Health::Ok)
+        {
+            status.health = refuses;
+        }
         if let (Health::Ok, Some(bound)) = (&status.health, status.loss_bound) {
             status.health = slow_disk(bound);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::footage::StreamName;
+use base::state::{GapReason, Reason};
 use base::{CameraId, GapId, SegmentId, Timestamp};
 use footage::Kept;
 use futures::StreamExt;
@@ -92,7 +93,13 @@ fn tell_camera(inner: &Inner, kept: &Kept) {
         Kept::Failed { camera, error, .. } => {
             tracing::error!(%camera, error = error as &dyn std::error::Error, "footage cannot be written");
             if let Some(camera) = inner.camera(*camera) {
-                camera.shared.not_writing(base::Problem::from(error).to_string());
+                let reason = match error.gap_reason() {
+                    GapReason::DiskFull => Some(Reason::DiskFull),
+                    GapReason::DiskMissing => Some(Reason::DiskMissing),
+                    GapReason::DiskError => Some(Reason::DiskError),
+                    _ => None,
+                };
+                camera.shared.not_writing(reason, base::Problem::from(error).to_string());
             }
         }
         _ => {}
