@@ -23,6 +23,8 @@ fn main() -> Result<()> {
     segments()?;
     store()?;
     ranges()?;
+    cameras()?;
+    units()?;
     configs()
 }
 
@@ -187,6 +189,75 @@ fn ranges() -> Result<()> {
         seed("range", name, &[&10_000_u64.to_be_bytes(), header.as_bytes()].concat())?;
     }
     Ok(())
+}
+
+/// What a camera says when it is asked: by its description alone, and up to its first picture.
+fn cameras() -> Result<()> {
+    let answer = |cseq: u32, lines: &str, body: &str| {
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{lines}{length}\r\n{body}")
+    };
+    let description = |parameters: &str| {
+        let sdp = format!(
+            "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
+             a=fmtp:96 packetization-mode=1{parameters}\r\na=control:trackID=0\r\nm=audio 0 RTP/AVP 97\r\n\
+             a=rtpmap:97 mpeg4-generic/16000/1\r\na=fmtp:97 streamtype=5;profile-level-id=1;mode=AAC-hbr;config=1408;\
+             sizelength=13;indexlength=3;indexdeltalength=3\r\na=control:trackID=1\r\n"
+        );
+        answer(1, "Content-Type: application/sdp\r\nContent-Base: rtsp://127.0.0.1/cam/\r\n", &sdp)
+    };
+    let sets = ";sprop-parameter-sets=Z0IAKeKQFAe2AtwEBAaQeJEV,aM48gA==";
+    seed("camera", "description", description(sets).as_bytes())?;
+    let transport =
+        |channel| format!("Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved={channel}-{}\r\n", channel + 1);
+    let mut plays = description("");
+    plays += &answer(2, &transport(0), "");
+    plays += &answer(3, &transport(2), "");
+    plays += &answer(4, "Session: 1\r\nRTP-Info: url=rtsp://127.0.0.1/cam/trackID=0;seq=1;rtptime=0\r\n", "");
+    let clip = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../media/tests/data/smaller.h264"))?;
+    let nals = nals(&clip);
+    let key = nals.iter().position(|nal| nal[0] & 31 == 5).ok_or("no key picture")?;
+    let payloads = rtsp_server::rtp::h264(nals[..=key].iter().copied(), 1_200);
+    let mut bytes = plays.into_bytes();
+    for (i, payload) in payloads.iter().enumerate() {
+        let last = u8::from(i + 1 == payloads.len()) << 7;
+        let [high, low] = (12 + payload.len() as u16).to_be_bytes();
+        bytes.extend([b'$', 0, high, low, 0x80, 96 | last, 0, 1 + i as u8, 0, 0, 0, 0, 0, 0, 0, 7]);
+        bytes.extend_from_slice(payload);
+    }
+    seed("camera", "plays", &bytes)?;
+    seed(
+        "camera",
+        "refuses",
+        b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"1\"\r\n\r\n",
+    )
+}
+
+/// The NAL units of a byte stream (H.264 annex B).
+fn nals(stream: &[u8]) -> Vec<&[u8]> {
+    let starts: Vec<_> = stream.windows(3).enumerate().filter(|(_, w)| *w == [0, 0, 1]).map(|(i, _)| i + 3).collect();
+    let ends = starts.iter().skip(1).map(|start| start - 3).chain([stream.len()]);
+    let whole = starts.iter().zip(ends).map(|(start, end)| &stream[*start..end]);
+    whole
+        .map(|nal| &nal[..nal.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1)])
+        .filter(|nal| !nal.is_empty())
+        .collect()
+}
+
+/// Two seconds of pictures and sound, with a jump.
+fn units() -> Result<()> {
+    let unit =
+        |kind: u8, step: i32, data: &[u8]| [&[kind][..], &step.to_be_bytes(), &[data.len() as u8], data].concat();
+    let mut bytes = unit(0, 0, &[1, 0x64, 0, 0x1f, 0xff, 0xe1, 0, 0, 1, 0, 0]);
+    bytes.extend(unit(0x10, 0, &[0x14, 0x08]));
+    for n in 0..40 {
+        let key = u8::from(n % 20 == 0) << 2;
+        bytes.extend(unit(0x40 | key, (4_500 << 8) * i32::from(n != 0), &[n; 9]));
+        bytes.extend(unit(0x41, 800 << 8, &[n; 5]));
+    }
+    bytes.extend(unit(0x30, 0, &[]));
+    bytes.extend(unit(0x46, 1, &[1; 9]));
+    seed("units", "usual", &bytes)
 }
 
 fn configs() -> Result<()> {

@@ -11,11 +11,13 @@ use base::SystemClock;
 use store::engine::{Engine, MemoryEngine};
 use store::{Options, Store, StoreError};
 
+mod camera;
 mod config;
 mod export;
 mod range;
 mod rows;
 mod segment;
+mod units;
 
 /// A target: any bytes in, and it comes back.
 pub type Target = fn(&[u8]);
@@ -28,6 +30,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config::read),
     ("export", export::read),
     ("range", range::read),
+    ("camera", camera::read),
+    ("units", units::read),
 ];
 
 pub use segment::{CAMERA, EPOCH};
