@@ -174,7 +174,8 @@ fn encode_loop(camera: u16, sound: &Sound, coder: &str, priming: usize) -> Resul
         let pts = gst::ClockTime::SECOND * u64::from(start) / u64::from(rate);
         (i < 2 * count + 2).then_some((samples, pts))
     })?;
-    let frames_of_loop = frames.get(second..second + count).ok_or_else(|| format!("{} frames of sound", frames.len()))?;
+    let frames_of_loop =
+        frames.get(second..second + count).ok_or_else(|| format!("{} frames of sound", frames.len()))?;
     Ok(frames_of_loop.iter().map(|f| Bytes::copy_from_slice(f)).collect())
 }
 
@@ -278,7 +279,8 @@ mod tests {
 
     #[test]
     fn a_law_is_that_of_g711() {
-        for (sample, code) in [(0, 0xd5), (-1, 0x55), (8, 0xd5), (32_767, 0xaa), (i16::MIN, 0x2a), (5_504, 0x80), (-5_504, 0x00)]
+        for (sample, code) in
+            [(0, 0xd5), (-1, 0x55), (8, 0xd5), (32_767, 0xaa), (i16::MIN, 0x2a), (5_504, 0x80), (-5_504, 0x00)]
         {
             assert_eq!(a_law(sample), code, "{sample}");
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use base::footage::{Track, VideoParams};
 use bytes::Bytes;
 use retina::client::{
-    Described, InitialTimestampPolicy, PlayOptions, Session as Client, SessionGroup, SessionIdPolicy,
-    SessionOptions, SetupOptions, Stream, TeardownPolicy,
+    Described, InitialTimestampPolicy, PlayOptions, Session as Client, SessionGroup, SessionIdPolicy, SessionOptions,
+    SetupOptions, Stream, TeardownPolicy,
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParameters};
 
