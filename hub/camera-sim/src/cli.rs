@@ -36,13 +36,13 @@ pub struct Args {
     /// Bitrate of the main stream's pictures in kbit/s [default: 3000 at 1920x1080 and 20 pictures per second, else as much per pixel]
     #[arg(long, value_name = "KBIT", value_parser = clap::value_parser!(u32).range(50..=50_000))]
     bitrate: Option<u32>,
-    /// Sound: aac, g711 or off
+    /// Sound: aac, pcmu (or g711), pcma, opus, l16 or off
     #[arg(long, default_value = "aac")]
     audio: Audio,
     /// Who may play, by Digest authentication; anybody if not given
     #[arg(long, value_name = "NAME:PASSWORD")]
     user: Option<String>,
-    /// Breaks a camera; may be given several times. WHAT is stall, close, unauthorised or refuse
+    /// Breaks a camera; may be given several times. WHAT is stall, mute (no sound comes), close, unauthorised or refuse
     #[arg(long, value_name = "CAMERA=WHAT", value_parser = parse_fault)]
     fault: Vec<(u16, Fault)>,
     /// Prints the cameras' addresses and ends
@@ -150,6 +150,7 @@ fn parse_fault(text: &str) -> Result<(u16, Fault), BadOption> {
         let camera = camera.strip_prefix("cam")?.parse().ok().filter(|n| (1..=options::MAX_CAMERAS).contains(n))?;
         let fault = match fault {
             "stall" => Fault::Stall,
+            "mute" => Fault::Mute,
             "close" => Fault::Close,
             "unauthorised" => Fault::Unauthorised,
             "refuse" => Fault::Refuse,

@@ -6,12 +6,15 @@ use bytes::Bytes;
 use rtsp_server::{Admit, Media, Packet, Parting};
 
 /// How a camera is broken, until it is told to be well again. What happens only once is in
-/// [`Simulator`](crate::Simulator): `cut`, `reset`, `jump`.
+/// [`Simulator`](crate::Simulator): `cut`, `reset`, `jump`, `jump_sound`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Stays connected, answers requests, and sends no pictures and no sound. When well again it goes on with the
     /// next key picture on the same connections, and what would have been sent in between is lost.
     Stall,
+    /// Sends pictures but no sound, though it describes it; when well again, the sound comes as it is by then: late, if it
+    /// was mute from the start.
+    Mute,
     /// Closes the connections that play, and each new one as soon as it plays.
     Close,
     /// Closes the connections that play, and answers everything with 401, as if its password had been changed.
@@ -57,6 +60,16 @@ pub(crate) struct Control {
     pub boots: u64,
     /// How far its media clock was set ahead.
     pub ahead_ms: i64,
+    /// How far the clock of its sound alone was set ahead, beyond that.
+    pub sound_ahead_ms: i64,
+}
+
+impl Control {
+    /// How far the clock of a track was set ahead; track 0 is the pictures.
+    pub fn ahead_ms_of(self, track: usize) -> i64 {
+        let alone = if track == 0 { 0 } else { self.sound_ahead_ms };
+        self.ahead_ms.wrapping_add(alone)
+    }
 }
 
 impl Fault {
@@ -67,6 +80,7 @@ impl Fault {
             Fault::Refuse | Fault::Reboot | Fault::HalfOpenRefusing => Admit::Refuse,
             Fault::HalfOpen => Admit::Silence,
             Fault::Stall
+            | Fault::Mute
             | Fault::Close
             | Fault::BadParameters
             | Fault::Loss { .. }
@@ -82,6 +96,7 @@ impl Fault {
             Fault::Refuse | Fault::Reboot => Some(Parting::Reset),
             Fault::HalfOpen | Fault::HalfOpenRefusing => Some(Parting::Silence),
             Fault::Stall
+            | Fault::Mute
             | Fault::BadParameters
             | Fault::Loss { .. }
             | Fault::Trickle { .. }

@@ -215,7 +215,17 @@ pub enum Audio {
     /// AAC-LC, 16 kHz, mono.
     Aac,
     /// G.711 µ-law, 8 kHz, mono, which many cameras send until they are told otherwise.
-    G711,
+    Pcmu,
+    /// G.711 A-law, 8 kHz, mono.
+    Pcma,
+    /// Opus, 48 kHz, mono, 20 ms a packet.
+    Opus,
+    /// 16 bits a sample, 16 kHz, mono: what browsers do not play in MP4.
+    L16,
+}
+
+impl Audio {
+    const ALL: [Audio; 6] = [Audio::Off, Audio::Aac, Audio::Pcmu, Audio::Pcma, Audio::Opus, Audio::L16];
 }
 
 impl fmt::Display for Audio {
@@ -223,7 +233,10 @@ impl fmt::Display for Audio {
         f.write_str(match self {
             Audio::Off => "off",
             Audio::Aac => "aac",
-            Audio::G711 => "g711",
+            Audio::Pcmu => "pcmu",
+            Audio::Pcma => "pcma",
+            Audio::Opus => "opus",
+            Audio::L16 => "l16",
         })
     }
 }
@@ -231,11 +244,10 @@ impl fmt::Display for Audio {
 impl FromStr for Audio {
     type Err = BadOption;
     fn from_str(text: &str) -> Result<Self, BadOption> {
-        [Audio::Off, Audio::Aac, Audio::G711].into_iter().find(|audio| audio.to_string() == text).ok_or_else(|| {
-            BadOption {
-                what: format!("\"{text}\""),
-                must: "is not a sound that can be simulated: give aac, g711 or off",
-            }
+        let name = if text == "g711" { "pcmu" } else { text };
+        Audio::ALL.into_iter().find(|audio| audio.to_string() == name).ok_or_else(|| BadOption {
+            what: format!("\"{text}\""),
+            must: "is not a sound that can be simulated: give aac, pcmu, pcma, opus, l16 or off",
         })
     }
 }

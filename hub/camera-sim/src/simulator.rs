@@ -109,6 +109,10 @@ impl Simulator {
     pub fn jump(&self, camera: u16, ms: i64) -> Result<(), NoSuchCamera> {
         self.tell(camera, |control| control.ahead_ms = control.ahead_ms.wrapping_add(ms))
     }
+    /// The same with the clock of the camera's sound alone.
+    pub fn jump_sound(&self, camera: u16, ms: i64) -> Result<(), NoSuchCamera> {
+        self.tell(camera, |control| control.sound_ahead_ms = control.sound_ahead_ms.wrapping_add(ms))
+    }
     /// Takes all cameras off the network: connections are cut, and new ones are refused. Their clips go on.
     pub async fn go_offline(&self) -> Result<(), SimError> {
         Ok(self.server.go_offline().await?)

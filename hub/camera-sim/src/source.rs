@@ -131,6 +131,10 @@ impl Source for StreamSource {
         }
     }
 
+    fn ahead_ms(&self, track: usize) -> i64 {
+        self.control.borrow().ahead_ms_of(track)
+    }
+
     fn trickle(&self) -> Option<u32> {
         match self.control.borrow().fault {
             Some(Fault::Trickle { bytes_per_s }) => Some(bytes_per_s),
@@ -156,6 +160,7 @@ impl Source for StreamSource {
             log: self.log.clone(),
             next: n,
             packets: 0,
+            unsent: 0,
             endless: (None, 0),
         };
         let start = self.clip.start(n, &client.first());
@@ -187,6 +192,8 @@ struct Client {
     next: u64,
     /// How many packets came, be they sent or lost.
     packets: u64,
+    /// Packets of sound that were not sent, and have no sequence numbers.
+    unsent: u16,
     /// Timestamp and next sequence number of the picture that never ends.
     endless: (Option<u32>, u16),
 }
@@ -224,7 +231,12 @@ impl Client {
         self.next += 1;
         let mut packets = self.clip.packets(n, &self.first());
         let whole = packets.len();
+        packets.iter_mut().filter(|p| p.track != 0).for_each(|p| p.seq = p.seq.wrapping_sub(self.unsent));
         match self.control.borrow().fault {
+            Some(Fault::Mute) => {
+                packets.retain(|p| p.track == 0);
+                self.unsent = self.unsent.wrapping_add((whole - packets.len()) as u16);
+            }
             Some(Fault::Loss { one_in }) => {
                 let lost = |count: u64| count.is_multiple_of(u64::from(one_in.max(1)));
                 packets.retain(|_| {
@@ -257,13 +269,13 @@ impl Client {
 
     /// Where the clip starts by the camera's clock as it is now.
     fn first(&self) -> [TrackStart; 2] {
-        let ahead_ms = self.control.borrow().ahead_ms;
-        let ahead = |(start, rate): (TrackStart, u32)| {
-            let ticks = ahead_ms.wrapping_mul(i64::from(rate)) / 1_000;
+        let control = *self.control.borrow();
+        let ahead = |track: usize| {
+            let (start, rate) = (self.first[track], self.rates[track]);
+            let ticks = control.ahead_ms_of(track).wrapping_mul(i64::from(rate)) / 1_000;
             TrackStart { rtptime: start.rtptime.wrapping_add(ticks as u32), ..start }
         };
-        let [pictures, sound] = self.first;
-        [ahead((pictures, self.rates[0])), ahead((sound, self.rates[1]))]
+        [ahead(0), ahead(1)]
     }
 
     fn due(&self) -> Mono {

@@ -480,7 +480,7 @@ async fn ffmpeg_and_gstreamer_play_the_cameras() {
     tokio::join!(
         played_by_all(None, Audio::Aac),
         played_by_all(Some(Scheme::Digest), Audio::Aac),
-        played_by_all(Some(Scheme::DigestWithoutQop), Audio::G711),
+        played_by_all(Some(Scheme::DigestWithoutQop), Audio::Pcmu),
         played_by_all(Some(Scheme::Basic), Audio::Off),
     );
 }
@@ -493,7 +493,7 @@ async fn played_by_all(scheme: Option<Scheme>, audio: Audio) {
     let with_user = if scheme.is_some() { uri.replace("rtsp://", "rtsp://admin:geheim@") } else { uri.clone() };
     let (sound, decoder) = match audio {
         Audio::Aac => ("aac,16000\n", "r. ! rtpmp4gdepay ! avdec_aac ! fakesink num-buffers=5"),
-        Audio::G711 => ("pcm_mulaw,8000\n", "r. ! rtppcmudepay ! mulawdec ! fakesink num-buffers=5"),
+        Audio::Pcmu => ("pcm_mulaw,8000\n", "r. ! rtppcmudepay ! mulawdec ! fakesink num-buffers=5"),
         Audio::Off => ("", ""),
     };
     let ffprobe = format!(

@@ -122,11 +122,15 @@ impl Align {
     /// Notes that sound arrived. Every frame is noted, before [`Align::place`] is asked for it.
     pub fn sound(&mut self, npt: i64, arrived: Mono) {
         let stamp = Stamp { npt, arrived };
-        if self.sounds.step(stamp, self.audio_rate).is_err() {
-            // The picture does not suffer for it: the sound is aligned anew, by arrival.
+        let before = self.sounds.newest;
+        if let (Err(Jump), Some(before)) = (self.sounds.step(stamp, self.audio_rate), before) {
+            // The picture does not suffer for it: the sound goes on by its arrival.
+            let went = rescale(since_ns(arrived, before.arrived), self.audio_rate, 1_000_000_000);
+            let jump = npt.saturating_sub(before.npt).saturating_sub(went);
+            tracing::warn!(ms = rescale(jump, 1_000, self.audio_rate), "the clock of the camera's sound jumped");
+            self.shift = self.shift.map(|shift| shift.saturating_sub(jump));
             self.first_sound = None;
             self.reports[1] = None;
-            self.shift = self.pictures.newest.map(|picture| self.by_arrival(picture, stamp));
         }
         self.first_sound.get_or_insert(stamp);
         self.find_shift();
@@ -294,8 +298,12 @@ mod tests {
         let mut align = Align::new(RATE);
         align.picture(0, at(0), true).unwrap();
         align.sound(0, at(0));
-        align.sound(16_000 * 3_600, at(64));
-        assert!((0..=2_048).contains(&align.place(16_000 * 3_600).unwrap()));
+        for (at_ms, jump_s) in [(64, 3_600), (128, -40), (192, 0), (256, 6), (320, -2)] {
+            let npt = 16 * at_ms as i64 + jump_s * 16_000;
+            align.sound(npt, at(at_ms));
+            assert_eq!(align.place(npt), Some(16 * at_ms as i64), "{jump_s}");
+        }
+        assert_eq!(align.picture(36_000, at(400), false), Some(36_000));
     }
 
     #[test]

@@ -105,24 +105,31 @@ fn video_track(b: &mut Vec<u8>, video: &VideoConfig) {
 fn audio_track(b: &mut Vec<u8>, audio: &AudioConfig) {
     let rate = audio.params.sample_rate;
     track(b, Track::Audio, rate, (0, 0), b"soun", |b| {
-        boxed(b, b"mp4a", |b| {
+        boxed(b, &audio.entry, |b| {
             b.extend([0, 0, 0, 0, 0, 0, 0, 1]); // reserved, data_reference_index
             b.extend([0; 8]);
             b.extend(audio.params.channels.to_be_bytes());
             b.extend([0, 16, 0, 0, 0, 0]); // sample size, pre_defined, reserved
             // 16.16; a rate that does not fit is told by the AudioSpecificConfig alone.
             u32s(b, &[u16::try_from(rate).map_or(0, |r| u32::from(r) << 16)]);
-            full(b, b"esds", 0, 0, |b| {
-                descriptor(b, 3, |b| {
-                    b.extend([0, 0, 0]); // ES_ID, flags
-                    descriptor(b, 4, |b| {
-                        b.extend([0x40, 0x15, 0, 0, 0]); // AAC, audio stream, buffer size unknown
-                        u32s(b, &[0, 0]); // bit rates unknown
-                        descriptor(b, 5, |b| b.extend_from_slice(&audio.config));
-                    });
-                    descriptor(b, 6, |b| b.push(2)); // SL packets as MP4 has them
-                });
+            match &audio.entry {
+                b"Opus" => boxed(b, b"dOps", |b| b.extend_from_slice(&audio.config)),
+                _ => esds(b, &audio.config),
+            }
+        });
+    });
+}
+
+fn esds(b: &mut Vec<u8>, specific: &[u8]) {
+    full(b, b"esds", 0, 0, |b| {
+        descriptor(b, 3, |b| {
+            b.extend([0, 0, 0]); // ES_ID, flags
+            descriptor(b, 4, |b| {
+                b.extend([0x40, 0x15, 0, 0, 0]); // AAC, audio stream, buffer size unknown
+                u32s(b, &[0, 0]); // bit rates unknown
+                descriptor(b, 5, |b| b.extend_from_slice(specific));
             });
+            descriptor(b, 6, |b| b.push(2)); // SL packets as MP4 has them
         });
     });
 }

@@ -1,6 +1,6 @@
 //! Source and sink elements, ingest, fragments.
 //!
-//! One GStreamer pipeline per camera stream, and never a decoder in it:
+//! One GStreamer pipeline per camera stream. Nothing is decoded in it but G.711, of which browsers' AAC is made:
 //!
 //! ```text
 //! keepsightrtspsrc ── keepsightsink ──▶ Output: init segments, fragments, access units
@@ -15,12 +15,14 @@ mod codec;
 mod connect;
 mod elements;
 mod end;
+mod frames;
 mod ingest;
 mod output;
 mod pace;
 mod probe;
 mod session;
 mod source;
+mod transcode;
 mod writer;
 
 pub use bmff::{fragment, init_segment};

@@ -49,7 +49,7 @@ async fn ask(source: &Source, group: Arc<SessionGroup>) -> Result<Probe, IngestE
         if let Item::Picture { key: true, .. } = playing.next().await?
             && let Some(video) = playing.video()
         {
-            let audio = playing.audio.map(|(config, _)| config.params);
+            let audio = playing.audio.map(|(sound, _)| sound.config().params.clone());
             return Ok(Probe { video, audio, dropped_audio: playing.dropped });
         }
     }

@@ -4,32 +4,33 @@ use std::sync::Arc;
 
 use base::footage::{Track, VideoParams};
 use bytes::Bytes;
-use futures::StreamExt;
 use retina::client::{
-    Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session as Client, SessionGroup, SessionIdPolicy,
-    SessionOptions, SetupOptions, Stream, TeardownPolicy,
+    Described, InitialTimestampPolicy, PlayOptions, Session as Client, SessionGroup, SessionIdPolicy, SessionOptions,
+    SetupOptions, Stream, TeardownPolicy,
 };
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParameters};
 
-use crate::codec::AudioConfig;
+use crate::codec::g711::{G711, Law};
+use crate::codec::{AudioConfig, Sound, opus};
 use crate::end::{EndReason, IngestEnd};
+use crate::frames::{Came, Frames, WithOpus, format_parameters};
 use crate::source::Rtsp;
 
 /// What a camera offers, after DESCRIBE. Nothing flows yet.
 pub(crate) struct Offer {
     client: Client<Described>,
     video: usize,
-    audio: Option<(usize, AudioConfig)>,
+    audio: Option<(usize, Sound)>,
     /// Sound that cannot be kept, by its name in the session description.
     pub dropped: Option<String>,
 }
 
 /// A session that plays.
 pub(crate) struct Playing {
-    frames: Demuxed,
+    frames: Frames,
     video: usize,
     /// The sound's parameters, and its RTP clock rate.
-    pub audio: Option<(AudioConfig, u32)>,
+    pub audio: Option<(Sound, u32)>,
     /// Sound that cannot be kept.
     pub dropped: Option<String>,
 }
@@ -71,7 +72,8 @@ impl Offer {
             return Err(IngestEnd::new(EndReason::Unsupported, no_picture(streams)));
         };
         let sounds = || streams.iter().enumerate().filter(|(_, s)| s.media() == "audio");
-        let audio = sounds().find_map(|(i, stream)| Some((i, aac(stream)?)));
+        // The first of the best kind.
+        let audio = sounds().filter_map(|(i, stream)| Some((i, sound(stream)?))).min_by_key(|(_, sound)| rank(sound));
         let dropped = match audio {
             Some(_) => None,
             None => sounds().next().map(|(_, s)| s.encoding_name().to_owned()),
@@ -81,12 +83,12 @@ impl Offer {
 
     /// The sound that will be kept.
     pub fn audio(&self) -> Option<&AudioConfig> {
-        self.audio.as_ref().map(|(_, config)| config)
+        self.audio.as_ref().map(|(_, sound)| sound.config())
     }
 
     /// The picture's parameters, where the session description holds them.
     pub fn video(&self) -> Option<VideoParams> {
-        video_params(&self.client.streams()[self.video])
+        video_params(self.client.streams()[self.video].parameters())
     }
 
     /// Sets up the chosen streams over TCP and plays.
@@ -104,9 +106,15 @@ impl Offer {
             self.dropped = Some(self.client.streams()[i].encoding_name().to_owned());
             self.audio = None;
         }
-        let audio = self.audio.map(|(i, config)| (config, self.client.streams()[i].clock_rate_hz()));
+        let audio = self.audio.map(|(i, sound)| (sound, self.client.streams()[i].clock_rate_hz()));
+        let is_opus = audio.as_ref().is_some_and(|(sound, _)| sound.config().entry == *b"Opus");
+        let parameters = format_parameters(&self.client, &self.client.streams()[self.video]);
         let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
-        let frames = self.client.play(options).await.map_err(connecting)?.demuxed().map_err(connecting)?;
+        let session = self.client.play(options).await.map_err(connecting)?;
+        let frames = match is_opus {
+            true => Frames::Opus(Box::new(WithOpus::new(session, self.video, parameters.as_deref())?)),
+            false => Frames::Demuxed(Box::new(session.demuxed().map_err(connecting)?)),
+        };
         Ok(Playing { frames, video: self.video, audio, dropped: self.dropped })
     }
 }
@@ -118,17 +126,24 @@ impl Playing {
     /// The camera closed the connection, or what it sends is broken. Nothing comes after an error.
     pub async fn next(&mut self) -> Result<Item, IngestEnd> {
         loop {
-            match self.frames.next().await {
-                Some(Ok(CodecItem::VideoFrame(frame))) => {
+            let Some(came) = self.frames.next().await else {
+                return Err(IngestEnd::new(EndReason::Closed, "The camera closed the connection"));
+            };
+            let item = match came? {
+                Came::Item(item) => item,
+                Came::Opus { npt, data } => return Ok(Item::Sound { npt, data: data.to_vec() }),
+            };
+            match item {
+                CodecItem::VideoFrame(frame) => {
                     let key = frame.is_random_access_point();
-                    let parameters = key.then(|| parameters(&self.frames.streams()[self.video])).flatten();
+                    let parameters = key.then(|| parameters(self.frames.parameters(self.video))).flatten();
                     let npt = frame.timestamp().elapsed();
                     return Ok(Item::Picture { npt, key, parameters, data: frame.into_data() });
                 }
-                Some(Ok(CodecItem::AudioFrame(frame))) => {
+                CodecItem::AudioFrame(frame) => {
                     return Ok(Item::Sound { npt: frame.timestamp().elapsed(), data: frame.data().to_vec() });
                 }
-                Some(Ok(CodecItem::Rtcp(packet))) => {
+                CodecItem::Rtcp(packet) => {
                     let track = if packet.stream_id() == self.video { Track::Video } else { Track::Audio };
                     if let Some(time) = packet.rtp_timestamp()
                         && let Some(Ok(Some(report))) = packet.pkts().next().map(|p| p.as_sender_report())
@@ -136,28 +151,26 @@ impl Playing {
                         return Ok(Item::Report { track, ntp: report.ntp_timestamp().0, npt: time.elapsed() });
                     }
                 }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(broken(&error)),
-                None => return Err(IngestEnd::new(EndReason::Closed, "The camera closed the connection")),
+                _ => {}
             }
         }
     }
 
     /// The picture's parameters as far as they are known.
     pub fn video(&self) -> Option<VideoParams> {
-        video_params(&self.frames.streams()[self.video])
+        video_params(self.frames.parameters(self.video))
     }
 }
 
-fn video_parameters(stream: &Stream) -> Option<&VideoParameters> {
-    match stream.parameters() {
+fn video_parameters(parameters: Option<ParametersRef<'_>>) -> Option<&VideoParameters> {
+    match parameters {
         Some(ParametersRef::Video(video)) => Some(video),
         _ => None,
     }
 }
 
-fn parameters(stream: &Stream) -> Option<Parameters> {
-    let video = video_parameters(stream)?;
+fn parameters(of: Option<ParametersRef<'_>>) -> Option<Parameters> {
+    let video = video_parameters(of)?;
     let (width, height) = video.pixel_dimensions();
     Some(Parameters {
         config: Bytes::copy_from_slice(video.extra_data()),
@@ -166,17 +179,34 @@ fn parameters(stream: &Stream) -> Option<Parameters> {
     })
 }
 
-fn video_params(stream: &Stream) -> Option<VideoParams> {
-    let p = parameters(stream)?;
+fn video_params(of: Option<ParametersRef<'_>>) -> Option<VideoParams> {
+    let p = parameters(of)?;
     crate::codec::VideoConfig::h264(p.config, p.width, p.height).ok().map(|config| config.params)
 }
 
-fn aac(stream: &Stream) -> Option<AudioConfig> {
-    match stream.parameters() {
-        Some(ParametersRef::Audio(audio)) if stream.encoding_name() == "mpeg4-generic" => {
-            AudioConfig::aac(Bytes::copy_from_slice(audio.extra_data())).ok()
+/// A stream's sound, if it can be kept.
+fn sound(stream: &Stream) -> Option<Sound> {
+    let channels = stream.channels().map_or(1, u16::from);
+    let g711 = |law| G711::new(law, stream.clock_rate_hz(), channels).ok().map(Sound::Made);
+    match (stream.encoding_name(), stream.parameters()) {
+        ("mpeg4-generic", Some(ParametersRef::Audio(audio))) => {
+            AudioConfig::aac(Bytes::copy_from_slice(audio.extra_data())).ok().map(Sound::Kept)
         }
+        ("pcmu", _) => g711(Law::Mu),
+        ("pcma", _) => g711(Law::A),
+        // Always said to have two channels, whatever it has (RFC 7587 §7): decoders make two of one.
+        ("opus", _) if stream.clock_rate_hz() == opus::RATE => AudioConfig::opus(2).ok().map(Sound::Kept),
         _ => None,
+    }
+}
+
+/// Where a camera offers several, the least is kept: AAC as it is; AAC that is made; last Opus, which not every phone
+/// plays.
+fn rank(sound: &Sound) -> u8 {
+    match sound {
+        Sound::Kept(config) if config.entry == *b"mp4a" => 0,
+        Sound::Made(_) => 1,
+        Sound::Kept(_) => 2,
     }
 }
 
@@ -201,7 +231,7 @@ fn connecting(error: retina::Error) -> IngestEnd {
 }
 
 /// An error while it plays.
-fn broken(error: &retina::Error) -> IngestEnd {
+pub(crate) fn broken(error: &retina::Error) -> IngestEnd {
     // A connection that is reset, or that ends within a packet, was lost; all else is what the camera says over it.
     let line = first_line(error);
     let reset = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())

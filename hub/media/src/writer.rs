@@ -34,7 +34,10 @@ const FIRST_DURATION_90K: u32 = 3_600;
 const LONGEST_GUESS_90K: i64 = 2 * VIDEO_TIMESCALE as i64;
 /// Sound that is off its place by less than this is put where the frame before ends: cameras whose audio
 /// timestamps come from a jittery clock sound clean then, and nobody sees 20 ms.
-const AUDIO_TOLERANCE_MS: i64 = 20;
+pub(crate) const AUDIO_TOLERANCE_MS: i64 = 20;
+/// Pictures without sound for so long, 90 kHz, say that there is none for now: the next key picture begins an init segment
+/// that announces none, as players wait for sound that is announced. Once it comes, the next key picture announces it.
+const SILENT_90K: i64 = 5 * VIDEO_TIMESCALE as i64;
 
 /// One picture or audio frame as it came, in AVCC/HVCC form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +79,10 @@ pub struct FragmentWriter {
     bytes: [usize; 2],
     /// Where the newest audio frame ends.
     audio_end: Option<i64>,
+    /// The init segment announces sound.
+    announced: bool,
+    /// The newest picture's decode time when the newest sound came; at first, that of the first picture.
+    heard: Option<i64>,
 }
 
 impl FragmentWriter {
@@ -87,6 +94,11 @@ impl FragmentWriter {
     /// The camera has sound: no init segment is written before [`FragmentWriter::set_audio`].
     pub fn expect_audio(&mut self) {
         self.audio_expected = true;
+    }
+
+    /// The camera's sound cannot be kept after all: nothing waits for it any more.
+    pub fn no_audio(&mut self) {
+        self.audio_expected = false;
     }
 
     /// Sets the picture's parameters. New ones end the fragment; the next key picture begins with a new init segment.
@@ -132,6 +144,10 @@ impl FragmentWriter {
     }
 
     fn picture(&mut self, unit: MediaUnit, out: &mut dyn Output) {
+        if unit.key && self.begun && self.announced != self.audible() {
+            self.flush(out);
+            self.begun = false;
+        }
         if !self.begin(&unit, out) {
             return;
         }
@@ -175,13 +191,26 @@ impl FragmentWriter {
         }
         let since_zero = Duration::from_nanos(rescale(unit.pts, 1_000_000_000, VIDEO_TIMESCALE.into()) as u64);
         let zero = *self.zero.get_or_insert(unit.arrived - since_zero);
-        out.init(bmff::init_segment(video, self.audio.as_ref()), zero);
+        self.heard.get_or_insert(unit.pts);
+        self.announced = self.audible();
+        out.init(bmff::init_segment(video, self.audio.as_ref().filter(|_| self.announced)), zero);
         self.begun = true;
         true
     }
 
+    /// Is there sound, as far as the pictures up to now can say?
+    fn audible(&self) -> bool {
+        let silent = self.video_dts.zip(self.heard).is_some_and(|(now, heard)| now - heard > SILENT_90K);
+        self.audio.is_some() && !silent
+    }
+
     fn sound(&mut self, unit: MediaUnit, out: &mut dyn Output) {
         let Some(config) = self.audio.as_ref().filter(|_| self.begun) else { return };
+        let Some(duration) = config.ticks(&unit.data) else { return };
+        self.heard = self.video_dts;
+        if !self.announced {
+            return;
+        }
         let tolerance = i64::from(config.params.sample_rate) * AUDIO_TOLERANCE_MS / 1_000;
         let dts = match self.audio_end {
             Some(end) if (unit.pts - end).abs() <= tolerance => end,
@@ -201,7 +230,7 @@ impl FragmentWriter {
             track: Track::Audio,
             dts,
             cts_offset: 0,
-            duration: config.frame_ticks,
+            duration,
             key: true,
             arrived: unit.arrived,
             data: unit.data,

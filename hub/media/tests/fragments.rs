@@ -229,6 +229,43 @@ fn jittery_sound_is_smoothed_and_sound_that_is_off_is_put_right() {
     assert_eq!(durations, [1_024, 1_024, 2_624, 2_048, 1_024]);
 }
 
+/// A minute of pictures, a key picture each second, and sound in these spans of seconds. Gives the media time (s) and
+/// whether sound is announced, of each init segment.
+fn announced(spans: &[(i64, i64)]) -> Vec<(i64, bool)> {
+    let clip = Clip::usual();
+    let (mut writer, remember, mut out) = writer(&clip, true);
+    let data = &sound()[0];
+    let mut begun = Vec::new();
+    let mut frames = 0;
+    for i in 0..1_200 {
+        writer.push(picture(i * PICTURE_90K, i % 20 == 0, clip.picture(i as usize % 32)), out.as_mut());
+        while frames * FRAME < i * 800 {
+            let at = frames * FRAME;
+            if spans.iter().any(|(from, to)| (from * 16_000..to * 16_000).contains(&at)) {
+                writer.push(frame(at, data.clone()), out.as_mut());
+            }
+            frames += 1;
+        }
+        let inits = &remember.seen().inits;
+        if inits.len() > begun.len() {
+            begun.push((i / 20, inits.last().unwrap().0.audio.is_some()));
+        }
+    }
+    writer.flush(out.as_mut());
+    assert_eq!(remember.seen().samples(Track::Video).len(), 1_200, "no picture is left out for it");
+    begun
+}
+
+#[test]
+fn sound_is_announced_only_while_it_comes() {
+    assert_eq!(announced(&[(0, 60)]), [(0, true)]);
+    // It never comes; it comes late; it stops, and comes again; it stutters.
+    assert_eq!(announced(&[]), [(0, true), (6, false)]);
+    assert_eq!(announced(&[(30, 60)]), [(0, true), (6, false), (31, true)]);
+    assert_eq!(announced(&[(0, 10), (40, 60)]), [(0, true), (16, false), (41, true)]);
+    assert_eq!(announced(&[(0, 10), (14, 20), (24, 30), (34, 60)]), [(0, true)]);
+}
+
 #[test]
 fn no_fragment_grows_beyond_its_bounds() {
     let clip = Clip::usual();

@@ -196,15 +196,15 @@ async fn parameters_may_come_with_the_pictures_only_and_may_change() {
 #[tokio::test]
 async fn sound_that_cannot_be_kept_is_told_and_the_picture_stays() {
     let clip = Clip::usual();
-    let pcma =
-        Media::Other { kind: "audio", payload_type: 8, rtpmap: "PCMA/8000".into(), fmtp: None, clock_rate: 8_000 };
-    let camera = Camera::play(vec![h264(&clip), pcma], pictures(&clip), PICTURE * 32, After::Close);
+    let l16 =
+        Media::Other { kind: "audio", payload_type: 98, rtpmap: "L16/8000".into(), fmtp: None, clock_rate: 8_000 };
+    let camera = Camera::play(vec![h264(&clip), l16], pictures(&clip), PICTURE * 32, After::Close);
     let probe = probe(&camera.source).await.unwrap();
-    assert_eq!((probe.audio, probe.dropped_audio.as_deref()), (None, Some("pcma")));
+    assert_eq!((probe.audio, probe.dropped_audio.as_deref()), (None, Some("l16")));
     let remember = Remember::default();
     assert_eq!(camera.ingest(&remember).ended().await.reason, EndReason::Closed);
     let seen = remember.seen();
-    assert_eq!(seen.sound_dropped, ["pcma"]);
+    assert_eq!(seen.sound_dropped, ["l16"]);
     assert_eq!((seen.samples(Track::Video).len(), seen.inits[0].0.audio.is_none()), (32, true));
 }
 

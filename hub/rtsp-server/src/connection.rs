@@ -109,6 +109,8 @@ struct Player {
 #[derive(Clone, Copy)]
 struct Sent {
     rtptime: u32,
+    /// [`Source::ahead_ms`] when it began.
+    ahead_ms: i64,
     packets: u32,
     octets: u32,
 }
@@ -303,7 +305,10 @@ impl Connection {
             for (track, (channel, sent)) in session.tracks.iter().zip(&player.tracks).enumerate() {
                 let Some(channel) = channel else { continue };
                 let rate = u128::from(session.mount.tracks[track].clock_rate());
-                let rtp = sent.rtptime.wrapping_add((elapsed.as_nanos() * rate / 1_000_000_000) as u32);
+                let jumped_ms = session.mount.source.ahead_ms(track).wrapping_sub(sent.ahead_ms);
+                let jumped = jumped_ms.wrapping_mul(rate as i64) / 1_000;
+                let elapsed = (elapsed.as_nanos() * rate / 1_000_000_000) as u32;
+                let rtp = sent.rtptime.wrapping_add(elapsed).wrapping_add(jumped as u32);
                 let report = rtp::sender_report(channel.ssrc, wall, rtp, sent.packets, sent.octets);
                 put_frame(out, channel.rtcp, report.len());
                 out.extend(report);
@@ -339,9 +344,10 @@ impl Session {
                 info.push(format!("url={base}trackID={track};seq={};rtptime={}", start.seq, start.rtptime));
             }
         }
-        let mut tracks = vec![Sent { rtptime: 0, packets: 0, octets: 0 }; self.tracks.len()];
-        for (sent, start) in tracks.iter_mut().zip(&playing.start) {
+        let mut tracks = vec![Sent { rtptime: 0, ahead_ms: 0, packets: 0, octets: 0 }; self.tracks.len()];
+        for (track, (sent, start)) in tracks.iter_mut().zip(&playing.start).enumerate() {
             sent.rtptime = start.rtptime;
+            sent.ahead_ms = self.mount.source.ahead_ms(track);
         }
         self.player = Some(Player { packets: playing.packets, at: playing.at, tracks, next_report: clock.mono() });
         Response::new(200).header("Range", "npt=0.000-").header("RTP-Info", info.join(","))

@@ -59,6 +59,11 @@ pub trait Source: Send + Sync + 'static {
     fn describe<'a>(&self, tracks: &'a [Media]) -> Cow<'a, [Media]> {
         Cow::Borrowed(tracks)
     }
+    /// How far the clock of a track has been set ahead, in milliseconds: sender reports follow it.
+    fn ahead_ms(&self, track: usize) -> i64 {
+        let _ = track;
+        0
+    }
     /// Bytes per second that a connection that asked for this mount is given; `None`: as many as it takes. Asked before
     /// each piece is written.
     fn trickle(&self) -> Option<u32> {

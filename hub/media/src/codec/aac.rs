@@ -47,9 +47,21 @@ pub(super) fn config(specific: Bytes) -> Result<AudioConfig, BadParameters> {
     };
     Ok(AudioConfig {
         params: AudioParams { codec: format!("mp4a.40.{object_type}"), sample_rate, channels },
+        entry: *b"mp4a",
         config: specific,
-        frame_ticks: if short { 960 } else { 1_024 },
+        frame_ticks: Some(if short { 960 } else { 1_024 }),
     })
+}
+
+/// Parameters of AAC-LC.
+///
+/// # Errors
+/// A sampling rate that has no index, or more channels than 15.
+pub(super) fn low_complexity(sample_rate: u32, channels: u16) -> Result<AudioConfig, BadParameters> {
+    let index = RATES.iter().position(|rate| *rate == sample_rate);
+    let index = index.ok_or_else(|| BadParameters(format!("AAC has no sampling rate of {sample_rate}")))? as u16;
+    // Object type 2, index of the rate, channels, frames of 1,024 samples, no extension.
+    config(Bytes::copy_from_slice(&(2 << 11 | index << 7 | (channels & 15) << 3).to_be_bytes()))
 }
 
 /// Object type, sampling rate, channel configuration, and whether frames are 960 samples instead of 1,024.
@@ -102,10 +114,12 @@ mod tests {
         // AAC-LC, 16 kHz (index 8), mono.
         let mono = config(Bytes::from_static(&[0x14, 0x08])).unwrap();
         assert_eq!(mono.params, AudioParams { codec: "mp4a.40.2".into(), sample_rate: 16_000, channels: 1 });
-        assert_eq!(mono.frame_ticks, 1_024);
+        assert_eq!(mono.ticks(&[]), Some(1_024));
         // AAC-LC, 48 kHz (index 3), stereo.
         let stereo = config(Bytes::from_static(&[0x11, 0x90])).unwrap();
         assert_eq!((stereo.params.sample_rate, stereo.params.channels), (48_000, 2));
+        assert_eq!(low_complexity(48_000, 2), Ok(stereo));
+        assert_eq!(low_complexity(16_000, 1), Ok(mono));
     }
 
     #[test]

@@ -5,10 +5,14 @@
 //! the RTSP source picks its streams.
 
 pub(crate) mod aac;
+pub(crate) mod g711;
 pub(crate) mod h264;
+pub(crate) mod opus;
 
 use base::footage::{AudioParams, VideoParams};
 use bytes::Bytes;
+
+use g711::{G711, Law};
 
 /// Everything that a video track's sample entry holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +27,17 @@ pub struct VideoConfig {
     pub config: Bytes,
 }
 
-/// Everything that an audio track's sample entry holds: `mp4a` with an `esds`.
+/// Everything that an audio track's sample entry holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioConfig {
     /// What players and the index are told.
     pub params: AudioParams,
-    /// AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
+    /// Type of the sample entry: `mp4a` or `Opus`.
+    pub entry: [u8; 4],
+    /// `mp4a`: the AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1). `Opus`: the content of the `dOps` box.
     pub config: Bytes,
-    /// PCM samples per access unit: its length in ticks of the track.
-    pub frame_ticks: u32,
+    /// PCM samples per access unit: its length in ticks of the track. `None`: each says its own.
+    frame_ticks: Option<u32>,
 }
 
 impl VideoConfig {
@@ -51,6 +57,47 @@ impl AudioConfig {
     /// A configuration that is cut short, reserved, or names its channels elsewhere.
     pub fn aac(specific: Bytes) -> Result<Self, BadParameters> {
         aac::config(specific)
+    }
+
+    /// Opus of one or two channels, as RTP carries it: without a header.
+    ///
+    /// # Errors
+    /// Another number of channels.
+    pub fn opus(channels: u16) -> Result<Self, BadParameters> {
+        opus::config(channels)
+    }
+
+    /// How long an access unit lasts, in ticks of the track. `None`: it is none.
+    pub(crate) fn ticks(&self, unit: &[u8]) -> Option<u32> {
+        self.frame_ticks.or_else(|| opus::ticks(unit))
+    }
+}
+
+/// A camera's sound that can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sound {
+    /// As it is.
+    Kept(AudioConfig),
+    /// As AAC that is made of it.
+    Made(G711),
+}
+
+impl Sound {
+    /// What is kept.
+    pub fn config(&self) -> &AudioConfig {
+        match self {
+            Sound::Kept(config) => config,
+            Sound::Made(g711) => &g711.made,
+        }
+    }
+
+    /// Caps of a track of it.
+    pub fn caps(&self) -> gstreamer::Caps {
+        match self {
+            Sound::Kept(config) if config.entry == *b"Opus" => opus::caps(config),
+            Sound::Kept(config) => aac::caps(config),
+            Sound::Made(g711) => g711.caps(),
+        }
     }
 }
 
@@ -77,11 +124,26 @@ pub(crate) fn video_from_caps(caps: &gstreamer::CapsRef) -> Result<VideoConfig, 
 }
 
 /// Reads an audio track's parameters from fixed caps.
-pub(crate) fn audio_from_caps(caps: &gstreamer::CapsRef) -> Result<AudioConfig, BadParameters> {
-    match caps.structure(0) {
-        Some(s) if s.name() == "audio/mpeg" => aac::from_caps(s),
-        _ => Err(BadParameters(format!("sound of the kind {caps} cannot be kept"))),
+pub(crate) fn audio_from_caps(caps: &gstreamer::CapsRef) -> Result<Sound, BadParameters> {
+    let unknown = || BadParameters(format!("sound of the kind {caps} cannot be kept"));
+    let s = caps.structure(0).ok_or_else(unknown)?;
+    match s.name().as_str() {
+        "audio/mpeg" => aac::from_caps(s).map(Sound::Kept),
+        "audio/x-opus" => opus::from_caps(s).map(Sound::Kept),
+        "audio/x-mulaw" => G711::from_caps(Law::Mu, s).map(Sound::Made),
+        "audio/x-alaw" => G711::from_caps(Law::A, s).map(Sound::Made),
+        _ => Err(unknown()),
     }
+}
+
+/// What the sink takes as sound.
+pub(crate) fn audio_template() -> gstreamer::Caps {
+    let mut caps = aac::template();
+    let caps_mut = caps.make_mut();
+    for other in [opus::template()].into_iter().chain(g711::templates()) {
+        caps_mut.append(other);
+    }
+    caps
 }
 
 /// Looks at one access unit of a track with these parameters. `None`: it holds no picture.

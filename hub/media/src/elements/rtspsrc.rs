@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::{CAT, answer_latency};
 use crate::align::Align;
-use crate::codec::{aac, h264};
+use crate::codec::{self, h264};
 use crate::connect::connect;
 use crate::end::{EndReason, IngestEnd};
 use crate::session::{Item, Parameters, Playing};
@@ -153,12 +153,12 @@ fn refused(error: gst::FlowError) -> IngestEnd {
 impl<'a> Pump<'a> {
     fn new(element: &RtspSrc, settings: &'a Settings, session: Playing) -> Result<Self, glib::BoolError> {
         let (rtp_rate, audio_rate) =
-            session.audio.as_ref().map_or((1, 1), |(config, rtp_rate)| (*rtp_rate, config.params.sample_rate));
+            session.audio.as_ref().map_or((1, 1), |(sound, rtp_rate)| (*rtp_rate, sound.config().params.sample_rate));
         let video = add_pad(element, "video")?;
         let audio = session.audio.as_ref().map(|_| add_pad(element, "audio")).transpose()?;
         element.no_more_pads();
-        if let (Some(pad), Some((config, _))) = (&audio, &session.audio) {
-            begin(pad, Some(aac::caps(config)));
+        if let (Some(pad), Some((sound, _))) = (&audio, &session.audio) {
+            begin(pad, Some(sound.caps()));
         }
         begin(&video, None); // its caps come with the first key picture
         settings.options.pace.begin();
@@ -434,7 +434,7 @@ mod imp {
                     gst::PadTemplate::new(name, gst::PadDirection::Src, gst::PadPresence::Sometimes, &caps)
                         .expect("a sometimes template with any caps")
                 };
-                vec![sometimes("video", h264::template()), sometimes("audio", aac::template())]
+                vec![sometimes("video", h264::template()), sometimes("audio", codec::audio_template())]
             });
             &TEMPLATES
         }

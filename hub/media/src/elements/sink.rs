@@ -14,9 +14,10 @@ use gstreamer::prelude::*;
 use gstreamer::subclass::prelude::*;
 
 use super::{CAT, answer_latency};
-use crate::codec::{self, BadParameters, VideoConfig};
+use crate::codec::{self, BadParameters, Sound, VideoConfig};
 use crate::end::{EndReason, IngestEnd};
 use crate::output::Output;
+use crate::transcode::{Placed, SoundLost, Transcoder};
 use crate::writer::{FragmentWriter, MediaUnit, rescale};
 
 glib::wrapper! {
@@ -37,16 +38,12 @@ impl Sink {
 
     /// Tells the output that the camera's sound cannot be kept.
     pub(crate) fn sound_dropped(&self, encoding: &str) {
-        if let Some(output) = &mut self.imp().lock().output {
-            output.sound_dropped(encoding);
-        }
+        self.imp().lock().sound_dropped(encoding);
     }
 
     /// Gives out what is held and drops the output. What is pushed after this is lost.
     pub(crate) fn finish(&self) {
-        let mut state = self.imp().lock();
-        state.flush();
-        state.output = None;
+        self.imp().lock().finish();
     }
 }
 
@@ -66,6 +63,10 @@ mod imp {
         pads: Vec<SinkPad>,
         video: Option<VideoConfig>,
         sample_rate: u32,
+        /// For sound that is made AAC of.
+        transcoder: Option<Transcoder>,
+        /// The sound cannot be kept, and that was told.
+        deaf: bool,
         newest_picture: Option<Newest>,
     }
 
@@ -87,6 +88,24 @@ mod imp {
             }
         }
 
+        /// Ends all: what the transcoder holds belongs to what the writer holds.
+        pub fn finish(&mut self) {
+            let rest = self.transcoder.take().map(|mut transcoder| transcoder.flush());
+            self.sounds(rest.unwrap_or_else(|| Ok(Vec::new())));
+            self.flush();
+            self.output = None;
+        }
+
+        pub fn sound_dropped(&mut self, encoding: &str) {
+            if !std::mem::replace(&mut self.deaf, true)
+                && let Some(output) = &mut self.output
+            {
+                output.sound_dropped(encoding);
+            }
+            self.transcoder = None;
+            self.writer.no_audio();
+        }
+
         fn pad(&mut self, track: Track) -> Option<&mut SinkPad> {
             self.pads.iter_mut().find(|p| p.track == track)
         }
@@ -99,13 +118,45 @@ mod imp {
                     self.video = Some(config.clone());
                     self.writer.set_video(config, output.as_mut());
                 }
-                Track::Audio => {
-                    let config = codec::audio_from_caps(caps)?;
-                    self.sample_rate = config.params.sample_rate;
-                    self.writer.set_audio(config, output.as_mut());
-                }
+                Track::Audio => match codec::audio_from_caps(caps) {
+                    Ok(sound) => self.sound(sound),
+                    // The picture does not suffer for it.
+                    Err(bad) => self.sound_dropped(&bad.to_string()),
+                },
             }
             Ok(())
+        }
+
+        /// Parameters of the sound that comes next.
+        fn sound(&mut self, sound: Sound) {
+            let config = sound.config().clone();
+            self.sample_rate = config.params.sample_rate;
+            // What is left of sound before belongs to its own parameters.
+            let rest = self.transcoder.take().map(|mut transcoder| transcoder.flush());
+            self.sounds(rest.unwrap_or_else(|| Ok(Vec::new())));
+            if let Sound::Made(g711) = sound {
+                match Transcoder::new(g711) {
+                    Ok(transcoder) => self.transcoder = Some(transcoder),
+                    Err(lost) => return self.sound_dropped(&lost.to_string()),
+                }
+            }
+            if let Some(output) = &mut self.output {
+                self.writer.set_audio(config, output.as_mut());
+            }
+        }
+
+        /// What the transcoder gave.
+        fn sounds(&mut self, made: Result<Vec<Placed>, SoundLost>) {
+            let (Some(output), Some(clock)) = (&mut self.output, &self.clock) else { return };
+            match made {
+                Ok(made) => {
+                    for (pts, data) in made {
+                        let unit = MediaUnit { track: Track::Audio, pts, key: true, arrived: clock.mono(), data };
+                        self.writer.push(unit, output.as_mut());
+                    }
+                }
+                Err(lost) => self.sound_dropped(&lost.to_string()),
+            }
         }
 
         /// A picture's or frame's time in ticks of its track: running time, so that pads whose segments differ fit.
@@ -123,6 +174,20 @@ mod imp {
             let map = buffer.into_mapped_buffer_readable().map_err(|_| broken("A buffer cannot be read"))?;
             let data = Bytes::from_owner(map);
             let mut key = true;
+            match &mut self.transcoder {
+                Some(transcoder) => {
+                    let made = match track {
+                        Track::Video => transcoder.picture(pts),
+                        Track::Audio => transcoder.push(pts, &data),
+                    };
+                    self.sounds(made);
+                    if track == Track::Audio {
+                        return Ok(());
+                    }
+                }
+                None if track == Track::Audio && self.deaf => return Ok(()),
+                None => {}
+            }
             if track == Track::Video {
                 let Some(config) = &self.video else { return Ok(()) };
                 let picture =
@@ -225,7 +290,7 @@ mod imp {
                     gst::PadTemplate::new(name, gst::PadDirection::Sink, gst::PadPresence::Request, &caps)
                         .expect("a request template with any caps")
                 };
-                vec![request("video", codec::h264::template()), request("audio", codec::aac::template())]
+                vec![request("video", codec::h264::template()), request("audio", codec::audio_template())]
             });
             &TEMPLATES
         }
