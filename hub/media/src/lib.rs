@@ -19,6 +19,7 @@ mod ingest;
 mod output;
 mod pace;
 mod probe;
+mod reorder;
 mod session;
 mod source;
 mod writer;

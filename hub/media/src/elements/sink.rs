@@ -17,6 +17,7 @@ use super::{CAT, answer_latency};
 use crate::codec::{self, BadParameters, VideoConfig};
 use crate::end::{EndReason, IngestEnd};
 use crate::output::Output;
+use crate::reorder::Reordering;
 use crate::writer::{FragmentWriter, MediaUnit, rescale};
 
 glib::wrapper! {
@@ -66,18 +67,13 @@ mod imp {
         pads: Vec<SinkPad>,
         video: Option<VideoConfig>,
         sample_rate: u32,
-        newest_picture: Option<Newest>,
+        reordering: Reordering,
     }
 
     struct SinkPad {
         track: Track,
         segment: Option<gst::FormattedSegment<gst::ClockTime>>,
         ended: bool,
-    }
-
-    struct Newest {
-        pts: i64,
-        bidirectional: bool,
     }
 
     impl State {
@@ -129,11 +125,7 @@ mod imp {
                     codec::inspect(config, &data).map_err(|e| broken(&format!("A picture is broken: {e}")))?;
                 let Some(picture) = picture else { return Ok(()) };
                 key = picture.key;
-                let before = self.newest_picture.replace(Newest { pts, bidirectional: picture.bidirectional });
-                // A small step back without such pictures is a camera's jitter, which the writer evens out.
-                if before.is_some_and(|b| pts < b.pts && (b.bidirectional || picture.bidirectional)) {
-                    return Err(IngestEnd::new(EndReason::Unsupported, "Its H.264 has B-frames; switch them off"));
-                }
+                self.writer.expect_reordering(self.reordering.picture(pts, picture.bidirectional));
             }
             let (Some(output), Some(clock)) = (&mut self.output, &self.clock) else { return Ok(()) };
             self.writer.push(MediaUnit { track, pts, key, arrived: clock.mono(), data }, output.as_mut());
@@ -225,7 +217,7 @@ mod imp {
                     gst::PadTemplate::new(name, gst::PadDirection::Sink, gst::PadPresence::Request, &caps)
                         .expect("a request template with any caps")
                 };
-                vec![request("video", codec::h264::template()), request("audio", codec::aac::template())]
+                vec![request("video", codec::video_template()), request("audio", codec::aac::template())]
             });
             &TEMPLATES
         }
