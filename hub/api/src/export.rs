@@ -8,7 +8,7 @@ use base::footage::SegmentDetails;
 use base::{CameraId, Problem, ProblemKind, Timestamp};
 use bytes::Bytes;
 use footage::progressive::{Builder, Part, Progressive};
-use footage::{Dated, Footage, SegmentReader};
+use footage::{Dated, Footage, IndexedFragment, SegmentReader};
 use tokio::sync::OwnedSemaphorePermit;
 use vault::Viewer;
 
@@ -162,11 +162,13 @@ impl Begun {
         let from_90k = ticks_between(segment.start, from);
         let starts = |reader: &mut SegmentReader| {
             let keys = reader.index().fragments.iter().filter(|f| f.layout.key());
-            let starts: Vec<_> = keys.filter_map(|f| Some((f.offset, f.layout.first_picture_90k()?))).collect();
-            starts.iter().rfind(|(_, at)| *at <= from_90k).or(starts.first()).copied()
+            let start =
+                |f: &IndexedFragment| Some((f.offset, f.layout.first_picture_90k()?, f.layout.first_shown_90k()?));
+            let starts: Vec<_> = keys.filter_map(start).collect();
+            starts.iter().rfind(|(_, _, shown)| *shown <= from_90k).or(starts.first()).copied()
         };
-        let (first, first_90k) = starts(reader)?;
-        let start = segment.truly(reader.wall(first_90k));
+        let (first, first_90k, shown_90k) = starts(reader)?;
+        let start = segment.truly(reader.wall(shown_90k));
         let (builder, init) = (Builder::new(init.clone()), init.bytes);
         let before = (reader.header().connection, reader.header().media_start_90k, segment.start, -first_90k);
         let mut begun = Self { builder, init, segments: Vec::new(), start, before };

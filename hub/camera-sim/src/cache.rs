@@ -2,9 +2,9 @@
 //!
 //! Several processes may want one clip at once: the first makes it under a file lock, the others wait for it.
 //!
-//! A file is: 8 bytes of magic with the format's number; number of pictures and of audio frames, and the length in
-//! bytes of each, 32 bits little-endian; then the pictures (each NAL unit after its 32-bit big-endian length) and
-//! the frames; FNV-1a checksum of all before it, 64 bits little-endian.
+//! A file is: 8 bytes of magic with the format's number; number of pictures and of audio frames, the length in bytes of each,
+//! and each picture's place in the order of showing, 32 bits little-endian; then the pictures (each NAL unit after its
+//! 32-bit big-endian length) and the frames; FNV-1a checksum of all before it, 64 bits little-endian.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::encode::{Encoded, Recipe, encode, is_key, sound};
 use crate::options::{self, CLIP_SECONDS};
 
 /// Change the number when the format, the pictures or the encoder's settings change.
-const MAGIC: &[u8; 8] = b"KSCLIP1\n";
+const MAGIC: &[u8; 8] = b"KSCLIP2\n";
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The clip from the cache folder, or made, and then kept there.
@@ -49,9 +49,9 @@ pub(crate) fn clip(folder: Option<&Path>, recipe: Recipe) -> Result<Encoded, Sim
 
 /// All that the clip depends on.
 fn file_name(recipe: Recipe) -> String {
-    let Recipe { camera, size, fps, kbit, key_seconds, audio } = recipe;
+    let Recipe { camera, codec, size, fps, kbit, key_seconds, audio } = recipe;
     let version = MAGIC[6] as char;
-    format!("{version}-h264-{}-{size}-{fps}fps-{kbit}kbit-{key_seconds}s-{audio}.clip", options::name(camera))
+    format!("{version}-{codec}-{}-{size}-{fps}fps-{kbit}kbit-{key_seconds}s-{audio}.clip", options::name(camera))
 }
 
 fn lock(folder: &Path, path: &Path) -> Result<Flock<std::fs::File>, FsError> {
@@ -81,7 +81,7 @@ fn read(path: &Path, recipe: Recipe) -> Option<Encoded> {
 
 fn fits(clip: &Encoded, recipe: Recipe) -> bool {
     clip.pictures.len() == (recipe.fps * CLIP_SECONDS) as usize
-        && clip.pictures.first().is_some_and(|p| is_key(p))
+        && clip.pictures.first().is_some_and(|p| is_key(recipe.codec, p))
         && clip.audio.len() == sound(recipe.audio).map_or(0, |format| format.frames())
 }
 
@@ -89,8 +89,9 @@ fn to_bytes(clip: &Encoded) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     let lengths = clip.pictures.iter().map(|p| p.iter().map(|nal| 4 + nal.len()).sum());
     let numbers = [clip.pictures.len(), clip.audio.len()].into_iter().chain(lengths);
-    for number in numbers.chain(clip.audio.iter().map(Bytes::len)) {
-        out.extend((number as u32).to_le_bytes());
+    let numbers = numbers.chain(clip.audio.iter().map(Bytes::len)).map(|number| number as u32);
+    for number in numbers.chain(clip.shown.iter().copied()) {
+        out.extend(number.to_le_bytes());
     }
     for nal in clip.pictures.iter().flatten() {
         out.extend((nal.len() as u32).to_be_bytes());
@@ -113,17 +114,18 @@ fn from_bytes(mut bytes: Bytes) -> Option<Encoded> {
     bytes.advance(MAGIC.len());
     let pictures = bytes.try_get_u32_le().ok()? as usize;
     let frames = bytes.try_get_u32_le().ok()? as usize;
-    if bytes.len() / 4 < pictures.checked_add(frames)? {
+    if bytes.len() / 4 < pictures.checked_mul(2)?.checked_add(frames)? {
         return None;
     }
     let lengths: Vec<usize> = (0..pictures + frames).map(|_| bytes.get_u32_le() as usize).collect();
+    let shown = (0..pictures).map(|_| bytes.get_u32_le()).collect();
     let mut units = Vec::with_capacity(lengths.len());
     for length in lengths {
         units.push((bytes.len() >= length).then(|| bytes.split_to(length))?);
     }
     let audio = units.split_off(pictures);
     let pictures = units.into_iter().map(split_nal_units).collect::<Option<_>>()?;
-    Some(Encoded { pictures, audio })
+    Some(Encoded { pictures, shown, audio })
 }
 
 fn split_nal_units(mut picture: Bytes) -> Option<Vec<Bytes>> {
@@ -156,13 +158,15 @@ mod tests {
     proptest! {
         #[test]
         fn a_clip_is_read_as_it_was_written(pictures in prop::collection::vec(units(4), 0..10), audio in units(5)) {
-            let clip = Encoded { pictures, audio };
+            let shown = (0..pictures.len() as u32).rev().collect();
+            let clip = Encoded { pictures, shown, audio };
             prop_assert_eq!(from_bytes(to_bytes(&clip).into()), Some(clip));
         }
 
         #[test]
         fn a_damaged_clip_is_no_clip(audio in units(5), at: prop::sample::Index, flip in 1u8..) {
-            let clip = Encoded { pictures: vec![vec![Bytes::from_static(b"\x67a"), Bytes::from_static(b"\x65b")]], audio };
+            let pictures = vec![vec![Bytes::from_static(b"\x67a"), Bytes::from_static(b"\x65b")]];
+            let clip = Encoded { pictures, shown: vec![0], audio };
             let mut bytes = to_bytes(&clip);
             let cut = at.index(bytes.len());
             prop_assert_eq!(from_bytes(Bytes::copy_from_slice(&bytes[..cut])), None);

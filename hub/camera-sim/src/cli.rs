@@ -18,7 +18,7 @@ pub struct Args {
     /// How many cameras
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=i64::from(options::MAX_CAMERAS)))]
     cameras: u16,
-    /// Coding of the pictures
+    /// Coding of the pictures: h264, h264-b, h264-interlaced, h265, h265-open or mjpeg
     #[arg(long, default_value = "h264")]
     codec: Codec,
     /// Port to listen on
@@ -42,7 +42,8 @@ pub struct Args {
     /// Who may play, by Digest authentication; anybody if not given
     #[arg(long, value_name = "NAME:PASSWORD")]
     user: Option<String>,
-    /// Breaks a camera; may be given several times. WHAT is stall, mute (no sound comes), close, unauthorised or refuse
+    /// Breaks a camera; may be given several times. WHAT is stall, mute (no sound comes), close, unauthorised, refuse, no-parameters
+    /// or wrong-parameters
     #[arg(long, value_name = "CAMERA=WHAT", value_parser = parse_fault)]
     fault: Vec<(u16, Fault)>,
     /// Prints the cameras' addresses and ends
@@ -78,7 +79,7 @@ fn try_run(args: Args) -> Result<ExitCode, String> {
         return Ok(ExitCode::from(2));
     };
     if list {
-        print(&addresses(listening, cameras), json)?;
+        print(&addresses(listening, 1..cameras + 1), json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Runtime::new()
@@ -154,6 +155,8 @@ fn parse_fault(text: &str) -> Result<(u16, Fault), BadOption> {
             "close" => Fault::Close,
             "unauthorised" => Fault::Unauthorised,
             "refuse" => Fault::Refuse,
+            "no-parameters" => Fault::NoParameters,
+            "wrong-parameters" => Fault::WrongParameters,
             _ => return None,
         };
         Some((camera, fault))

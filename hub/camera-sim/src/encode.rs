@@ -1,4 +1,4 @@
-//! Encodes clips with GStreamer: pictures with x264, sound with libav's AAC encoder.
+//! Encodes clips with GStreamer: pictures with x264, x265 and libjpeg, sound with libav's AAC encoder.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -9,7 +9,7 @@ use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use rtsp_server::{Media, rtp};
 
 use crate::SimError;
-use crate::options::{self, Audio, CLIP_SECONDS, Size};
+use crate::options::{self, Audio, CLIP_SECONDS, Codec, Size};
 use crate::picture::Painter;
 
 /// AudioSpecificConfig: AAC-LC, 16 kHz, mono (ISO 14496-3 §1.6.2.1).
@@ -19,6 +19,7 @@ const AAC_CONFIG: [u8; 2] = [0x14, 0x08];
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recipe {
     pub camera: u16,
+    pub codec: Codec,
     pub size: Size,
     pub fps: u32,
     pub kbit: u32,
@@ -29,8 +30,11 @@ pub(crate) struct Recipe {
 /// A clip's coded units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Encoded {
-    /// NAL units of each picture; those of key pictures begin with the parameter sets.
+    /// NAL units of each picture, in the order of decoding; those of key pictures begin with the parameter sets. A JPEG
+    /// picture is one piece.
     pub pictures: Vec<Vec<Bytes>>,
+    /// Which place each of them has in the order of showing, from 0.
+    pub shown: Vec<u32>,
     /// Frames of sound.
     pub audio: Vec<Bytes>,
 }
@@ -72,10 +76,15 @@ pub(crate) fn sound(audio: Audio) -> Option<Sound> {
 }
 
 /// Starts GStreamer, and finds what encoding needs.
-pub(crate) fn init() -> Result<(), SimError> {
+pub(crate) fn init(codec: Codec) -> Result<(), SimError> {
     gst::init().map_err(SimError::GStreamer)?;
+    let encoder = match codec {
+        Codec::H264 | Codec::H264B | Codec::H264Interlaced => ("x264enc", "gstreamer1.0-plugins-ugly"),
+        Codec::H265 | Codec::H265Open => ("x265enc", "gstreamer1.0-plugins-bad"),
+        Codec::Mjpeg => ("jpegenc", "gstreamer1.0-plugins-good"),
+    };
     for (element, package) in [
-        ("x264enc", "gstreamer1.0-plugins-ugly"),
+        encoder,
         ("avenc_aac", "gstreamer1.0-libav"),
         ("audioconvert", "gstreamer1.0-plugins-base"),
         ("opusenc", "gstreamer1.0-plugins-base"),
@@ -91,7 +100,7 @@ pub(crate) fn init() -> Result<(), SimError> {
 /// Encodes a clip; [`init`] must have succeeded. Takes one core for a while.
 pub(crate) fn encode(recipe: Recipe) -> Result<Encoded, SimError> {
     let error = |detail| SimError::Encode { camera: options::name(recipe.camera), detail };
-    let pictures = encode_pictures(recipe).map_err(error)?;
+    let (pictures, shown) = encode_pictures(recipe).map_err(error)?;
     let audio = match (recipe.audio, sound(recipe.audio)) {
         (Audio::Aac, Some(sound)) => encode_aac(recipe.camera, &sound).map_err(error)?,
         (Audio::Opus, Some(sound)) => encode_opus(recipe.camera, &sound).map_err(error)?,
@@ -100,46 +109,160 @@ pub(crate) fn encode(recipe: Recipe) -> Result<Encoded, SimError> {
         (Audio::L16, Some(sound)) => encode_samples(recipe.camera, &sound, i16::to_be_bytes),
         (Audio::Off, _) | (_, None) => Vec::new(),
     };
-    Ok(Encoded { pictures, audio })
+    Ok(Encoded { pictures, shown, audio })
 }
 
-fn encode_pictures(recipe: Recipe) -> Result<Vec<Vec<Bytes>>, String> {
-    let Recipe { size, fps, kbit, .. } = recipe;
+/// The pictures in the order of decoding, and which place each has in the order of showing.
+fn encode_pictures(recipe: Recipe) -> Result<(Vec<Vec<Bytes>>, Vec<u32>), String> {
+    let Recipe { codec, size, fps, .. } = recipe;
     let count = fps * CLIP_SECONDS;
-    let key_every = fps * recipe.key_seconds;
-    // One thread each, as clips are encoded side by side. VBV of one second, so that the bitrate is real.
+    let interlace = match codec {
+        Codec::H264Interlaced => "interleaved,field-order=top-field-first",
+        _ => "progressive",
+    };
     let pipeline = format!(
         "appsrc name=in format=time block=true max-buffers=2 \
-         caps=video/x-raw,format=I420,width={},height={},framerate={fps}/1,interlace-mode=progressive,colorimetry=bt601 \
-         ! x264enc speed-preset=ultrafast tune=zerolatency threads=1 bframes=0 bitrate={kbit} vbv-buf-capacity=1000 \
-           key-int-max={key_every} option-string=scenecut=0:keyint={key_every}:min-keyint={key_every}:vbv-init=0.3 \
-         ! appsink name=out sync=false caps=video/x-h264,stream-format=byte-stream,alignment=au",
+         caps=video/x-raw,format=I420,width={},height={},framerate={fps}/1,interlace-mode={interlace},colorimetry=bt601 \
+         ! {}",
         size.width(),
         size.height(),
+        encoder(recipe),
     );
     let mut painter = Painter::new(recipe.camera, size, fps);
-    let pictures = run(&pipeline, |frame| {
+    let coded = run_timed(&pipeline, |frame| {
         let frame = u32::try_from(frame).ok().filter(|f| *f < count)?;
-        Some((painter.paint(frame), gst::ClockTime::SECOND * u64::from(frame) / u64::from(fps)))
+        let picture = in_strides(painter.paint(frame), size);
+        Some((picture, gst::ClockTime::SECOND * u64::from(frame) / u64::from(fps)))
     })?;
-    let pictures: Vec<Vec<Bytes>> = pictures.iter().map(|p| nal_units(p)).collect();
-    let keys: Vec<usize> = (0..pictures.len()).filter(|i| is_key(&pictures[*i])).collect();
-    if pictures.len() != count as usize || !keys.iter().copied().eq((0..count as usize).step_by(key_every as usize)) {
-        return Err(format!("{} pictures with key pictures at {keys:?}, not {count}", pictures.len()));
+    // Encoders that reorder move all times, so that no time of decoding is negative.
+    let first = coded.iter().filter_map(|(pts, _)| *pts).min().unwrap_or_default();
+    let place = |pts: Option<gst::ClockTime>| {
+        let since = pts.unwrap_or(first) - first;
+        ((since.nseconds() * u64::from(fps) + 500_000_000) / 1_000_000_000) as u32
+    };
+    let shown: Vec<u32> = coded.iter().map(|(pts, _)| place(*pts)).collect();
+    let pictures = units(codec, coded.iter().map(|(_, picture)| &picture[..]));
+    check(recipe, &pictures, &shown)?;
+    Ok((pictures, shown))
+}
+
+/// Encoder and sink. One thread each, as clips are encoded side by side.
+fn encoder(recipe: Recipe) -> String {
+    let Recipe { codec, kbit, fps, key_seconds, .. } = recipe;
+    let key_every = fps * key_seconds;
+    let gop = format!("scenecut=0:keyint={key_every}:min-keyint={key_every}");
+    // VBV of one second, so that the bitrate is real.
+    let x264 = |settings: &str, options: &str| {
+        format!(
+            "x264enc {settings} threads=1 bitrate={kbit} vbv-buf-capacity=1000 key-int-max={key_every} \
+             option-string={gop}:vbv-init=0.3{options} \
+             ! appsink name=out sync=false caps=video/x-h264,stream-format=byte-stream,alignment=au"
+        )
+    };
+    let x265 = |settings: &str, options: &str| {
+        format!(
+            "x265enc {settings} speed-preset=ultrafast bitrate={kbit} key-int-max={key_every} \
+             option-string={gop}:log-level=error:info=0:pools=none:frame-threads=1:{options} \
+             ! appsink name=out sync=false caps=video/x-h265,stream-format=byte-stream,alignment=au"
+        )
+    };
+    match codec {
+        Codec::H264 => x264("speed-preset=ultrafast tune=zerolatency bframes=0", ""),
+        Codec::H264B => x264("speed-preset=superfast bframes=3 b-adapt=false", ":b-pyramid=normal:open-gop=0"),
+        Codec::H264Interlaced => x264("speed-preset=ultrafast tune=zerolatency bframes=0 interlaced=true", ":tff=1"),
+        Codec::H265 => x265("tune=zerolatency", "bframes=0:open-gop=0"),
+        Codec::H265Open => x265("", "bframes=3:b-adapt=0:b-pyramid=1:open-gop=1"),
+        Codec::Mjpeg => "jpegenc quality=70 ! appsink name=out sync=false".to_owned(),
     }
-    Ok(pictures)
 }
 
-/// What a camera sends of a coded picture: no delimiters, no encoder's notes.
-fn nal_units(picture: &[u8]) -> Vec<Bytes> {
-    let wanted = |nal: &&[u8]| matches!(nal[0] & 0x1f, 1 | 5 | 7 | 8);
-    rtp::annex_b(picture).into_iter().filter(wanted).map(Bytes::copy_from_slice).collect()
+/// A picture with its rows as far apart as GStreamer wants them: multiples of 4.
+fn in_strides(picture: Vec<u8>, size: Size) -> Vec<u8> {
+    let (width, height) = (size.width() as usize, size.height() as usize);
+    if width.is_multiple_of(8) {
+        return picture;
+    }
+    let (luma, chroma) = picture.split_at(width * height);
+    let padded = |plane: &[u8], width: usize| -> Vec<u8> {
+        let row = |row: &[u8]| [row, &[0; 4][..width.next_multiple_of(4) - width]].concat();
+        plane.chunks_exact(width).flat_map(row).collect()
+    };
+    [padded(luma, width), padded(chroma, width / 2)].concat()
 }
 
-/// Does a picture begin with parameter sets and hold an instantaneous refresh?
-pub(crate) fn is_key(nals: &[Bytes]) -> bool {
-    let kinds: Vec<u8> = nals.iter().filter_map(|n| n.first()).map(|b| b & 0x1f).collect();
-    kinds.starts_with(&[7, 8]) && kinds.contains(&5)
+/// What a camera sends of coded pictures: no delimiters, no encoder's notes, and the parameter sets with every key picture.
+fn units<'a>(codec: Codec, pictures: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<Bytes>> {
+    let wanted: fn(u8) -> bool = match codec {
+        Codec::Mjpeg => return pictures.map(|picture| vec![Bytes::copy_from_slice(picture)]).collect(),
+        Codec::H264 | Codec::H264B | Codec::H264Interlaced => |kind| matches!(kind, 1 | 5 | 7 | 8),
+        Codec::H265 | Codec::H265Open => |kind| matches!(kind, 0..=9 | 16..=21 | 32..=34),
+    };
+    let mut units: Vec<Vec<Bytes>> = Vec::new();
+    for picture in pictures {
+        let nals = rtp::annex_b(picture).into_iter().filter(|nal| wanted(kind(codec, nal)));
+        let mut nals: Vec<Bytes> = nals.map(Bytes::copy_from_slice).collect();
+        let sets = parameter_sets(codec).len();
+        if refreshes(codec, &nals)
+            && !is_key(codec, &nals)
+            && let Some(first) = units.first()
+        {
+            nals.splice(0..0, first[..sets.min(first.len())].iter().cloned());
+        }
+        units.push(nals);
+    }
+    units
+}
+
+/// As many pictures as there should be, each shown once, and the key pictures where they should be shown.
+fn check(recipe: Recipe, pictures: &[Vec<Bytes>], shown: &[u32]) -> Result<(), String> {
+    let count = recipe.fps * CLIP_SECONDS;
+    let mut places = shown.to_vec();
+    places.sort_unstable();
+    if !places.into_iter().eq(0..count) || pictures.len() != shown.len() {
+        return Err(format!("{} pictures, shown in the order {shown:?}, not {count}", pictures.len()));
+    }
+    let keys = pictures.iter().zip(shown).filter(|(nals, _)| is_key(recipe.codec, nals)).map(|(_, shown)| *shown);
+    let keys: Vec<u32> = keys.collect();
+    let every = if recipe.codec == Codec::Mjpeg { 1 } else { recipe.fps * recipe.key_seconds };
+    if !keys.iter().copied().eq((0..count).step_by(every as usize)) {
+        return Err(format!("key pictures at {keys:?}, not one in {every}"));
+    }
+    Ok(())
+}
+
+/// NAL unit type.
+fn kind(codec: Codec, nal: &[u8]) -> u8 {
+    let header = nal.first().copied().unwrap_or_default();
+    match codec {
+        Codec::H265 | Codec::H265Open => header >> 1 & 63,
+        _ => header & 31,
+    }
+}
+
+/// The types of the parameter sets, in the order in which a key picture begins with them.
+pub(crate) fn parameter_sets(codec: Codec) -> &'static [u8] {
+    match codec {
+        Codec::H264 | Codec::H264B | Codec::H264Interlaced => &[7, 8],
+        Codec::H265 | Codec::H265Open => &[32, 33, 34],
+        Codec::Mjpeg => &[],
+    }
+}
+
+/// Can a decoder begin with this picture?
+fn refreshes(codec: Codec, nals: &[Bytes]) -> bool {
+    nals.iter().map(|nal| kind(codec, nal)).any(|kind| match codec {
+        Codec::H264 | Codec::H264B | Codec::H264Interlaced => kind == 5,
+        Codec::H265 | Codec::H265Open => (16..=21).contains(&kind),
+        Codec::Mjpeg => true,
+    })
+}
+
+/// Can a decoder begin with this picture, and knows its parameters then?
+pub(crate) fn is_key(codec: Codec, nals: &[Bytes]) -> bool {
+    let sets = parameter_sets(codec);
+    nals.len() > sets.len()
+        && nals.iter().zip(sets).all(|(nal, set)| kind(codec, nal) == *set)
+        && refreshes(codec, nals)
 }
 
 fn encode_aac(camera: u16, sound: &Sound) -> Result<Vec<Bytes>, String> {
@@ -216,11 +339,18 @@ fn sample(camera: u16, s: u32, rate: u32) -> i16 {
     ((t * pitch * std::f64::consts::TAU).sin() * 6_000.0) as i16
 }
 
+/// A coded unit, with when it is shown.
+type Timed = (Option<gst::ClockTime>, Vec<u8>);
+
 /// Feeds a pipeline from `in` until `next` gives no more, and collects what comes out of `out`.
-fn run(
+fn run(pipeline: &str, next: impl FnMut(usize) -> Option<(Vec<u8>, gst::ClockTime)>) -> Result<Vec<Vec<u8>>, String> {
+    Ok(run_timed(pipeline, next)?.into_iter().map(|(_, unit)| unit).collect())
+}
+
+fn run_timed(
     pipeline: &str,
     mut next: impl FnMut(usize) -> Option<(Vec<u8>, gst::ClockTime)>,
-) -> Result<Vec<Vec<u8>>, String> {
+) -> Result<Vec<Timed>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let pipeline = gst::parse::launch(pipeline).map_err(|e| text(&e))?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "not a pipeline".to_owned())?;
@@ -235,7 +365,7 @@ fn run(
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                 let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
                 let bytes = buffer.map_readable().map_err(|_| gst::FlowError::Error)?.to_vec();
-                into.lock().expect("no panic under this lock").push(bytes);
+                into.lock().expect("no panic under this lock").push((buffer.pts(), bytes));
                 Ok(gst::FlowSuccess::Ok)
             })
             .build(),

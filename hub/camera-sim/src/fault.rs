@@ -31,6 +31,10 @@ pub enum Fault {
     HalfOpenRefusing,
     /// Its parameter sets are rubbish: garbage within the stream, none in its description.
     BadParameters,
+    /// Its description has no parameter sets: they come with the first key picture only.
+    NoParameters,
+    /// Its description has the parameter sets of its other stream; within the stream come the right ones.
+    WrongParameters,
     /// One packet in so many never comes, and the sequence numbers show it: pictures are missing or incomplete.
     Loss {
         /// 1 loses all of them.
@@ -58,6 +62,8 @@ pub(crate) struct Control {
     pub resets: u64,
     /// How many times it started again.
     pub boots: u64,
+    /// Its streams send the pictures of one another.
+    pub changed: bool,
     /// How far its media clock was set ahead.
     pub ahead_ms: i64,
     /// How far the clock of its sound alone was set ahead, beyond that.
@@ -83,6 +89,8 @@ impl Fault {
             | Fault::Mute
             | Fault::Close
             | Fault::BadParameters
+            | Fault::NoParameters
+            | Fault::WrongParameters
             | Fault::Loss { .. }
             | Fault::Trickle { .. }
             | Fault::EndlessPicture => Admit::Yes,
@@ -98,6 +106,8 @@ impl Fault {
             Fault::Stall
             | Fault::Mute
             | Fault::BadParameters
+            | Fault::NoParameters
+            | Fault::WrongParameters
             | Fault::Loss { .. }
             | Fault::Trickle { .. }
             | Fault::EndlessPicture => None,
@@ -105,22 +115,27 @@ impl Fault {
     }
 }
 
-/// The tracks without their H.264 parameter sets.
+/// The tracks without their parameter sets.
 pub(crate) fn without_parameters(tracks: &[Media]) -> Cow<'_, [Media]> {
     let without = |track: &Media| match track {
         Media::H264 { framerate, .. } => Media::H264 { parameter_sets: None, framerate: *framerate },
+        Media::H265 { framerate, .. } => Media::H265 { parameter_sets: None, framerate: *framerate },
         other => other.clone(),
     };
     Cow::Owned(tracks.iter().map(without).collect())
 }
 
-/// Makes garbage of a sequence or picture parameter set of the first track, as [`rtsp_server::rtp::h264`] packs it.
-pub(crate) fn spoil_parameters(packet: &mut Packet) {
-    const PARAMETERS: [u8; 2] = [7, 8];
-    if let (0, Some((&header, body))) = (packet.track, packet.payload.split_first())
-        && PARAMETERS.contains(&(header & 0x1f))
+/// Makes garbage of a parameter set of the first track, as [`rtsp_server::rtp`] packs it.
+pub(crate) fn spoil_parameters(packet: &mut Packet, h265: bool) {
+    let (header, is_set): (usize, fn(u8) -> bool) = match h265 {
+        true => (2, |first| matches!(first >> 1 & 63, 32..=34)),
+        false => (1, |first| matches!(first & 31, 7 | 8)),
+    };
+    if packet.track == 0
+        && packet.payload.first().is_some_and(|first| is_set(*first))
+        && let Some((header, body)) = packet.payload.split_at_checked(header)
     {
-        packet.payload = std::iter::once(header).chain(body.iter().map(|_| 0xff)).collect();
+        packet.payload = header.iter().copied().chain(body.iter().map(|_| 0xff)).collect();
     }
 }
 

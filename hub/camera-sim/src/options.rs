@@ -31,6 +31,8 @@ pub struct BadOption {
 pub struct Options {
     /// How many; their names are `cam01`, `cam02`, and so on.
     pub cameras: u16,
+    /// Number of the first one; of several simulators each needs its own, for every picture to say whose it is.
+    pub first: u16,
     /// Address to listen on.
     pub address: IpAddr,
     /// Port to listen on; 0 takes a free one.
@@ -46,6 +48,8 @@ pub struct Options {
     pub bitrate_kbit: Option<u32>,
     /// Seconds between two key pictures: 1, 2, 4 or 8. A client waits for the next one.
     pub key_seconds: u32,
+    /// Timestamps and sequence numbers wrap around within the first seconds, instead of beginning anywhere.
+    pub wrap: bool,
     /// Sound of both streams.
     pub audio: Audio,
     /// Who may play; anybody if `None`.
@@ -62,6 +66,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cameras: 4,
+            first: 1,
             address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             size: Size { width: 1_920, height: 1_080 },
@@ -69,6 +74,7 @@ impl Default for Options {
             codec: Codec::H264,
             bitrate_kbit: None,
             key_seconds: 2,
+            wrap: false,
             audio: Audio::Aac,
             credentials: None,
             scheme: Scheme::Digest,
@@ -88,6 +94,12 @@ impl Options {
         if self.cameras == 0 || self.cameras > MAX_CAMERAS {
             return bad(format!("{} cameras", self.cameras), "cannot be simulated: from 1 to 999 can");
         }
+        if self.first == 0 || self.first > MAX_CAMERAS + 1 - self.cameras {
+            return bad(format!("{} as the first camera's number", self.first), "cannot be: all are from 1 to 999");
+        }
+        if self.codec == Codec::Mjpeg && (self.size.width > 2_040 || self.size.height > 2_040) {
+            return bad(format!("{} as JPEG", self.size), "cannot be sent: from 160x90 to 2040x2040 can (RFC 2435)");
+        }
         if self.fps == 0 || self.fps > MAX_FPS {
             return bad(format!("{} pictures per second", self.fps), "cannot be simulated: from 1 to 60 can");
         }
@@ -103,10 +115,16 @@ impl Options {
     /// Size and bitrate in kbit/s of a stream.
     pub(crate) fn stream(&self, stream: StreamName) -> (Size, u32) {
         let main = self.bitrate_kbit.unwrap_or_else(|| usual_kbit(self.size, self.fps));
-        match stream {
+        let (size, kbit) = match stream {
             StreamName::Main => (self.size, main),
             StreamName::Sub => (self.size.sub(), usual_kbit(self.size.sub(), self.fps).min(main)),
-        }
+        };
+        (if self.codec == Codec::Mjpeg { size.in_blocks() } else { size }, kbit)
+    }
+
+    /// The numbers of the cameras.
+    pub(crate) fn numbers(&self) -> std::ops::Range<u16> {
+        self.first..self.first + self.cameras
     }
 }
 
@@ -135,15 +153,15 @@ pub struct Size {
 }
 
 impl Size {
-    /// From 160x90 to 3840x2160; the width a multiple of 8, the height of 2.
+    /// From 160x90 to 3840x2160, even. Pictures whose sides are no multiples of 16 are cropped by their parameters.
     pub fn new(width: u32, height: u32) -> Result<Self, BadOption> {
         let fits = (160..=3_840).contains(&width) && (90..=2_160).contains(&height);
-        if fits && width.is_multiple_of(8) && height.is_multiple_of(2) {
+        if fits && width.is_multiple_of(2) && height.is_multiple_of(2) {
             Ok(Self { width, height })
         } else {
             Err(BadOption {
                 what: format!("{width}x{height}"),
-                must: "is not a size that can be simulated: give one from 160x90 to 3840x2160, the width a multiple of 8 and the height of 2",
+                must: "is not a size that can be simulated: give one from 160x90 to 3840x2160, both even",
             })
         }
     }
@@ -154,6 +172,10 @@ impl Size {
     /// Height in pixels.
     pub fn height(self) -> u32 {
         self.height
+    }
+    /// Rounded up to what JPEG over RTP can say: multiples of 8.
+    fn in_blocks(self) -> Self {
+        Self { width: self.width.next_multiple_of(8), height: self.height.next_multiple_of(8) }
     }
     /// The sub stream's: 640 or 320 pixels wide, of the same shape.
     fn sub(self) -> Self {
@@ -185,12 +207,33 @@ impl FromStr for Size {
 pub enum Codec {
     /// H.264, constrained baseline, without B-pictures.
     H264,
+    /// H.264, High, three B-pictures between two others, in a pyramid.
+    H264B,
+    /// H.264, Main, interlaced: both fields in one picture.
+    H264Interlaced,
+    /// H.265, Main, without B-pictures; every GOP is closed.
+    H265,
+    /// H.265, Main, with B-pictures in a pyramid; every GOP but the clip's first one is open: pictures that are shown before
+    /// its key picture come after it.
+    H265Open,
+    /// JPEG pictures, each for itself. Sizes are rounded up to multiples of 8.
+    Mjpeg,
+}
+
+impl Codec {
+    const ALL: [Codec; 6] =
+        [Codec::H264, Codec::H264B, Codec::H264Interlaced, Codec::H265, Codec::H265Open, Codec::Mjpeg];
 }
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Codec::H264 => "h264",
+            Codec::H264B => "h264-b",
+            Codec::H264Interlaced => "h264-interlaced",
+            Codec::H265 => "h265",
+            Codec::H265Open => "h265-open",
+            Codec::Mjpeg => "mjpeg",
         })
     }
 }
@@ -198,12 +241,10 @@ impl fmt::Display for Codec {
 impl FromStr for Codec {
     type Err = BadOption;
     fn from_str(text: &str) -> Result<Self, BadOption> {
-        match text {
-            "h264" => Ok(Codec::H264),
-            _ => {
-                Err(BadOption { what: format!("\"{text}\""), must: "is not a codec that can be simulated: give h264" })
-            }
-        }
+        Codec::ALL.into_iter().find(|codec| codec.to_string() == text).ok_or_else(|| BadOption {
+            what: format!("\"{text}\""),
+            must: "is not a codec that can be simulated: give h264, h264-b, h264-interlaced, h265, h265-open or mjpeg",
+        })
     }
 }
 
@@ -259,10 +300,10 @@ mod tests {
 
     #[test]
     fn a_size_is_one_that_can_be_encoded() {
-        for good in ["1920x1080", "1280x720", "160x90", "3840x2160", "640x480"] {
+        for good in ["1920x1080", "1280x720", "160x90", "3840x2160", "640x480", "1366x768"] {
             assert_eq!(good.parse::<Size>().unwrap().to_string(), good);
         }
-        for bad in ["", "x", "1280", "1280x", "1280x721", "1284x720", "0x0", "7680x4320", "-8x90", "1280X720"] {
+        for bad in ["", "x", "1280", "1280x", "1280x721", "1283x720", "0x0", "7680x4320", "-8x90", "1280X720"] {
             assert!(bad.parse::<Size>().is_err(), "{bad}");
         }
     }

@@ -1,6 +1,7 @@
 //! Cameras on one port: clips are made, then all of them can be played.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,9 +11,9 @@ use base::footage::{StreamName, VIDEO_TIMESCALE};
 use rtsp_server::{Clip, Config, Limits, Media, Mount, Reserved, Server, Unit};
 use tokio::sync::watch;
 
-use crate::encode::{self, Encoded, Recipe, is_key, sound};
+use crate::encode::{self, Encoded, Recipe, is_key, parameter_sets, sound};
 use crate::fault::Control;
-use crate::options::{self, CLIP_SECONDS};
+use crate::options::{self, CLIP_SECONDS, Codec};
 use crate::source::{Log, StreamSource};
 use crate::{Fault, NoSuchCamera, Options, Sent, SimError, cache};
 
@@ -21,6 +22,8 @@ const STREAMS: [StreamName; 2] = [StreamName::Main, StreamName::Sub];
 /// Running cameras. Dropped, they are gone; [`Simulator::stop`] also waits until they are.
 pub struct Simulator {
     server: Server,
+    /// Number of the first one.
+    first: u16,
     cameras: Vec<Camera>,
 }
 
@@ -60,15 +63,16 @@ impl Simulator {
         let mut mounts = Vec::new();
         let mut cameras = Vec::new();
         for (i, streams) in streams.chunks_exact(STREAMS.len()).enumerate() {
-            let number = i as u16 + 1;
+            let number = options.first + i as u16;
             let (control, _) = watch::channel(Control::default());
             // As real ones, cameras do not make their key pictures all at once: the golden ratio spreads them.
             let phase = (i as f64 * 0.618_034).fract() * key_seconds;
             let zero = now - Duration::from_secs_f64(phase);
             let mut logs = Vec::new();
-            for (name, stream) in STREAMS.into_iter().zip(streams) {
-                let (clip, control) = (stream.clip.clone(), control.subscribe());
-                let source = StreamSource::new(clip, &stream.tracks, clock.clone(), zero, control);
+            // What each of a camera's streams changes to is what the other one is.
+            for (name, (stream, other)) in STREAMS.into_iter().zip(streams.iter().zip(streams.iter().rev())) {
+                let control = control.subscribe();
+                let source = StreamSource::new(stream, other, clock.clone(), zero, options.wrap, control);
                 logs.push(source.log());
                 let path = format!("{}/{}", options::name(number), name.as_str());
                 let tracks = stream.tracks.clone();
@@ -78,7 +82,7 @@ impl Simulator {
             cameras.push(Camera { control, logs: [main, sub] });
         }
         let server = Server::start(port, config, mounts)?;
-        Ok(Self { server, cameras })
+        Ok(Self { server, first: options.first, cameras })
     }
 
     /// The port that the cameras listen on.
@@ -87,7 +91,7 @@ impl Simulator {
     }
     /// Where the cameras are, in the order of their numbers.
     pub fn addresses(&self) -> Vec<Address> {
-        addresses(self.server.addr(), self.cameras.len() as u16)
+        addresses(self.server.addr(), self.first..self.first + self.cameras.len() as u16)
     }
     /// Breaks a camera, or makes it well again.
     pub fn set_fault(&self, camera: u16, fault: Option<Fault>) -> Result<(), NoSuchCamera> {
@@ -103,6 +107,11 @@ impl Simulator {
     /// Resets a camera's connections that play. It can be connected to again at once.
     pub fn reset(&self, camera: u16) -> Result<(), NoSuchCamera> {
         self.tell(camera, |control| control.resets += 1)
+    }
+    /// Changes the parameters of a camera's pictures, or changes them back: from the next key picture on, each of its
+    /// streams sends the pictures of the other one. Numbers, timestamps and sound go on.
+    pub fn change_parameters(&self, camera: u16) -> Result<(), NoSuchCamera> {
+        self.tell(camera, |control| control.changed = !control.changed)
     }
     /// Sets a camera's media clock ahead, or back if negative: the timestamps of its pictures and its sound jump, on the
     /// connections that play and on later ones. When pictures are sent does not change.
@@ -140,7 +149,7 @@ impl Simulator {
         Ok(())
     }
     fn camera(&self, number: u16) -> Result<&Camera, NoSuchCamera> {
-        let index = usize::from(number).checked_sub(1).ok_or(NoSuchCamera(number))?;
+        let index = usize::from(number).checked_sub(self.first.into()).ok_or(NoSuchCamera(number))?;
         self.cameras.get(index).ok_or(NoSuchCamera(number))
     }
     fn log(&self, camera: u16, stream: StreamName) -> Result<&Log, NoSuchCamera> {
@@ -153,7 +162,7 @@ impl Simulator {
 }
 
 /// Where cameras are that listen on `addr`. Who listens on all addresses is reached at this machine's own.
-pub(crate) fn addresses(addr: SocketAddr, cameras: u16) -> Vec<Address> {
+pub(crate) fn addresses(addr: SocketAddr, cameras: Range<u16>) -> Vec<Address> {
     let mut addr = addr;
     if addr.ip().is_unspecified() {
         addr.set_ip(if addr.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
@@ -162,26 +171,28 @@ pub(crate) fn addresses(addr: SocketAddr, cameras: u16) -> Vec<Address> {
         let name = options::name(number);
         Address { number, main: format!("rtsp://{addr}/{name}/main"), sub: format!("rtsp://{addr}/{name}/sub"), name }
     };
-    (1..=cameras).map(address).collect()
+    cameras.map(address).collect()
 }
 
 /// A stream that can be played.
-struct Playable {
-    tracks: Vec<Media>,
-    clip: Arc<Clip>,
+#[derive(Clone)]
+pub(crate) struct Playable {
+    pub tracks: Vec<Media>,
+    pub clip: Arc<Clip>,
 }
 
 /// What to encode: main and sub stream of each camera, in order.
 fn recipes(options: &Options) -> Vec<Recipe> {
     let recipe = |(camera, stream)| {
         let (size, kbit) = options.stream(stream);
-        Recipe { camera, size, fps: options.fps, kbit, key_seconds: options.key_seconds, audio: options.audio }
+        let Options { codec, fps, key_seconds, audio, .. } = *options;
+        Recipe { camera, codec, size, fps, kbit, key_seconds, audio }
     };
-    (1..=options.cameras).flat_map(|camera| STREAMS.map(|stream| (camera, stream))).map(recipe).collect()
+    options.numbers().flat_map(|camera| STREAMS.map(|stream| (camera, stream))).map(recipe).collect()
 }
 
 fn make_clips(recipes: &[Recipe], cache: Option<&std::path::Path>) -> Result<Vec<Playable>, SimError> {
-    encode::init()?;
+    recipes.first().map_or(Ok(()), |recipe| encode::init(recipe.codec))?;
     let next = AtomicUsize::new(0);
     let work = || {
         let mut made = Vec::new();
@@ -213,13 +224,19 @@ fn make_clips(recipes: &[Recipe], cache: Option<&std::path::Path>) -> Result<Vec
 /// Packets of a clip, and how they are described.
 fn playable(recipe: Recipe, encoded: &Encoded) -> Result<Playable, SimError> {
     let error = |detail: String| SimError::Encode { camera: options::name(recipe.camera), detail };
-    let parameter_sets = encoded.pictures.first().and_then(|nals| Some((nals.first()?.clone(), nals.get(1)?.clone())));
-    let mut tracks = vec![Media::H264 { parameter_sets, framerate: Some(recipe.fps) }];
+    let mut tracks = vec![pictures(recipe, encoded)];
     let mut units = Vec::new();
-    for (i, nals) in encoded.pictures.iter().enumerate() {
+    for (i, (nals, shown)) in encoded.pictures.iter().zip(&encoded.shown).enumerate() {
+        // Sent in the order of decoding, at an even pace.
         let at = Duration::from_secs(i as u64) / recipe.fps;
-        let timestamp = (i as u64 * u64::from(VIDEO_TIMESCALE) / u64::from(recipe.fps)) as u32;
-        units.push(Unit::h264(0, at, timestamp, is_key(nals), nals.iter().map(|n| &n[..])));
+        let timestamp = (u64::from(*shown) * u64::from(VIDEO_TIMESCALE) / u64::from(recipe.fps)) as u32;
+        let (key, units_of) = (is_key(recipe.codec, nals), || nals.iter().map(|n| &n[..]));
+        let unit = match recipe.codec {
+            Codec::H264 | Codec::H264B | Codec::H264Interlaced => Some(Unit::h264(0, at, timestamp, key, units_of())),
+            Codec::H265 | Codec::H265Open => Some(Unit::h265(0, at, timestamp, key, units_of())),
+            Codec::Mjpeg => Unit::jpeg(0, at, timestamp, &nals.concat()),
+        };
+        units.push(unit.ok_or_else(|| error("a picture is none that RTP can carry".into()))?);
     }
     if let Some(format) = sound(recipe.audio) {
         for (i, frame) in encoded.audio.iter().enumerate() {
@@ -235,4 +252,21 @@ fn playable(recipe: Recipe, encoded: &Encoded) -> Result<Playable, SimError> {
     }
     let clip = Clip::new(&tracks, units, Duration::from_secs(CLIP_SECONDS.into())).map_err(|e| error(e.to_string()))?;
     Ok(Playable { tracks, clip: Arc::new(clip) })
+}
+
+/// How the pictures are described.
+fn pictures(recipe: Recipe, encoded: &Encoded) -> Media {
+    let framerate = Some(recipe.fps);
+    let sets = encoded.pictures.first().and_then(|nals| nals.get(..parameter_sets(recipe.codec).len()));
+    match (recipe.codec, sets) {
+        (Codec::Mjpeg, _) => Media::Jpeg { framerate },
+        (Codec::H265 | Codec::H265Open, Some([vps, sps, pps])) => {
+            Media::H265 { parameter_sets: Some((vps.clone(), sps.clone(), pps.clone())), framerate }
+        }
+        (Codec::H265 | Codec::H265Open, _) => Media::H265 { parameter_sets: None, framerate },
+        (Codec::H264 | Codec::H264B | Codec::H264Interlaced, Some([sps, pps])) => {
+            Media::H264 { parameter_sets: Some((sps.clone(), pps.clone())), framerate }
+        }
+        (Codec::H264 | Codec::H264B | Codec::H264Interlaced, _) => Media::H264 { parameter_sets: None, framerate },
+    }
 }

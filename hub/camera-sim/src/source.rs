@@ -11,6 +11,7 @@ use rtsp_server::{Admit, Clip, MAX_LAG, Media, Packet, Parting, Playing, Source,
 use tokio::sync::watch;
 
 use crate::fault::{self, Control, Fault};
+use crate::simulator::Playable;
 
 /// Pictures remembered per stream: a quarter of an hour of one client at 20 pictures per second.
 const REMEMBERED: usize = 20_000;
@@ -20,11 +21,11 @@ const REMEMBERED: usize = 20_000;
 pub struct Sent {
     /// Which client of the stream, counted from 0 in the order in which they began to play.
     pub client: u64,
-    /// Number of the picture since the camera started; it goes on over the loops of the clip.
+    /// Number of the picture since the camera started, in the order of showing; it goes on over the loops of the clip.
     pub serial: u64,
     /// Number of the picture in the clip: what its mark says.
     pub frame: u32,
-    /// Its RTP timestamp.
+    /// Its RTP timestamp: when it is shown.
     pub timestamp: u32,
     /// It is a key picture.
     pub key: bool,
@@ -37,6 +38,10 @@ pub struct Sent {
 /// The stream. All its clients see the same pictures at the same time.
 pub(crate) struct StreamSource {
     clip: Arc<Clip>,
+    /// What it changes to.
+    other: Playable,
+    /// Timestamps and sequence numbers wrap soon.
+    wrap: bool,
     /// Number of the picture of each unit of the clip; `None` for sound.
     frames: Arc<[Option<u32>]>,
     pictures: u64,
@@ -74,25 +79,30 @@ impl Log {
 }
 
 impl StreamSource {
-    /// A stream of these tracks whose clip began at `zero`. Track 0 is the pictures.
+    /// A stream whose clip began at `zero`. Track 0 is the pictures.
     pub fn new(
-        clip: Arc<Clip>,
-        tracks: &[Media],
+        stream: &Playable,
+        other: &Playable,
         clock: SharedClock,
         zero: Mono,
+        wrap: bool,
         control: watch::Receiver<Control>,
     ) -> Self {
-        let mut pictures = 0;
-        let number = |n| {
-            let is_picture = clip.unit(n).track == 0;
-            pictures += u32::from(is_picture);
-            is_picture.then(|| pictures - 1)
+        let (clip, tracks) = (stream.clip.clone(), &stream.tracks);
+        let is_picture = |n: &u64| clip.unit(*n).track == 0;
+        let mut shown: Vec<u32> = (0..clip.units() as u64).filter(is_picture).map(|n| clip.unit(n).timestamp).collect();
+        shown.sort_unstable();
+        let pictures = shown.len() as u64;
+        let number = |n: u64| {
+            let place = || shown.partition_point(|timestamp| *timestamp < clip.unit(n).timestamp) as u32;
+            is_picture(&n).then(place)
         };
         let frames = (0..clip.units() as u64).map(number).collect();
         let rates = [0, 1].map(|track| tracks.get(track).map_or(1, Media::clock_rate));
-        let first = Mutex::new((0, starts()));
+        let first = Mutex::new((0, starts(wrap)));
         let (clients, log) = Default::default();
-        Self { clip, frames, pictures: pictures.into(), clock, zero, rates, first, control, clients, log }
+        let other = other.clone();
+        Self { clip, other, wrap, frames, pictures, clock, zero, rates, first, control, clients, log }
     }
 
     pub fn log(&self) -> Arc<Log> {
@@ -103,14 +113,17 @@ impl StreamSource {
     fn first(&self, boots: u64) -> [TrackStart; 2] {
         let mut first = self.first.lock().expect("no panic under this lock");
         if first.0 != boots {
-            *first = (boots, starts());
+            *first = (boots, starts(self.wrap));
         }
         first.1
     }
 }
 
-/// Random, as RFC 3550 §5.1 has it.
-fn starts() -> [TrackStart; 2] {
+/// Random, as RFC 3550 §5.1 has it; or such that both wrap within the first loop.
+fn starts(wrap: bool) -> [TrackStart; 2] {
+    if wrap {
+        return [TrackStart { seq: u16::MAX - 20, rtptime: u32::MAX - 30_000 }; 2];
+    }
     [(); 2].map(|()| {
         let mut random = [0; 6];
         base::random(&mut random);
@@ -125,8 +138,12 @@ impl Source for StreamSource {
     }
 
     fn describe<'a>(&self, tracks: &'a [Media]) -> Cow<'a, [Media]> {
-        match self.control.borrow().fault {
-            Some(Fault::BadParameters) => fault::without_parameters(tracks),
+        let control = *self.control.borrow();
+        match control.fault {
+            Some(Fault::BadParameters | Fault::NoParameters) => fault::without_parameters(tracks),
+            Some(Fault::WrongParameters) if !control.changed => Cow::Owned(self.other.tracks.clone()),
+            Some(Fault::WrongParameters) => Cow::Borrowed(tracks),
+            _ if control.changed => Cow::Owned(self.other.tracks.clone()),
             _ => Cow::Borrowed(tracks),
         }
     }
@@ -146,8 +163,17 @@ impl Source for StreamSource {
         let n = self.clip.next_key(self.clock.mono().since(self.zero));
         let control = self.control.clone();
         let now = *control.borrow();
+        let mut clips = [self.clip.clone(), self.other.clip.clone()];
+        if now.changed {
+            clips.reverse();
+        }
+        let [clip, other] = clips;
         let client = Client {
-            clip: self.clip.clone(),
+            clip,
+            other,
+            changed: now.changed,
+            seq: [None; 2],
+            h265: matches!(self.other.tracks.first(), Some(Media::H265 { .. })),
             frames: self.frames.clone(),
             pictures: self.pictures,
             clock: self.clock.clone(),
@@ -163,7 +189,7 @@ impl Source for StreamSource {
             unsent: 0,
             endless: (None, 0),
         };
-        let start = self.clip.start(n, &client.first());
+        let start = client.clip.start(n, &client.first());
         let packets = stream::unfold(Some(client), |client| async move {
             let mut client = client?;
             match client.packets().await {
@@ -177,6 +203,12 @@ impl Source for StreamSource {
 
 struct Client {
     clip: Arc<Clip>,
+    /// What it changes to, or has changed from.
+    other: Arc<Clip>,
+    changed: bool,
+    /// Of each track: the sequence number that comes next, and what is added to those of the clip.
+    seq: [Option<(u16, u16)>; 2],
+    h265: bool,
     frames: Arc<[Option<u32>]>,
     pictures: u64,
     clock: SharedClock,
@@ -229,7 +261,9 @@ impl Client {
         }
         let n = self.next;
         self.next += 1;
+        self.change(n);
         let mut packets = self.clip.packets(n, &self.first());
+        self.number(&mut packets);
         let whole = packets.len();
         packets.iter_mut().filter(|p| p.track != 0).for_each(|p| p.seq = p.seq.wrapping_sub(self.unsent));
         match self.control.borrow().fault {
@@ -244,7 +278,7 @@ impl Client {
                     !lost(self.packets)
                 });
             }
-            Some(Fault::BadParameters) => packets.iter_mut().for_each(fault::spoil_parameters),
+            Some(Fault::BadParameters) => packets.iter_mut().for_each(|p| fault::spoil_parameters(p, self.h265)),
             Some(Fault::EndlessPicture) => fault::never_end(&mut packets, &mut self.endless.0, &mut self.endless.1),
             _ => {}
         }
@@ -261,6 +295,31 @@ impl Client {
             });
         }
         Ok(packets)
+    }
+
+    /// At a key picture: goes over to the other clip, if the camera was told to. Both have the same units at the same times.
+    /// Not within an open GOP: an encoder that begins anew begins with a closed one.
+    fn change(&mut self, n: u64) {
+        let (now, other) = (self.clip.unit(n), self.other.unit(n));
+        let next = (n + 1..).map(|n| self.clip.unit(n)).find(|unit| unit.track == 0);
+        if next.is_some_and(|next| next.timestamp < now.timestamp && next.at > now.at) {
+            return;
+        }
+        if self.control.borrow().changed != self.changed && now.key && other.key && now.timestamp == other.timestamp {
+            std::mem::swap(&mut self.clip, &mut self.other);
+            self.changed = !self.changed;
+            let first = self.clip.packets(n, &self.first()).first().map_or(0, |packet| packet.seq);
+            self.seq[0] = self.seq[0].map(|(next, _)| (next, next.wrapping_sub(first)));
+        }
+    }
+
+    /// Sequence numbers go on over a change.
+    fn number(&mut self, packets: &mut [Packet]) {
+        for packet in packets {
+            let (_, added) = self.seq[packet.track.min(1)].unwrap_or_default();
+            packet.seq = packet.seq.wrapping_add(added);
+            self.seq[packet.track.min(1)] = Some((packet.seq.wrapping_add(1), added));
+        }
     }
 
     async fn changed(&mut self) -> Result<(), Parting> {

@@ -36,10 +36,13 @@ fn wrong_usage_says_what_to_give() {
     for (args, message) in [
         (&["--size", "1280"][..], "\"1280\" is not a size: give one like 1280x720"),
         (
-            &["--size", "1284x720"],
-            "1284x720 is not a size that can be simulated: give one from 160x90 to 3840x2160, the width a multiple of 8 and the height of 2",
+            &["--size", "1283x720"],
+            "1283x720 is not a size that can be simulated: give one from 160x90 to 3840x2160, both even",
         ),
-        (&["--codec", "h265"], "\"h265\" is not a codec that can be simulated: give h264"),
+        (
+            &["--codec", "vp8"],
+            "\"vp8\" is not a codec that can be simulated: give h264, h264-b, h264-interlaced, h265, h265-open or mjpeg",
+        ),
         (&["--cameras", "0"], "0 is not in 1..=999"),
         (&["--fault", "cam02"], "\"cam02\" is no fault: give one like cam02=stall"),
         (&["--cameras", "1", "--fault", "cam02=stall"], "There is no cam02 to break. Give --cameras 2 or more."),

@@ -136,6 +136,12 @@ impl Layout {
     pub fn first_picture_90k(&self) -> Option<i64> {
         self.runs.iter().find(|r| r.track == Track::Video).map(|r| r.samples[0].dts)
     }
+    /// When the first picture is shown. That of an open GOP is decoded before: when the first of the pictures is shown that
+    /// come after it and lean on what was before it.
+    pub fn first_shown_90k(&self) -> Option<i64> {
+        let first = &self.runs.iter().find(|r| r.track == Track::Video)?.samples[0];
+        Some(first.dts + i64::from(first.cts_offset))
+    }
     /// Its first picture can be decoded without others.
     pub fn key(&self) -> bool {
         self.runs.iter().find(|r| r.track == Track::Video).is_some_and(|r| r.samples[0].key)

@@ -165,12 +165,12 @@ impl SegmentReader {
         std::iter::from_fn(|| self.next_fragment())
     }
 
-    /// Goes to the fragment with the last key picture at or before a time (90 kHz from the segment's start), else to
-    /// the first fragment. Uses the index; if there is none, reads the file once to make one.
+    /// Goes to the fragment with the last key picture that is shown at or before a time (90 kHz from the segment's start),
+    /// else to the first fragment. Uses the index; if there is none, reads the file once to make one.
     pub fn seek(&mut self, to_90k: i64) {
         let starts_by = |at: Option<i64>| at.is_some_and(|at| at <= to_90k);
         let fragments = &self.index().fragments;
-        let place = fragments.iter().rfind(|f| f.layout.key() && starts_by(f.layout.first_picture_90k()));
+        let place = fragments.iter().rfind(|f| f.layout.key() && starts_by(f.layout.first_shown_90k()));
         let place = place.map(|f| f.offset);
         self.next = place.unwrap_or(self.first);
     }

@@ -207,7 +207,7 @@ fn full(b: &mut Vec<u8>, kind: &[u8; 4], version: u8, flags: u32, content: impl 
 }
 
 /// Writes a descriptor of ISO/IEC 14496-1 with a 4-byte length, the form that every reader takes.
-fn descriptor(b: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn descriptor(b: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u8>)) {
     b.extend([tag, 0x80, 0x80, 0x80, 0]);
     let start = b.len();
     content(b);

@@ -20,6 +20,7 @@ mod ingest;
 mod output;
 mod pace;
 mod probe;
+mod reorder;
 mod session;
 mod source;
 mod transcode;

@@ -8,18 +8,47 @@ use retina::client::{
     Described, InitialTimestampPolicy, PlayOptions, Session as Client, SessionGroup, SessionIdPolicy, SessionOptions,
     SetupOptions, Stream, TeardownPolicy,
 };
-use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParameters};
+use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame, VideoParameters};
 
 use crate::codec::g711::{G711, Law};
-use crate::codec::{AudioConfig, Sound, opus};
+use crate::codec::{AudioConfig, Sound, VideoConfig, h264, h265, jpeg, opus};
 use crate::end::{EndReason, IngestEnd};
 use crate::frames::{Came, Frames, WithOpus, format_parameters};
 use crate::source::Rtsp;
+
+/// How pictures are coded that can be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    H264,
+    H265,
+    Jpeg,
+}
+
+impl Coding {
+    fn of(stream: &Stream) -> Option<Self> {
+        match (stream.media(), stream.encoding_name()) {
+            ("video", "h264") => Some(Coding::H264),
+            ("video", "h265") => Some(Coding::H265),
+            ("video", "jpeg") => Some(Coding::Jpeg),
+            _ => None,
+        }
+    }
+
+    /// Can all that follows be decoded from this picture on?
+    fn is_key(self, frame: &VideoFrame) -> bool {
+        match self {
+            // retina takes no picture of an open GOP for one to begin at.
+            Coding::H265 => matches!(h265::inspect(frame.data()), Ok(Some(picture)) if picture.key),
+            Coding::H264 | Coding::Jpeg => frame.is_random_access_point(),
+        }
+    }
+}
 
 /// What a camera offers, after DESCRIBE. Nothing flows yet.
 pub(crate) struct Offer {
     client: Client<Described>,
     video: usize,
+    coding: Coding,
     audio: Option<(usize, Sound)>,
     /// Sound that cannot be kept, by its name in the session description.
     pub dropped: Option<String>,
@@ -29,6 +58,7 @@ pub(crate) struct Offer {
 pub(crate) struct Playing {
     frames: Frames,
     video: usize,
+    coding: Coding,
     /// The sound's parameters, and its RTP clock rate.
     pub audio: Option<(Sound, u32)>,
     /// Sound that cannot be kept.
@@ -45,12 +75,33 @@ pub(crate) enum Item {
     Report { track: Track, ntp: u64, npt: i64 },
 }
 
-/// A picture's parameters, as retina read them from the SPS.
+/// A picture's parameters, as retina read them from its parameter sets or its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parameters {
-    pub config: Bytes,
-    pub width: u16,
-    pub height: u16,
+    coding: Coding,
+    config: Bytes,
+    width: u16,
+    height: u16,
+}
+
+impl Parameters {
+    /// As the sink wants to be told.
+    pub fn caps(&self) -> gstreamer::Caps {
+        match self.coding {
+            Coding::H264 => h264::caps(&self.config, self.width, self.height),
+            Coding::H265 => h265::caps(&self.config, self.width, self.height),
+            Coding::Jpeg => jpeg::caps(self.width, self.height),
+        }
+    }
+
+    fn params(self) -> Option<VideoParams> {
+        let config = match self.coding {
+            Coding::H264 => VideoConfig::h264(self.config, self.width, self.height).ok()?,
+            Coding::H265 => VideoConfig::h265(self.config, self.width, self.height).ok()?,
+            Coding::Jpeg => VideoConfig::jpeg(self.width, self.height),
+        };
+        Some(config.params)
+    }
 }
 
 impl Offer {
@@ -68,7 +119,8 @@ impl Offer {
             .session_id(SessionIdPolicy::UseFirst); // some cameras change it between SETUPs
         let client = Client::describe(source.url.clone(), options).await.map_err(connecting)?;
         let streams = client.streams();
-        let Some(video) = streams.iter().position(|s| s.media() == "video" && s.encoding_name() == "h264") else {
+        let found = streams.iter().enumerate().find_map(|(i, stream)| Some((i, Coding::of(stream)?)));
+        let Some((video, coding)) = found else {
             return Err(IngestEnd::new(EndReason::Unsupported, no_picture(streams)));
         };
         let sounds = || streams.iter().enumerate().filter(|(_, s)| s.media() == "audio");
@@ -78,7 +130,7 @@ impl Offer {
             Some(_) => None,
             None => sounds().next().map(|(_, s)| s.encoding_name().to_owned()),
         };
-        Ok(Self { client, video, audio, dropped })
+        Ok(Self { client, video, coding, audio, dropped })
     }
 
     /// The sound that will be kept.
@@ -88,7 +140,7 @@ impl Offer {
 
     /// The picture's parameters, where the session description holds them.
     pub fn video(&self) -> Option<VideoParams> {
-        video_params(self.client.streams()[self.video].parameters())
+        video_params(self.client.streams()[self.video].parameters(), self.coding)
     }
 
     /// Sets up the chosen streams over TCP and plays.
@@ -115,7 +167,7 @@ impl Offer {
             true => Frames::Opus(Box::new(WithOpus::new(session, self.video, parameters.as_deref())?)),
             false => Frames::Demuxed(Box::new(session.demuxed().map_err(connecting)?)),
         };
-        Ok(Playing { frames, video: self.video, audio, dropped: self.dropped })
+        Ok(Playing { frames, video: self.video, coding: self.coding, audio, dropped: self.dropped })
     }
 }
 
@@ -135,8 +187,8 @@ impl Playing {
             };
             match item {
                 CodecItem::VideoFrame(frame) => {
-                    let key = frame.is_random_access_point();
-                    let parameters = key.then(|| parameters(self.frames.parameters(self.video))).flatten();
+                    let key = self.coding.is_key(&frame);
+                    let parameters = key.then(|| parameters(self.frames.parameters(self.video), self.coding)).flatten();
                     let npt = frame.timestamp().elapsed();
                     return Ok(Item::Picture { npt, key, parameters, data: frame.into_data() });
                 }
@@ -158,7 +210,7 @@ impl Playing {
 
     /// The picture's parameters as far as they are known.
     pub fn video(&self) -> Option<VideoParams> {
-        video_params(self.frames.parameters(self.video))
+        video_params(self.frames.parameters(self.video), self.coding)
     }
 }
 
@@ -169,19 +221,19 @@ fn video_parameters(parameters: Option<ParametersRef<'_>>) -> Option<&VideoParam
     }
 }
 
-fn parameters(of: Option<ParametersRef<'_>>) -> Option<Parameters> {
+fn parameters(of: Option<ParametersRef<'_>>, coding: Coding) -> Option<Parameters> {
     let video = video_parameters(of)?;
     let (width, height) = video.pixel_dimensions();
     Some(Parameters {
+        coding,
         config: Bytes::copy_from_slice(video.extra_data()),
         width: width.try_into().ok()?,
         height: height.try_into().ok()?,
     })
 }
 
-fn video_params(of: Option<ParametersRef<'_>>) -> Option<VideoParams> {
-    let p = parameters(of)?;
-    crate::codec::VideoConfig::h264(p.config, p.width, p.height).ok().map(|config| config.params)
+fn video_params(of: Option<ParametersRef<'_>>, coding: Coding) -> Option<VideoParams> {
+    parameters(of, coding)?.params()
 }
 
 /// A stream's sound, if it can be kept.

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crate::bmff;
 use crate::codec::{AudioConfig, VideoConfig};
 use crate::output::Output;
+use crate::reorder::DecodeTimes;
 
 /// The longest fragment, 90 kHz: what a power cut takes grows with it, as does the overhead of shorter ones.
 const FRAGMENT_90K: i64 = VIDEO_TIMESCALE as i64 / 2;
@@ -67,6 +68,7 @@ pub struct FragmentWriter {
     sequence: u32,
     /// The newest picture, whose length is not known yet.
     held: Option<AccessUnit>,
+    decode_times: DecodeTimes,
     /// Decode time of the newest picture.
     video_dts: Option<i64>,
     /// Where the newest picture that is no longer held ends.
@@ -105,6 +107,7 @@ impl FragmentWriter {
     pub fn set_video(&mut self, config: VideoConfig, out: &mut dyn Output) {
         if self.video.as_ref() != Some(&config) {
             self.flush(out);
+            self.decode_times.begin(config.reorder);
             self.video = Some(config);
             self.begun = false;
         }
@@ -118,6 +121,12 @@ impl FragmentWriter {
             self.audio_end = None; // in another timescale perhaps
             self.begun = false;
         }
+    }
+
+    /// Pictures were seen to come so many places before one that is shown earlier, whatever their parameters say. Holds
+    /// until these change.
+    pub fn expect_reordering(&mut self, depth: u8) {
+        self.decode_times.deepen(depth);
     }
 
     /// Takes one unit: gives it out at once as a unit, and later in a fragment. Units that cannot be used are left
@@ -151,7 +160,8 @@ impl FragmentWriter {
         if !self.begin(&unit, out) {
             return;
         }
-        let dts = unit.pts.max(self.held.as_ref().map_or(self.video_end, |h| h.dts + 1));
+        let least = self.held.as_ref().map_or(self.video_end, |h| h.dts + 1);
+        let dts = self.decode_times.next(unit.pts, unit.key, least);
         if let Some(before) = self.video_dts.replace(dts) {
             self.guess = (dts - before).min(LONGEST_GUESS_90K) as u32;
         }
@@ -160,7 +170,9 @@ impl FragmentWriter {
             self.complete(held, duration);
         }
         let span = self.pictures.first().map_or(0, |first| dts - first.dts);
-        if unit.key
+        // A fragment begins at a key picture; where all are (JPEG), half a second of them make one.
+        let begins = unit.key && self.pictures.iter().any(|p| !p.key);
+        if begins
             || span + i64::from(self.guess) > FRAGMENT_90K
             || self.bytes[0] + unit.data.len() > FRAGMENT_BYTES
             || self.pictures.len() >= MAX_UNITS

@@ -338,17 +338,20 @@ async fn a_slow_cameras_picture_is_written_before_the_next_one_comes() {
 #[tokio::test]
 async fn what_cannot_be_recorded_says_so() {
     let clip = Clip::usual();
-    let h265 =
-        Media::Other { kind: "video", payload_type: 98, rtpmap: "H265/90000".into(), fmtp: None, clock_rate: 90_000 };
-    let camera = Camera::play(vec![h265], pictures(&clip), PICTURE * 32, After::Close);
+    let vp8 =
+        Media::Other { kind: "video", payload_type: 98, rtpmap: "VP8/90000".into(), fmtp: None, clock_rate: 90_000 };
+    let camera = Camera::play(vec![vp8], pictures(&clip), PICTURE * 32, After::Close);
     let end = end_of(&camera.source).await;
-    assert_eq!((end.reason, &end.detail[..]), (EndReason::Unsupported, "Its pictures are coded as h265"));
+    assert_eq!((end.reason, &end.detail[..]), (EndReason::Unsupported, "Its pictures are coded as vp8"));
     assert_eq!(probe(&camera.source).await, Err(end));
 
     let mute =
         Camera::play(vec![aac()], vec![Unit::raw(0, Duration::ZERO, 0, true, vec![])], PICTURE * 32, After::Close);
     assert_eq!(end_of(&mute.source).await.detail, "It offers no picture at this address");
+}
 
+#[tokio::test]
+async fn pictures_that_are_not_shown_in_the_order_in_which_they_come_keep_their_times() {
     // Decode order I P B B: the times at which they are shown go back and forth.
     let reordered = Clip::load("b-frames.h264", 160, 90);
     let shown = [0usize, 3, 1, 2, 6, 4, 5];
@@ -357,9 +360,18 @@ async fn what_cannot_be_recorded_says_so() {
         Unit::h264(0, PICTURE * i as u32, (*n as i64 * PICTURE_90K) as u32, i == 0, nals)
     };
     let units = shown.iter().enumerate().map(unit).collect();
-    let camera = Camera::play(vec![h264(&reordered)], units, PICTURE * 32, After::Stall);
-    let end = end_of(&camera.source).await;
-    assert_eq!((end.reason, &end.detail[..]), (EndReason::Unsupported, "Its H.264 has B-frames; switch them off"));
+    let camera = Camera::play(vec![h264(&reordered)], units, PICTURE * 32, After::Close);
+    let remember = Remember::default();
+    camera.ingest(&remember).ended().await;
+    let seen = remember.seen();
+    let samples = seen.samples(Track::Video);
+    assert_eq!(samples.len(), shown.len());
+    for ((i, n), (sample, data)) in shown.iter().enumerate().zip(&samples) {
+        assert_eq!(sample.dts + i64::from(sample.cts_offset), *n as i64 * PICTURE_90K, "picture {i}");
+        assert_eq!(*data, reordered.picture(i), "picture {i}");
+    }
+    assert!(samples.is_sorted_by(|(a, _), (b, _)| a.dts < b.dts), "decoded one after another");
+    assert_eq!(seen.units.len(), shown.len(), "none is held back");
 }
 
 #[tokio::test]

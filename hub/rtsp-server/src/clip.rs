@@ -38,6 +38,20 @@ impl Unit {
     ) -> Self {
         Self { track, at, timestamp, key, payloads: rtp::h264(nals, rtp::MAX_PAYLOAD) }
     }
+    /// An H.265 picture: its NAL units, without start codes or lengths.
+    pub fn h265<'a>(
+        track: usize,
+        at: Duration,
+        timestamp: u32,
+        key: bool,
+        nals: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        Self { track, at, timestamp, key, payloads: rtp::h265(nals, rtp::MAX_PAYLOAD) }
+    }
+    /// A JPEG picture; `None` for one that RTP cannot carry: see [`rtp::jpeg`].
+    pub fn jpeg(track: usize, at: Duration, timestamp: u32, picture: &[u8]) -> Option<Self> {
+        Some(Self { track, at, timestamp, key: true, payloads: rtp::jpeg(picture, rtp::MAX_PAYLOAD)? })
+    }
     /// An AAC frame without ADTS header; `None` if it is longer than [`rtp::MAX_AAC_FRAME`].
     pub fn aac(track: usize, at: Duration, timestamp: u32, frame: &[u8]) -> Option<Self> {
         Some(Self { track, at, timestamp, key: false, payloads: vec![rtp::aac(frame)?] })

@@ -1,7 +1,11 @@
-//! RTP payloads (RFC 6184 H.264, RFC 3640 AAC), headers (RFC 3550) and sender reports.
+//! RTP payloads (RFC 6184 H.264, RFC 7798 H.265, RFC 2435 JPEG, RFC 3640 AAC), headers (RFC 3550) and sender reports.
+
+mod jpeg;
 
 use base::Timestamp;
 use bytes::{BufMut, Bytes, BytesMut};
+
+pub use jpeg::jpeg;
 
 /// Largest payload of a packet in bytes: what fits an Ethernet frame, as cameras send it over TCP too.
 pub const MAX_PAYLOAD: usize = 1_400;
@@ -27,6 +31,34 @@ pub fn h264<'a>(nals: impl IntoIterator<Item = &'a [u8]>, max: usize) -> Vec<Byt
             let mut payload = BytesMut::with_capacity(part.len() + 2);
             payload.put_u8((header & 0xe0) | 28); // FU indicator: F and NRI of the NAL unit, type FU-A
             payload.put_u8(start_end | (header & 0x1f));
+            payload.put_slice(part);
+            payloads.push(payload.freeze());
+        }
+    }
+    payloads
+}
+
+/// Payloads of one H.265 picture, from its NAL units without start codes or lengths: each a single NAL unit packet, or
+/// fragmentation units of at most `max` bytes (RFC 7798 §4.4.1, §4.4.3). The last payload takes the marker. NAL units
+/// without a body are left out.
+pub fn h265<'a>(nals: impl IntoIterator<Item = &'a [u8]>, max: usize) -> Vec<Bytes> {
+    const FRAGMENT: u8 = 49;
+    let max = max.max(4);
+    let mut payloads = Vec::new();
+    for nal in nals {
+        let Some((&[first, second], body)) = nal.split_first_chunk::<2>() else { continue };
+        if nal.len() <= max {
+            payloads.push(Bytes::copy_from_slice(nal));
+            continue;
+        }
+        let parts = body.chunks(max - 3);
+        let last = parts.len() - 1;
+        for (i, part) in parts.enumerate() {
+            let start_end = if i == 0 { 0x80 } else { 0 } | if i == last { 0x40 } else { 0 };
+            let mut payload = BytesMut::with_capacity(part.len() + 3);
+            payload.put_u8((first & 0x81) | FRAGMENT << 1); // F and the layer's highest bit, type
+            payload.put_u8(second); // the rest of the layer, temporal id
+            payload.put_u8(start_end | (first >> 1 & 0x3f));
             payload.put_slice(part);
             payloads.push(payload.freeze());
         }
@@ -142,6 +174,30 @@ mod tests {
             let payloads = h264(nals.iter().map(Vec::as_slice), max);
             prop_assert!(payloads.iter().all(|p| p.len() <= max));
             prop_assert_eq!(depacketise(&payloads), nals);
+        }
+
+        #[test]
+        fn h265_nal_units_survive_packets_of_any_size(
+            nals in prop::collection::vec((0u8..48, 0u8..64, prop::collection::vec(any::<u8>(), 1..5_000)), 1..6),
+            max in 4usize..1_500,
+        ) {
+            let header = |kind: u8, layer: u8| [kind << 1 | layer >> 5, layer << 3 | 1];
+            let nals: Vec<Vec<u8>> =
+                nals.into_iter().map(|(kind, layer, body)| [&header(kind, layer)[..], &body].concat()).collect();
+            let payloads = h265(nals.iter().map(Vec::as_slice), max);
+            prop_assert!(payloads.iter().all(|p| p.len() <= max));
+            let mut got: Vec<Vec<u8>> = Vec::new();
+            for p in payloads {
+                if p[0] >> 1 & 63 != 49 {
+                    got.push(p.to_vec());
+                    continue;
+                }
+                if p[2] & 0x80 != 0 {
+                    got.push(vec![p[0] & 0x81 | (p[2] & 63) << 1, p[1]]);
+                }
+                got.last_mut().unwrap().extend_from_slice(&p[3..]);
+            }
+            prop_assert_eq!(got, nals);
         }
 
         #[test]

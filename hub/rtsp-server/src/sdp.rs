@@ -12,6 +12,18 @@ pub enum Media {
         /// Pictures per second, for the description only.
         framerate: Option<u32>,
     },
+    /// H.265, RFC 7798, all in one RTP stream.
+    H265 {
+        /// Video, sequence and picture parameter set, NAL units; `None` for a camera that sends them in the stream only.
+        parameter_sets: Option<(Bytes, Bytes, Bytes)>,
+        /// Pictures per second, for the description only.
+        framerate: Option<u32>,
+    },
+    /// JPEG pictures, RFC 2435.
+    Jpeg {
+        /// Pictures per second, for the description only.
+        framerate: Option<u32>,
+    },
     /// AAC, RFC 3640 mode AAC-hbr.
     Aac {
         /// Samples per second.
@@ -36,11 +48,14 @@ pub enum Media {
     },
 }
 
+/// RFC 3551 table 5.
+const JPEG_PAYLOAD_TYPE: u8 = 26;
+
 impl Media {
     /// Ticks per second of the track's RTP timestamps.
     pub fn clock_rate(&self) -> u32 {
         match self {
-            Media::H264 { .. } => base::footage::VIDEO_TIMESCALE,
+            Media::H264 { .. } | Media::H265 { .. } | Media::Jpeg { .. } => base::footage::VIDEO_TIMESCALE,
             Media::Aac { sample_rate, .. } => *sample_rate,
             Media::Other { clock_rate, .. } => *clock_rate,
         }
@@ -50,6 +65,7 @@ impl Media {
     pub(crate) fn payload_type(&self, index: usize) -> u8 {
         match self {
             Media::Other { payload_type, .. } => *payload_type,
+            Media::Jpeg { .. } => JPEG_PAYLOAD_TYPE,
             _ => 96 + (index % 32) as u8,
         }
     }
@@ -75,9 +91,18 @@ pub(crate) fn describe(name: &str, tracks: &[Media]) -> String {
                     sdp += &format!(";sprop-parameter-sets={},{}", base64(sps), base64(pps));
                 }
                 sdp += "\r\n";
-                if let Some(framerate) = framerate {
-                    sdp += &format!("a=framerate:{framerate}\r\n");
+                sdp += &pace(*framerate);
+            }
+            Media::H265 { parameter_sets, framerate } => {
+                sdp += &format!("m=video 0 RTP/AVP {pt}\r\na=rtpmap:{pt} H265/90000\r\n");
+                if let Some((vps, sps, pps)) = parameter_sets {
+                    let [vps, sps, pps] = [vps, sps, pps].map(|nal| base64(nal));
+                    sdp += &format!("a=fmtp:{pt} sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}\r\n");
                 }
+                sdp += &pace(*framerate);
+            }
+            Media::Jpeg { framerate } => {
+                sdp += &format!("m=video 0 RTP/AVP {pt}\r\na=rtpmap:{pt} JPEG/90000\r\n{}", pace(*framerate));
             }
             Media::Aac { sample_rate, channels, config } => {
                 let config: String = config.iter().map(|b| format!("{b:02X}")).collect();
@@ -97,6 +122,10 @@ pub(crate) fn describe(name: &str, tracks: &[Media]) -> String {
         sdp += &format!("a=control:trackID={i}\r\n");
     }
     sdp
+}
+
+fn pace(framerate: Option<u32>) -> String {
+    framerate.map(|framerate| format!("a=framerate:{framerate}\r\n")).unwrap_or_default()
 }
 
 /// Base 64 with padding, RFC 4648 §4.
@@ -145,6 +174,26 @@ mod tests {
              a=fmtp:97 streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;\
              config=1408\r\na=control:trackID=1\r\n\
              m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:trackID=2\r\n"
+        );
+    }
+
+    #[test]
+    fn h265_and_jpeg_are_described_as_their_payload_formats_have_it() {
+        let sets = [&[0x40, 1][..], &[0x42, 1], &[0x44, 1]].map(Bytes::from_static);
+        let [vps, sps, pps] = sets;
+        let tracks = [
+            Media::H265 { parameter_sets: Some((vps, sps, pps)), framerate: Some(10) },
+            Media::H265 { parameter_sets: None, framerate: None },
+            Media::Jpeg { framerate: None },
+        ];
+        let sdp = describe("x", &tracks);
+        let media = sdp.split_once("npt=now-\r\n").unwrap().1;
+        assert_eq!(
+            media,
+            "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n\
+             a=fmtp:96 sprop-vps=QAE=;sprop-sps=QgE=;sprop-pps=RAE=\r\na=framerate:10\r\na=control:trackID=0\r\n\
+             m=video 0 RTP/AVP 97\r\na=rtpmap:97 H265/90000\r\na=control:trackID=1\r\n\
+             m=video 0 RTP/AVP 26\r\na=rtpmap:26 JPEG/90000\r\na=control:trackID=2\r\n"
         );
     }
 }

@@ -45,7 +45,7 @@ fn trak(old: &BoxAt<'_>, tables: &TrackTables, start_90k: i64, content_at: u64) 
     let whole = |inside: &BoxAt<'_>, from: &[u8]| from[inside.at..inside.at + inside.len()].to_vec();
 
     let scale = u128::from(MOVIE_TIMESCALE);
-    let length = (u128::from(tables.length()) * scale / u128::from(tables.timescale.max(1))) as u64;
+    let length = (u128::from(tables.shown_length()) * scale / u128::from(tables.timescale.max(1))) as u64;
     let late = tables.start_90k().map_or(0, |own| (own - start_90k) as u64);
 
     let tkhd = tkhd(&only(old.body, b"tkhd")?, late + length)?;
@@ -104,7 +104,8 @@ fn elst(late: u64, length: u64, first_offset: i32) -> Vec<u8> {
     if late > 0 {
         entries.push(entry(late, -1)); // nothing
     }
-    entries.push(entry(length, i64::from(first_offset)));
+    // What lies before the first sample's own time cannot be begun with; only a jittery camera has some ticks of it.
+    entries.push(entry(length, i64::from(first_offset.max(0))));
     plain_box(b"elst", &[&words(&[1 << 24, entries.len() as u32]), &entries.concat()])
 }
 

@@ -15,6 +15,8 @@ pub(super) struct TrackTables {
     first: Option<i64>,
     /// Decode time and length of the last one.
     last: (i64, u32),
+    /// When the one that is shown last has been shown.
+    shown_end: i64,
     /// Number of samples, length in ticks: all but the last sample's.
     durations: Vec<Repeated>,
     /// Number of samples, presentation minus decode time.
@@ -32,6 +34,7 @@ impl TrackTables {
             timescale,
             first: None,
             last: (0, 0),
+            shown_end: i64::MIN,
             durations: Vec::new(),
             offsets: Vec::new(),
             sizes: Vec::new(),
@@ -57,6 +60,7 @@ impl TrackTables {
             }
         };
         self.last = (dts, sample.duration);
+        self.shown_end = self.shown_end.max(dts + i64::from(sample.cts_offset) + i64::from(sample.duration));
         repeat(&mut self.offsets, sample.cts_offset as u32);
         self.sizes.push(sample.size);
         if sample.key {
@@ -73,16 +77,22 @@ impl TrackTables {
         self.first.map(|ticks| self.in_90k(ticks + i64::from(self.first_offset())))
     }
 
-    /// When the last sample ends.
+    /// When the sample that is shown last ends.
     pub(super) fn end_90k(&self) -> Option<i64> {
-        self.first.map(|_| self.in_90k(self.last.0 + i64::from(self.last.1)))
+        self.first.map(|_| self.in_90k(self.shown_end))
+    }
+
+    /// From when the first sample is shown to the end of the one that is shown last, in ticks.
+    pub(super) fn shown_length(&self) -> u64 {
+        self.first
+            .map_or(0, |first| self.shown_end.saturating_sub(first + i64::from(self.first_offset())).max(0) as u64)
     }
 
     fn in_90k(&self, ticks: i64) -> i64 {
         (i128::from(ticks) * 90_000).div_euclid(i128::from(self.timescale.max(1))) as i64
     }
 
-    /// From the first sample to the end of the last one, in ticks.
+    /// From the first sample's decode time to the end of the last one, in ticks.
     pub(super) fn length(&self) -> u64 {
         self.first.map_or(0, |first| (self.last.0 - first) as u64 + u64::from(self.last.1))
     }

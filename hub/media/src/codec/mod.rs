@@ -5,8 +5,11 @@
 //! the RTSP source picks its streams.
 
 pub(crate) mod aac;
+mod bits;
 pub(crate) mod g711;
 pub(crate) mod h264;
+pub(crate) mod h265;
+pub(crate) mod jpeg;
 pub(crate) mod opus;
 
 use base::footage::{AudioParams, VideoParams};
@@ -19,12 +22,15 @@ use g711::{G711, Law};
 pub struct VideoConfig {
     /// What players and the index are told.
     pub params: VideoParams,
-    /// Type of the sample entry: `avc1`.
+    /// Type of the sample entry: `avc1`, `hvc1`, `mp4v`.
     pub entry: [u8; 4],
-    /// Type of the box with the decoder configuration: `avcC`.
+    /// Type of the box with the decoder configuration: `avcC`, `hvcC`, `esds`.
     pub config_box: [u8; 4],
-    /// Content of that box.
+    /// Content of that box, in a full box with its version and flags.
     pub config: Bytes,
+    /// How many pictures may be decoded before one that is shown earlier, as the parameters say: 0 without B-pictures, and
+    /// where nothing is said. At most 16.
+    pub reorder: u8,
 }
 
 /// Everything that an audio track's sample entry holds.
@@ -47,6 +53,19 @@ impl VideoConfig {
     /// A record that is cut short, without a parameter set, or with NAL unit lengths other than 4 bytes.
     pub fn h264(avcc: Bytes, width: u16, height: u16) -> Result<Self, BadParameters> {
         h264::config(avcc, width, height)
+    }
+
+    /// H.265, from an HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 §8.3.3.1) and the picture's size in pixels.
+    ///
+    /// # Errors
+    /// A record that is cut short, without a parameter set, or with NAL unit lengths other than 4 bytes.
+    pub fn h265(hvcc: Bytes, width: u16, height: u16) -> Result<Self, BadParameters> {
+        h265::config(hvcc, width, height)
+    }
+
+    /// JPEG, from the picture's size in pixels; each picture brings its own parameters.
+    pub fn jpeg(width: u16, height: u16) -> Self {
+        jpeg::config(width, height)
     }
 }
 
@@ -115,10 +134,21 @@ pub(crate) struct Picture {
     pub bidirectional: bool,
 }
 
+/// Template caps: all video that the sink takes.
+pub(crate) fn video_template() -> gstreamer::Caps {
+    let mut caps = h264::template();
+    let all = caps.make_mut();
+    all.append(h265::template());
+    all.append(jpeg::template());
+    caps
+}
+
 /// Reads a video track's parameters from fixed caps.
 pub(crate) fn video_from_caps(caps: &gstreamer::CapsRef) -> Result<VideoConfig, BadParameters> {
     match caps.structure(0) {
         Some(s) if s.name() == "video/x-h264" => h264::from_caps(s),
+        Some(s) if s.name() == "video/x-h265" => h265::from_caps(s),
+        Some(s) if s.name() == "image/jpeg" => jpeg::from_caps(s),
         _ => Err(BadParameters(format!("video of the kind {caps} cannot be kept"))),
     }
 }
@@ -150,8 +180,42 @@ pub(crate) fn audio_template() -> gstreamer::Caps {
 pub(crate) fn inspect(config: &VideoConfig, unit: &[u8]) -> Result<Option<Picture>, BadParameters> {
     match &config.entry {
         b"avc1" => h264::inspect(unit),
+        b"hvc1" => h265::inspect(unit),
+        b"mp4v" => Ok(jpeg::inspect(unit)),
         other => Err(BadParameters(format!("no pictures of the kind {other:?} are known"))),
     }
+}
+
+/// Bytes before each NAL unit; the only length size that the hub writes.
+const LENGTH_BYTES: usize = 4;
+/// The most that the standards allow a picture to be put off (H.264 annex A: 16 frames; H.265 annex A: 15).
+pub(crate) const MAX_REORDER: u8 = 16;
+
+/// The NAL units of an access unit; ends after the first error.
+fn nal_units(mut unit: &[u8]) -> impl Iterator<Item = Result<&[u8], BadParameters>> {
+    let bad = |text: &str| BadParameters(text.into());
+    std::iter::from_fn(move || {
+        if unit.is_empty() {
+            return None;
+        }
+        let (head, rest) = match std::mem::take(&mut unit).split_first_chunk::<LENGTH_BYTES>() {
+            Some(split) => split,
+            None => return Some(Err(bad("a NAL unit's length is cut short"))),
+        };
+        match rest.split_at_checked(u32::from_be_bytes(*head) as usize) {
+            Some((nal, rest)) if !nal.is_empty() => {
+                unit = rest;
+                Some(Ok(nal))
+            }
+            _ => Some(Err(bad("a NAL unit is cut short"))),
+        }
+    })
+}
+
+/// A width or height from caps.
+fn pixels(s: &gstreamer::StructureRef, name: &str) -> Result<u16, BadParameters> {
+    let pixels = s.get::<i32>(name).ok().and_then(|n| u16::try_from(n).ok());
+    pixels.ok_or_else(|| BadParameters(format!("{} came without a usable {name}", s.name())))
 }
 
 /// The bytes that caps carry as `codec_data`.

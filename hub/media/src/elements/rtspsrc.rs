@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::{CAT, answer_latency};
 use crate::align::Align;
-use crate::codec::{self, h264};
+use crate::codec;
 use crate::connect::connect;
 use crate::end::{EndReason, IngestEnd};
 use crate::session::{Item, Parameters, Playing};
@@ -239,8 +239,7 @@ impl<'a> Pump<'a> {
         if let Some(parameters) = parameters
             && self.parameters.as_ref() != Some(&parameters)
         {
-            let caps = h264::caps(&parameters.config, parameters.width, parameters.height);
-            self.video.push_event(gst::event::Caps::new(&caps));
+            self.video.push_event(gst::event::Caps::new(&parameters.caps()));
             if self.parameters.is_none() {
                 self.video.push_event(segment());
             }
@@ -434,7 +433,7 @@ mod imp {
                     gst::PadTemplate::new(name, gst::PadDirection::Src, gst::PadPresence::Sometimes, &caps)
                         .expect("a sometimes template with any caps")
                 };
-                vec![sometimes("video", h264::template()), sometimes("audio", codec::audio_template())]
+                vec![sometimes("video", codec::video_template()), sometimes("audio", codec::audio_template())]
             });
             &TEMPLATES
         }

@@ -17,6 +17,7 @@ use super::{CAT, answer_latency};
 use crate::codec::{self, BadParameters, Sound, VideoConfig};
 use crate::end::{EndReason, IngestEnd};
 use crate::output::Output;
+use crate::reorder::Reordering;
 use crate::transcode::{Placed, SoundLost, Transcoder};
 use crate::writer::{FragmentWriter, MediaUnit, rescale};
 
@@ -67,18 +68,13 @@ mod imp {
         transcoder: Option<Transcoder>,
         /// The sound cannot be kept, and that was told.
         deaf: bool,
-        newest_picture: Option<Newest>,
+        reordering: Reordering,
     }
 
     struct SinkPad {
         track: Track,
         segment: Option<gst::FormattedSegment<gst::ClockTime>>,
         ended: bool,
-    }
-
-    struct Newest {
-        pts: i64,
-        bidirectional: bool,
     }
 
     impl State {
@@ -194,11 +190,7 @@ mod imp {
                     codec::inspect(config, &data).map_err(|e| broken(&format!("A picture is broken: {e}")))?;
                 let Some(picture) = picture else { return Ok(()) };
                 key = picture.key;
-                let before = self.newest_picture.replace(Newest { pts, bidirectional: picture.bidirectional });
-                // A small step back without such pictures is a camera's jitter, which the writer evens out.
-                if before.is_some_and(|b| pts < b.pts && (b.bidirectional || picture.bidirectional)) {
-                    return Err(IngestEnd::new(EndReason::Unsupported, "Its H.264 has B-frames; switch them off"));
-                }
+                self.writer.expect_reordering(self.reordering.picture(pts, picture.bidirectional));
             }
             let (Some(output), Some(clock)) = (&mut self.output, &self.clock) else { return Ok(()) };
             self.writer.push(MediaUnit { track, pts, key, arrived: clock.mono(), data }, output.as_mut());
@@ -290,7 +282,7 @@ mod imp {
                     gst::PadTemplate::new(name, gst::PadDirection::Sink, gst::PadPresence::Request, &caps)
                         .expect("a request template with any caps")
                 };
-                vec![request("video", codec::h264::template()), request("audio", codec::audio_template())]
+                vec![request("video", codec::video_template()), request("audio", codec::audio_template())]
             });
             &TEMPLATES
         }

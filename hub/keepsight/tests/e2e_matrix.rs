@@ -1,0 +1,342 @@
+//! Every codec, GOP, sound and source at once: one hub records a camera of each row, and what it keeps is compared with what
+//! was sent, picture by picture. A further combination is a further row.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::SystemClock;
+use base::footage::StreamName;
+use camera_sim::mark::Mark;
+use camera_sim::{Audio, Codec, Fault, Options, Sent, Simulator};
+use testkit::browser::Browser;
+use testkit::client::Client;
+use testkit::hub::{self, Home, HubProcess};
+use testkit::pictures::{self, Picture};
+
+const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
+const FPS: u32 = 10;
+/// Recorded of each camera, at least.
+const SECONDS: f64 = 16.0;
+
+/// A camera, and how the hub gets at it.
+#[derive(Clone, Copy)]
+struct Row {
+    codec: Codec,
+    /// Seconds between two key pictures.
+    gop: u32,
+    audio: Audio,
+    /// Codec of the sound that is kept.
+    heard: Option<&'static str>,
+    source: Source,
+    size: &'static str,
+    fault: Option<Fault>,
+    /// Its timestamps wrap around.
+    wrap: bool,
+    /// Its parameters change while it is recorded.
+    changes: bool,
+}
+
+/// How the hub gets at a camera.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Source {
+    /// `rtsp://`, over TCP.
+    Rtsp,
+}
+
+const AAC: Option<&str> = Some("mp4a.40.2");
+/// What most rows have.
+const ROW: Row = Row {
+    codec: Codec::H264,
+    gop: 1,
+    audio: Audio::Aac,
+    heard: AAC,
+    source: Source::Rtsp,
+    size: "320x180",
+    fault: None,
+    wrap: false,
+    changes: false,
+};
+const SILENT: Row = Row { audio: Audio::Off, heard: None, ..ROW };
+
+const ROWS: [Row; 18] = [
+    ROW,
+    Row { gop: 4, ..SILENT },
+    Row { audio: Audio::G711, heard: None, ..ROW },
+    Row { wrap: true, ..ROW },
+    Row { size: "426x238", fault: Some(Fault::NoParameters), ..ROW },
+    Row { size: "640x360", fault: Some(Fault::WrongParameters), ..SILENT },
+    Row { size: "640x360", changes: true, ..ROW },
+    Row { codec: Codec::H264Interlaced, ..ROW },
+    Row { codec: Codec::H264B, ..ROW },
+    Row { codec: Codec::H264B, gop: 4, wrap: true, ..SILENT },
+    Row { codec: Codec::H264B, size: "640x360", changes: true, ..ROW },
+    Row { codec: Codec::H265, ..ROW },
+    Row { codec: Codec::H265, gop: 4, size: "640x360", fault: Some(Fault::WrongParameters), ..SILENT },
+    Row { codec: Codec::H265Open, wrap: true, ..ROW },
+    Row { codec: Codec::H265Open, gop: 4, size: "426x238", fault: Some(Fault::NoParameters), ..ROW },
+    Row { codec: Codec::H265Open, size: "640x360", changes: true, ..ROW },
+    Row { codec: Codec::Mjpeg, wrap: true, ..ROW },
+    Row { codec: Codec::Mjpeg, size: "640x360", changes: true, ..SILENT },
+];
+
+impl Row {
+    /// For whoever reads what failed.
+    fn name(&self) -> String {
+        let Row { codec, gop, audio, source, size, fault, wrap, changes, .. } = self;
+        format!("{codec} gop {gop} s {audio} {source:?} {size} {fault:?} wraps {wrap} changes {changes}")
+    }
+
+    fn plays_in_a_browser(&self) -> bool {
+        matches!(self.codec, Codec::H264 | Codec::H264B | Codec::H264Interlaced)
+    }
+}
+
+/// A row that is being recorded.
+struct Camera {
+    row: Row,
+    /// What its marks say.
+    number: u16,
+    simulator: Simulator,
+    /// As the hub calls it.
+    id: String,
+}
+
+#[tokio::test]
+async fn e2e_every_kind_of_camera_is_kept_picture_by_picture() {
+    let home = Home::new();
+    let hub = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let mut cameras = Vec::new();
+    for (i, row) in ROWS.into_iter().enumerate() {
+        cameras.push(Camera::start(row, i as u16 + 1, &owner).await);
+    }
+    for camera in &cameras {
+        owner.wait_recording(std::slice::from_ref(&camera.id), Duration::from_secs(30)).await;
+    }
+    for camera in cameras.iter().filter(|c| c.row.changes) {
+        camera.simulator.change_parameters(camera.number).unwrap();
+    }
+    let browser = Browser::start(&home.root_pem()).await;
+    play(&browser, &home, &cameras).await;
+    for camera in &cameras {
+        testkit::wait_for(&camera.row.name(), Duration::from_secs(60), async || {
+            let spans = owner.segments(&camera.id).await;
+            let (first, last) = (spans.first(), spans.last());
+            first.zip(last).is_some_and(|(a, b)| b.1.duration_since(a.0).as_secs_f64() > SECONDS)
+        })
+        .await;
+    }
+    for camera in &cameras {
+        camera.compare(&owner, &home).await;
+        camera.look_live(&owner, &home).await;
+    }
+    play_back(&browser, &owner, &cameras).await;
+    hub.stop().await;
+}
+
+impl Camera {
+    async fn start(row: Row, number: u16, owner: &Client) -> Camera {
+        let options = Options {
+            first: number,
+            codec: row.codec,
+            key_seconds: row.gop,
+            audio: row.audio,
+            size: row.size.parse().unwrap(),
+            wrap: row.wrap,
+            ..Options::small(1)
+        };
+        let simulator = Simulator::start(options, Arc::new(SystemClock)).await.expect("the camera starts");
+        simulator.set_fault(number, row.fault).unwrap();
+        let address = &simulator.addresses()[0].main;
+        let id = match row.source {
+            Source::Rtsp => owner.add_camera(&row.name(), address).await,
+        };
+        Camera { row, number, simulator, id }
+    }
+
+    /// What was sent to the hub, in the order of showing, from its first key picture on: RTP ticks and number.
+    fn sent(&self) -> Vec<(i64, u32)> {
+        let sent = self.simulator.sent(self.number, StreamName::Main).unwrap();
+        // Who asked first may have wanted to know only what there is.
+        let hub = sent.iter().map(|s| s.client).max().expect("pictures were sent");
+        let sent: Vec<Sent> = sent.into_iter().filter(|s| s.client == hub).collect();
+        assert!(sent[0].key, "a client begins with a key picture");
+        let since = |s: &Sent| i64::from(s.timestamp.wrapping_sub(sent[0].timestamp) as i32);
+        // Those of an open GOP that are shown before it cannot be decoded by who begins with it.
+        let mut shown: Vec<_> = sent.iter().map(|s| (since(s), s.frame)).filter(|(ticks, _)| *ticks >= 0).collect();
+        shown.sort_unstable();
+        shown
+    }
+
+    /// What was kept is what was sent: in playback, and taken away as one file.
+    async fn compare(&self, owner: &Client, home: &Home) {
+        let name = self.row.name();
+        let spans = owner.segments(&self.id).await;
+        let (from, to) = (spans[0].0, spans[spans.len() - 1].1);
+        let sent = self.sent();
+        for what in ["playback", "export"] {
+            let mut kept: Vec<Picture> = Vec::new();
+            let mut begins = Some(from);
+            let mut parts = 0;
+            let mut start_s = 0.0;
+            while let Some(start) = begins {
+                let path = format!("/api/v1/cameras/{}/{what}.mp4?from={start}&to={to}", self.id);
+                let answer = owner.get(&path).await.expect(200);
+                let file = home.scratch("kept.mp4");
+                std::fs::write(&file, &answer.body).unwrap();
+                let mut pictures = self.judge(&file, what);
+                let begun: jiff::Timestamp = answer.header("keepsight-start").parse().expect("where it begins");
+                if parts > 0 {
+                    start_s = begun.duration_since(from).as_secs_f64();
+                }
+                pictures.iter_mut().for_each(|p| p.time_s += start_s);
+                kept.extend(pictures);
+                begins = answer.header("keepsight-next").parse().ok();
+                parts += 1;
+            }
+            assert_eq!(parts, if self.row.changes { 2 } else { 1 }, "{name}: {what}");
+
+            assert!(kept.len() as f64 >= (SECONDS - 1.0) * f64::from(FPS), "{name}: {what}: {} pictures", kept.len());
+            assert!(kept.len() <= sent.len(), "{name}: {what}: {} pictures of {}", kept.len(), sent.len());
+            for (i, (picture, (ticks, frame))) in kept.iter().zip(&sent).enumerate() {
+                let mark = Some(Mark { camera: self.number, frame: *frame });
+                assert_eq!(picture.mark, mark, "{name}: {what}: picture {i} at {} s", picture.time_s);
+                let off = (picture.time_s - kept[0].time_s) - *ticks as f64 / 90_000.0;
+                // Where the parameters change, two files meet by wall-clock time, which is told to the millisecond.
+                let most = if self.row.changes { 0.020 } else { 0.001 };
+                assert!(off.abs() <= most, "{name}: {what}: picture {i} is {off} s off its time");
+            }
+        }
+    }
+
+    /// Everybody takes the file without complaint and finds as many pictures in it.
+    fn judge(&self, file: &Path, what: &str) -> Vec<Picture> {
+        let name = self.row.name();
+        let probe = pictures::probe(file);
+        assert_eq!(probe.complaints, "", "{name}: {what}");
+        assert_eq!(probe.audio_s.is_empty(), self.row.heard.is_none(), "{name}: {what}: sound");
+        let pictures = pictures::decode(file);
+        let by_gstreamer = decoded_by_gstreamer(file, probe.size);
+        assert_eq!(by_gstreamer, pictures.len(), "{name}: {what}: pictures by GStreamer and by ffmpeg");
+        pictures
+    }
+
+    /// A live view begins with a picture that can be shown, and those after it follow.
+    async fn look_live(&self, owner: &Client, home: &Home) {
+        let name = self.row.name();
+        let mut live = owner.websocket(&format!("/api/v1/cameras/{}/live", self.id)).await.expect("a live view");
+        let (text, init, fragments) = live.collect(40).await;
+        let codecs = text["codecs"].as_str().unwrap_or_default().to_owned();
+        let (codec, sound) = codecs.split_once(", ").map_or((&codecs[..], None), |(a, b)| (a, Some(b)));
+        assert_eq!(sound, self.row.heard, "{name}");
+        let expected = match self.row.codec {
+            Codec::H264 | Codec::H264B | Codec::H264Interlaced => "avc1.",
+            Codec::H265 | Codec::H265Open => "hvc1.1.6.L",
+            Codec::Mjpeg => "mp4v.6C",
+        };
+        assert!(codec.starts_with(expected), "{name}: {codec}");
+        let file = home.scratch("live.mp4");
+        std::fs::write(&file, [init, fragments.concat()].concat()).unwrap();
+        assert_eq!(pictures::probe(&file).complaints, "", "{name}: live");
+        let shown = pictures::decode(&file);
+        let frames: Vec<u32> = shown.iter().map(|p| p.mark.expect("its mark").frame).collect();
+        let whole = frames.windows(2).filter(|pair| pair[1] == (pair[0] + 1) % (8 * FPS)).count();
+        // Cut off anywhere, pictures that would still be shown in between are missing.
+        assert!(frames.len() > 10 && whole + 4 >= frames.len(), "{name}: live shows {frames:?}");
+    }
+}
+
+/// How many pictures GStreamer decodes; it must not complain.
+fn decoded_by_gstreamer(file: &Path, (width, height): (u32, u32)) -> usize {
+    let decoded = file.with_extension("gray");
+    let out = Command::new("gst-launch-1.0")
+        .args(["-q", "filesrc"])
+        .arg(format!("location={}", file.display()))
+        .args(["!", "qtdemux", "!", "decodebin", "!", "videoconvert", "!", "video/x-raw,format=GRAY8", "!", "filesink"])
+        .arg(format!("location={}", decoded.display()))
+        .env("GST_DEBUG", "qtdemux:2,decodebin:2")
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .output()
+        .expect("gst-launch-1.0 runs: scripts/setup installs it");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && said.is_empty(), "GStreamer on {}: {said}", file.display());
+    // Rows of GRAY8 are multiples of 4 bytes.
+    let size = width.next_multiple_of(4) as usize * height as usize;
+    let bytes = std::fs::metadata(&decoded).expect("decoded pictures").len() as usize;
+    assert_eq!(bytes % size, 0, "whole pictures");
+    bytes / size
+}
+
+/// A browser shows live what it can play: those cameras' pictures move.
+async fn play(browser: &Browser, home: &Home, cameras: &[Camera]) {
+    browser.open(&format!("https://127.0.0.1:{}/", home.port)).await;
+    let body = format!("{{name: 'Olivia', password: '{}', device: 'test'}}", testkit::client::PASSWORD);
+    browser
+        .run(&format!(
+            "fetch('/api/v1/sessions', {{method: 'POST', headers: {{'content-type': 'application/json'}}, \
+             body: JSON.stringify({body})}}).then(a => document.title = 'signed in ' + a.ok)"
+        ))
+        .await;
+    browser.wait("the browser signs in", Duration::from_secs(20), "return document.title === 'signed in true'").await;
+    browser
+        .run(&format!(
+            "window.live = {ids}.map(id => {{
+                const video = document.createElement('video'), media = new MediaSource(), queue = [];
+                let buffer;
+                const feed = () => {{ if (buffer && !buffer.updating && queue.length) buffer.appendBuffer(queue.shift()); }};
+                video.muted = true;
+                video.src = URL.createObjectURL(media);
+                document.body.append(video);
+                media.onsourceopen = () => {{
+                    const socket = new WebSocket(`wss://${{location.host}}/api/v1/cameras/${{id}}/live`);
+                    socket.binaryType = 'arraybuffer';
+                    socket.onmessage = e => {{
+                        if (e.data instanceof ArrayBuffer) queue.push(e.data);
+                        else if (!buffer) {{
+                            buffer = media.addSourceBuffer(`video/mp4; codecs=\"${{JSON.parse(e.data).codecs}}\"`);
+                            buffer.onupdateend = feed;
+                        }}
+                        feed();
+                    }};
+                }};
+                video.play();
+                return video;
+            }});",
+            ids = playable(cameras, |row| !row.changes),
+        ))
+        .await;
+    let moves = "return window.live.every(v => v.currentTime > 2 && v.videoWidth > 0 && !v.error)";
+    browser.wait("the browser shows live what it can play", Duration::from_secs(40), moves).await;
+    browser.run("window.live.forEach(v => { v.removeAttribute('src'); v.load(); v.remove(); })").await;
+}
+
+/// A browser plays the footage of those cameras.
+async fn play_back(browser: &Browser, owner: &Client, cameras: &[Camera]) {
+    let mut films = Vec::new();
+    for camera in cameras.iter().filter(|c| c.row.plays_in_a_browser()) {
+        let spans = owner.segments(&camera.id).await;
+        for what in ["playback", "export"] {
+            films.push(format!("/api/v1/cameras/{}/{what}.mp4?from={}&to={}", camera.id, spans[0].0, spans[0].1));
+        }
+    }
+    // A few at a time: the hub makes at most four files to take away at once.
+    for films in films.chunks(6) {
+        browser
+            .run(&format!(
+                "window.films = {films:?}.map(src => {{ const v = document.createElement('video'); v.muted = true; \
+                 v.src = src; document.body.append(v); v.play(); return v; }});"
+            ))
+            .await;
+        let plays = "return window.films.every(v => v.currentTime > 1.5 && v.videoWidth > 0 && !v.error)";
+        browser.wait(&format!("the browser plays {films:?}"), Duration::from_secs(40), plays).await;
+        browser.run("window.films.forEach(v => { v.removeAttribute('src'); v.load(); v.remove(); })").await;
+    }
+}
+
+/// The ids of the cameras that a browser can play, as JavaScript has lists.
+fn playable(cameras: &[Camera], row: impl Fn(&Row) -> bool) -> String {
+    let ids: Vec<_> = cameras.iter().filter(|c| c.row.plays_in_a_browser() && row(&c.row)).map(|c| &c.id).collect();
+    format!("{ids:?}")
+}
