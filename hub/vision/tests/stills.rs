@@ -181,7 +181,9 @@ async fn a_picture_that_claims_to_be_huge_takes_no_more_memory_than_a_child_has(
 #[tokio::test]
 async fn a_child_that_is_killed_or_stands_still_costs_at_most_its_own_picture() {
     let limits = Limits { ready: 1, patience: Duration::from_secs(2), ..Limits::default() };
-    let (stills, picture) = (stills(limits), coded(Codec::H264, "blue"));
+    let (clock, shutdown) = (Arc::new(SystemClock), Shutdown::new());
+    let stills = Stills::start(Program::at(env!("CARGO_BIN_EXE_vision")), limits, clock, shutdown.clone()).unwrap();
+    let picture = coded(Codec::H264, "blue");
     stills.jpeg(&picture, None).await.unwrap();
     wait_for("one stands ready", || children().len() == 1).await;
     kill(children()[0], Signal::SIGKILL).unwrap();
@@ -202,7 +204,7 @@ async fn a_child_that_is_killed_or_stands_still_costs_at_most_its_own_picture() 
     wait_for("it is gone", || !children().contains(&ready)).await;
     assert!(stills.jpeg(&picture, None).await.is_ok(), "the next one works");
 
-    drop(stills);
+    shutdown.trigger();
     wait_for("none is left behind", || children().is_empty()).await;
 }
 
