@@ -32,6 +32,8 @@ pub struct Parts {
     pub recorder: Recorder,
     /// The footage.
     pub footage: Footage,
+    /// Still pictures.
+    pub stills: vision::Stills,
     /// The hub's certificates: its names are the ones that are answered to.
     pub authority: Arc<tls::Authority>,
     /// `<data>/secrets`.

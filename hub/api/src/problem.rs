@@ -113,7 +113,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::BadRequest | P::BadBody | P::BadInterval | P::BadKeyFile | P::BadExport => StatusCode::BAD_REQUEST,
         P::NotSignedIn | P::WrongPassword => StatusCode::UNAUTHORIZED,
         P::ForeignOrigin | P::NotAllowed | P::WrongClaimToken | P::NotGranted => StatusCode::FORBIDDEN,
-        P::NotFound | P::NoFootage => StatusCode::NOT_FOUND,
+        P::NotFound | P::NoFootage | P::NoSubStream => StatusCode::NOT_FOUND,
         P::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         P::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
@@ -132,7 +132,9 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         P::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
         P::CameraUnreachable | P::CameraBroken => StatusCode::BAD_GATEWAY,
-        P::TooBusy | P::ShuttingDown | P::HubNotRunning => StatusCode::SERVICE_UNAVAILABLE,
+        P::TooBusy | P::ShuttingDown | P::HubNotRunning | P::NoPicture | P::StillFailed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         P::DiskForeign
         | P::DiskError
         | P::SlowDisk
@@ -140,6 +142,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::StoreUnsafe
         | P::StoreBusy
         | P::NoTrueTime => StatusCode::SERVICE_UNAVAILABLE,
+        P::NoDecoder | P::WeakSandbox => StatusCode::NOT_IMPLEMENTED,
         P::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         P::Internal | P::FootageForeign | P::FootageDamaged | P::WrongKey | P::NewerFormat | P::BadConfig => {
             StatusCode::INTERNAL_SERVER_ERROR

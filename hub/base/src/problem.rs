@@ -103,6 +103,11 @@ problems! {
     CameraUnsupported "camera-unsupported" "The camera's stream cannot be recorded." "Set the camera to H.264, and its sound to AAC."
     CameraBroken "camera-broken" "What the camera sends cannot be read." "Start it again, and check its cable or Wi-Fi; if it stays, look for newer software for it."
     TooManyCameras "too-many-cameras" "The hub has as many cameras as it can take." "Remove one first."
+    NoPicture "no-picture" "The camera sends no picture at the moment." "Look at the camera's state: it says why, and what to do."
+    NoSubStream "no-sub-stream" "The camera has no small stream." "Look at its main stream, or give the address of its small one in the camera's settings."
+    StillFailed "still-failed" "A still picture could not be made." "Try again in a moment; if it stays, see the hub's log. Recording is not concerned."
+    NoDecoder "no-decoder" "Nothing on this machine decodes the camera's pictures into still ones." "Install GStreamer's libav plugins (Debian: gstreamer1.0-libav). Recording and live pictures need none."
+    WeakSandbox "weak-sandbox" "Still pictures are decoded behind fewer protections than Keepsight knows." "Use a kernel with Landlock and seccomp (Debian's has both); until then everything works, with one wall less around hostile pictures."
 
     // Footage
     NoFootage "no-footage" "There is no footage at that time." "See the camera's timeline for what there is."

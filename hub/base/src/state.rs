@@ -47,6 +47,10 @@ pub enum Reason {
     NoTrueTime,
     /// Sound of this camera is in a format that cannot be kept.
     AudioDropped,
+    /// The kernel lacks a protection that still pictures are decoded behind.
+    WeakSandbox,
+    /// Nothing on this machine decodes a camera's pictures.
+    NoDecoder,
 }
 
 /// Where a camera is in its life.

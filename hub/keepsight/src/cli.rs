@@ -49,6 +49,12 @@ pub enum Command {
     Store(StoreCommand),
     /// Runs simulated cameras
     CameraSim(camera_sim::cli::Args),
+    /// Decodes one picture for a running hub, which starts it
+    #[command(hide = true)]
+    VisionChild {
+        /// The hub's process
+        hub: i32,
+    },
 }
 
 /// Where the configuration is.
@@ -100,8 +106,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if usage.use_stderr() { 2 } else { 0 });
         }
     };
-    logs::init(if matches!(command, Command::Run(_)) { "info" } else { "warn" });
-    hygiene::harden();
+    // A child locks itself in, in its own order, and says nothing to anybody but the hub.
+    if !matches!(command, Command::VisionChild { .. }) {
+        logs::init(if matches!(command, Command::Run(_)) { "info" } else { "warn" });
+        hygiene::harden();
+    }
     let json = command.json();
     match command.dispatch() {
         Ok(code) => code,
@@ -124,6 +133,7 @@ impl Command {
             Command::Adopt(adopt) => adopt.run()?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
+            Command::VisionChild { hub } => return Ok(vision::child::main(hub)),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -134,7 +144,11 @@ impl Command {
             Command::Check(check) => check.json,
             Command::Adopt(adopt) => adopt.json,
             Command::Store(store) => store.json,
-            Command::Run(_) | Command::Demo(_) | Command::Open(_) | Command::CameraSim(_) => false,
+            Command::Run(_)
+            | Command::Demo(_)
+            | Command::Open(_)
+            | Command::CameraSim(_)
+            | Command::VisionChild { .. } => false,
         }
     }
 }

@@ -22,6 +22,7 @@ use store::Store;
 use system::HubClock;
 use tokio::sync::mpsc;
 use vault::{Password, Zeroizing};
+use vision::Program;
 
 use crate::config::Config;
 use crate::history;
@@ -116,6 +117,8 @@ impl Hub {
             shutdown: shutdown.clone(),
         })
         .await?;
+        let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
+            .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let ctx = Ctx::new(ApiParts {
             hub: id,
             clock: clock.clone(),
@@ -123,6 +126,7 @@ impl Hub {
             store: store.clone(),
             recorder: recorder.clone(),
             footage: footage.clone(),
+            stills,
             authority: authority.clone(),
             secrets,
             export: data.join("export"),

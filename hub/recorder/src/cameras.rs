@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
 use crate::kept::Message;
 use crate::ledger::Told;
+use crate::ondemand::{LINGER, OnDemand, SubPlan};
 use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
 use crate::ring::LiveRing;
@@ -202,6 +203,8 @@ pub(crate) struct Inner {
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writer: footage::StreamWriter,
+    /// Its small stream.
+    pub(crate) sub: OnDemand,
     plan: watch::Sender<Plan>,
     stop: Shutdown,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -317,6 +320,29 @@ impl Recorder {
         self.0.camera(id).map(|c| c.shared.ring.clone())
     }
 
+    /// The live ring of one of a camera's streams; likewise. Its small stream is connected to once the ring is open.
+    ///
+    /// # Errors
+    /// There is no such camera, or it has no small stream.
+    pub fn live_ring_of(&self, id: CameraId, stream: StreamName) -> Result<Arc<LiveRing>, ProblemKind> {
+        let camera = self.0.camera(id).ok_or(ProblemKind::NotFound)?;
+        match stream {
+            StreamName::Main => Ok(camera.shared.ring.clone()),
+            StreamName::Sub if camera.sub.is_there() => Ok(camera.sub.ring.clone()),
+            StreamName::Sub => Err(ProblemKind::NoSubStream),
+        }
+    }
+
+    /// Why one of a camera's streams sends no picture, as far as it is known.
+    pub fn no_picture(&self, id: CameraId, stream: StreamName) -> Problem {
+        let camera = self.0.camera(id);
+        let why = match stream {
+            StreamName::Main => camera.and_then(|c| c.shared.status().detail),
+            StreamName::Sub => camera.and_then(|c| Some(c.sub.trouble()?.to_string())),
+        };
+        Problem { kind: ProblemKind::NoPicture, detail: why }
+    }
+
     /// Tries an address without adding it: what the camera there sends.
     pub async fn probe(&self, source: NewSource) -> Result<media::Probe, RecorderError> {
         let row = source.row()?;
@@ -402,6 +428,7 @@ impl Recorder {
             Some(running) => {
                 let plan = inner.plan(&camera)?;
                 running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
+                running.sub.set_plan(inner.sub_plan(&camera));
             }
             None => inner.begin(&camera).await?,
         }
@@ -423,6 +450,8 @@ impl Recorder {
         if let Some(running) = running {
             running.stop.trigger();
             running.ended().await;
+            running.shared.ring.close();
+            running.sub.ring.close();
         }
         self.0.tell(Told::Removed { camera: id });
         self.0.passwords.remove(id)?;
@@ -514,7 +543,7 @@ impl Inner {
     async fn begin(&self, camera: &Camera) -> Result<(), RecorderError> {
         let id = camera.id;
         let epoch = epochs::current(self, id).await?;
-        let ring = Arc::new(LiveRing::new(id, &epoch));
+        let (ring, sub) = (Arc::new(LiveRing::new(id, &epoch)), LiveRing::new(id, &epoch));
         let writer = self.keeper.stream(id, StreamName::Main, epoch);
         let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
         let (plan, plan_of_supervisor) = watch::channel(self.plan(camera)?);
@@ -548,7 +577,8 @@ impl Inner {
         };
         self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
-        self.lock().insert(id, Arc::new(Running { shared, writer, plan, stop, task }));
+        let sub = OnDemand::start(id, sub, self.sub_plan(camera), LINGER, self.clock.clone(), stop.clone());
+        self.lock().insert(id, Arc::new(Running { shared, writer, sub, plan, stop, task }));
         Ok(())
     }
 
@@ -557,6 +587,21 @@ impl Inner {
             return Ok(Plan::Pause);
         }
         Ok(Plan::Record(camera.main.clone(), self.passwords.load(camera.id, StreamName::Main)?))
+    }
+
+    /// Whatever is wrong with the small stream, the camera is recorded.
+    fn sub_plan(&self, camera: &Camera) -> SubPlan {
+        match &camera.sub {
+            None => SubPlan::Absent,
+            Some(_) if camera.paused => SubPlan::Paused,
+            Some(sub) => match self.passwords.load(camera.id, StreamName::Sub) {
+                Ok(password) => SubPlan::Connect(sub.clone(), password),
+                Err(e) => {
+                    tracing::error!(camera = %camera.id, error = &e as &dyn std::error::Error, "no small stream");
+                    SubPlan::Absent
+                }
+            },
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Arc<Running>>> {
@@ -570,6 +615,7 @@ impl Running {
         if let Some(task) = task {
             let _ = task.await; // a supervisor that panicked has ended too
         }
+        self.sub.ended().await;
     }
 }
 

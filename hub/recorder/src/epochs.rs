@@ -23,6 +23,7 @@ pub(crate) async fn next(inner: &Inner, camera: CameraId) -> Result<(), Recorder
     if let Some(running) = inner.camera(camera) {
         running.writer.set_epoch(public.clone());
         running.shared.ring.set_epoch(camera, &public);
+        running.sub.ring.set_epoch(camera, &public);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! Recorder ─ one Supervisor per camera ─ media::Ingest ─▶ Intake ─┬▶ LiveRing          (memory, gated)
 //!                                                                └▶ footage::StreamWriter ─▶ Kept ─▶ store, states
+//!          └ one OnDemand per camera ── media::Ingest ─▶ LiveRing   (the small stream, while somebody looks)
 //! ```
 //!
 //! Recording needs nobody signed in: to seal, public keys are enough. Every lock here is a leaf; nothing is awaited
@@ -15,6 +16,7 @@ mod epochs;
 mod history;
 mod kept;
 mod ledger;
+mod ondemand;
 mod pace;
 mod passwords;
 mod recover;

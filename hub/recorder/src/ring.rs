@@ -3,6 +3,10 @@
 //! The second door to pictures (DESIGN §3). A ring is opened with the `live` key of the camera *asked for*: handed out
 //! under the wrong id it stays shut, for the owner of both cameras too.
 //!
+//! There is one copy of what viewers wait for, the ring's own, and a viewer is a number in it: where it has got to. So viewers
+//! cost no memory, however slow, and none waits for another. One that has fallen out of the ring goes on at the last key
+//! picture.
+//!
 //! Lock order: `LiveRing::state` is a leaf; nothing is awaited and no I/O is done under it.
 
 use std::collections::VecDeque;
@@ -10,13 +14,15 @@ use std::sync::{Arc, Mutex};
 
 use base::footage::{AccessUnit, InitSegment, Track, VIDEO_TIMESCALE};
 use base::{CameraId, Problem, Timestamp};
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 use vault::{EpochPublic, Gate, ViewError, Viewer};
 
 /// Most bytes a ring keeps: a stream whose key pictures are further apart starts live at the next one.
 const MAX_RING_BYTES: usize = 8 << 20;
-/// Units a viewer may lag behind before it is dropped to the next key picture: about 4 s with sound.
-const MAX_LAG_UNITS: usize = 160;
+/// What a unit counts beside its data, so that many small ones are bounded too.
+const UNIT_BYTES: usize = 128;
+/// Units a viewer may lag behind before it is dropped to the last key picture, if that is newer: about 4 s with sound.
+const MAX_LAG_UNITS: u64 = 160;
 
 /// Why a live ring stayed shut.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +56,9 @@ pub enum LiveItem {
 #[derive(Debug)]
 pub struct LiveRing {
     state: Mutex<State>,
-    news: broadcast::Sender<News>,
+    /// Something in it has changed.
+    news: watch::Sender<()>,
+    viewers: watch::Sender<usize>,
 }
 
 #[derive(Debug)]
@@ -58,29 +66,35 @@ struct State {
     gate: Gate,
     /// Goes up with every gate: a stream opened before is closed.
     generation: u64,
+    /// Goes up with every connection and every change of parameters.
+    session: u64,
     init: Option<Arc<InitSegment>>,
     /// Wall-clock time of media time 0 of the present connection.
     zero: Timestamp,
+    /// All of this session.
     units: VecDeque<Arc<AccessUnit>>,
+    /// Number of the first of them; they are counted over all sessions.
+    first: u64,
+    /// Number of the last key picture, if it is among them.
+    key: Option<u64>,
     bytes: usize,
-}
-
-#[derive(Debug, Clone)]
-enum News {
-    Unit(Arc<AccessUnit>),
-    /// The connection or its parameters changed: begin anew at the next key picture.
-    Restart,
-    /// A new epoch began: this generation is closed.
-    Closed(u64),
 }
 
 impl LiveRing {
     /// An empty ring, gated for an epoch.
     pub fn new(camera: CameraId, epoch: &EpochPublic) -> Self {
-        let gate = Gate::new(&epoch.live, camera);
-        let state =
-            State { gate, generation: 0, init: None, zero: Timestamp::UNIX_EPOCH, units: VecDeque::new(), bytes: 0 };
-        Self { state: Mutex::new(state), news: broadcast::channel(MAX_LAG_UNITS).0 }
+        let state = State {
+            gate: Gate::new(&epoch.live, camera),
+            generation: 0,
+            session: 0,
+            init: None,
+            zero: Timestamp::UNIX_EPOCH,
+            units: VecDeque::new(),
+            first: 0,
+            key: None,
+            bytes: 0,
+        };
+        Self { state: Mutex::new(state), news: watch::channel(()).0, viewers: watch::channel(0).0 }
     }
 
     /// Opens the ring of the camera asked for. Refuses a viewer that does not hold that camera's `live` key, and a
@@ -92,64 +106,56 @@ impl LiveRing {
             (state.gate.clone(), state.generation)
         };
         gate.open(viewer, camera).map_err(LiveError::Shut)?;
-        let state = self.lock();
-        if state.generation != generation {
+        if self.lock().generation != generation {
             return Err(LiveError::Shut(ViewError::NotGranted)); // a new epoch began just now
         }
-        // Subscribed under the lock that pushes take: each unit is in the ring or in the news, never in both.
-        let mut stream = LiveStream {
-            ring: self.clone(),
-            news: self.news.subscribe(),
-            queue: VecDeque::new(),
-            generation,
-            waits_for_key: true,
-        };
-        stream.begin_with(&state);
-        drop(state);
-        Ok(stream)
+        self.viewers.send_modify(|count| *count += 1);
+        Ok(LiveStream { news: self.news.subscribe(), ring: self.clone(), generation, place: None })
+    }
+
+    /// How many streams of it are open.
+    pub(crate) fn viewers(&self) -> watch::Receiver<usize> {
+        self.viewers.subscribe()
     }
 
     /// A new epoch: a new gate, and who came through the old one is shown out.
     pub fn set_epoch(&self, camera: CameraId, epoch: &EpochPublic) {
         let gate = Gate::new(&epoch.live, camera);
-        let mut state = self.lock();
-        state.gate = gate;
-        state.generation += 1;
-        let _ = self.news.send(News::Closed(state.generation)); // nobody watching is fine
+        self.change(|state| {
+            state.gate = gate;
+            state.generation += 1;
+        });
+    }
+
+    /// The camera is removed: everybody is shown out.
+    pub(crate) fn close(&self) {
+        self.change(|state| {
+            state.generation += 1;
+            state.begin(None);
+        });
     }
 
     /// New parameters or a new connection. `zero` is the wall-clock time of media time 0.
     pub(crate) fn begin(&self, init: InitSegment, zero: Timestamp) {
-        let mut state = self.lock();
-        state.init = Some(Arc::new(init));
-        state.zero = zero;
-        state.clear();
-        let _ = self.news.send(News::Restart);
+        self.change(|state| {
+            state.begin(Some(Arc::new(init)));
+            state.zero = zero;
+        });
     }
 
     /// One more picture or audio frame.
     pub(crate) fn push(&self, unit: AccessUnit) {
-        let mut state = self.lock();
-        if unit.key && unit.track == Track::Video {
-            state.clear();
-        } else if state.units.is_empty() {
-            return; // nothing can be shown before a key picture
-        }
-        let unit = Arc::new(unit);
-        state.bytes += unit.data.len();
-        state.units.push_back(unit.clone());
-        if state.bytes > MAX_RING_BYTES {
-            state.clear();
-        }
-        let _ = self.news.send(News::Unit(unit));
+        self.change(|state| state.push(unit));
     }
 
     /// The connection ended: nothing old is shown as live.
     pub(crate) fn end(&self) {
-        let mut state = self.lock();
-        state.init = None;
-        state.clear();
-        let _ = self.news.send(News::Restart);
+        self.change(|state| state.begin(None));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.news.send_replace(()); // nobody watching is fine
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -158,65 +164,108 @@ impl LiveRing {
 }
 
 impl State {
-    fn clear(&mut self) {
+    fn begin(&mut self, init: Option<Arc<InitSegment>>) {
+        self.init = init;
+        self.session += 1;
+        self.first = self.end();
         self.units.clear();
-        self.bytes = 0;
+        (self.key, self.bytes) = (None, 0);
+    }
+
+    fn push(&mut self, unit: AccessUnit) {
+        if unit.key && unit.track == Track::Video {
+            self.key = Some(self.end());
+        } else if self.units.is_empty() {
+            return; // nothing can be shown before a key picture
+        }
+        self.bytes += cost(&unit);
+        self.units.push_back(Arc::new(unit));
+        // What came before the last key picture is kept for who lags a little.
+        let too_old = |s: &Self| s.end() - s.first > MAX_LAG_UNITS && s.key.is_some_and(|key| s.first < key);
+        while self.bytes > MAX_RING_BYTES || too_old(self) {
+            let Some(unit) = self.units.pop_front() else { break };
+            self.bytes -= cost(&unit);
+            self.key = self.key.filter(|key| *key != self.first);
+            self.first += 1;
+        }
+    }
+
+    /// Number of the unit that comes next.
+    fn end(&self) -> u64 {
+        self.first + self.units.len() as u64
+    }
+
+    fn unit(&self, number: u64) -> Option<&Arc<AccessUnit>> {
+        self.units.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 }
 
-/// One viewer's view of a ring. Ends when a new epoch begins or the ring is gone.
+fn cost(unit: &AccessUnit) -> usize {
+    unit.data.len() + UNIT_BYTES
+}
+
+/// One viewer's view of a ring. Ends when a new epoch begins or the camera is removed.
 #[derive(Debug)]
 pub struct LiveStream {
     ring: Arc<LiveRing>,
-    news: broadcast::Receiver<News>,
-    queue: VecDeque<LiveItem>,
+    news: watch::Receiver<()>,
     generation: u64,
-    waits_for_key: bool,
+    /// Of which session, and which unit comes next; `None`: it waits for the first key picture.
+    place: Option<(u64, u64)>,
 }
 
 impl LiveStream {
-    /// The next item; `None` when the stream is closed. A viewer that lags goes on at the next key picture.
+    /// The next item; `None` when the stream is closed. A viewer that lags goes on at the last key picture.
     pub async fn next(&mut self) -> Option<LiveItem> {
         loop {
-            if let Some(item) = self.queue.pop_front() {
-                return Some(item);
-            }
-            match self.news.recv().await {
-                Ok(News::Unit(unit)) => self.take(unit),
-                Ok(News::Restart) => self.waits_for_key = true,
-                Ok(News::Closed(generation)) if generation > self.generation => return None,
-                Ok(News::Closed(_)) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => {
-                    if self.ring.lock().generation != self.generation {
-                        return None; // the word that it closed may be among what was missed
-                    }
-                    self.waits_for_key = true;
+            {
+                let state = self.ring.lock();
+                if state.generation != self.generation {
+                    return None;
                 }
-                Err(broadcast::error::RecvError::Closed) => return None,
+                if let Some((item, place)) = next(&state, self.place) {
+                    self.place = Some(place);
+                    return Some(item);
+                }
             }
+            self.news.changed().await.ok()?;
         }
     }
 
-    fn take(&mut self, unit: Arc<AccessUnit>) {
-        if self.waits_for_key {
-            if !(unit.key && unit.track == Track::Video) {
-                return;
+    /// The last key picture and its parameters, with its wall-clock time; the next one if there is none. `None` when the
+    /// stream is closed.
+    pub async fn key_picture(&mut self) -> Option<(Arc<InitSegment>, Arc<AccessUnit>, Timestamp)> {
+        let mut begun = None;
+        self.place = None;
+        loop {
+            match (self.next().await?, begun.take()) {
+                (LiveItem::Init { init, start }, _) => begun = Some((init, start)),
+                // The first unit after an init segment is its key picture.
+                (LiveItem::Unit(unit), Some((init, start))) => return Some((init, unit, start)),
+                (LiveItem::Unit(_), None) => {}
             }
-            let state = self.ring.lock();
-            let Some(init) = state.init.clone() else { return };
-            let start = wall_at(&state, &unit);
-            drop(state);
-            self.queue.push_back(LiveItem::Init { init, start });
-            self.waits_for_key = false;
         }
-        self.queue.push_back(LiveItem::Unit(unit));
     }
+}
 
-    fn begin_with(&mut self, state: &State) {
-        if let (Some(init), Some(first)) = (&state.init, state.units.front()) {
-            self.queue.push_back(LiveItem::Init { init: init.clone(), start: wall_at(state, first) });
-            self.queue.extend(state.units.iter().cloned().map(LiveItem::Unit));
-            self.waits_for_key = false;
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.ring.viewers.send_modify(|count| *count -= 1);
+    }
+}
+
+/// What comes next for who is at a place, and where it is then.
+fn next(state: &State, place: Option<(u64, u64)>) -> Option<(LiveItem, (u64, u64))> {
+    match place {
+        Some((session, at)) if session == state.session && at >= state.first => {
+            let unit = state.unit(at)?;
+            Some((LiveItem::Unit(unit.clone()), (session, at + 1)))
+        }
+        // The beginning; or new parameters; or what it would want next is gone.
+        _ => {
+            let (key, init) = (state.key?, state.init.clone()?);
+            let start = wall_at(state, state.unit(key)?);
+            Some((LiveItem::Init { init, start }, (state.session, key)))
         }
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct CameraJson {
     codec: Option<String>,
     width: Option<u16>,
     height: Option<u16>,
+    /// It has a small stream, which `stream=sub` shows.
+    has_sub: bool,
     /// Encoding of its sound if that cannot be kept.
     sound_dropped: Option<String>,
     /// End of what is surely on disk.
@@ -273,6 +275,7 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         codec: init.as_ref().map(|i| i.codecs()),
         width: init.as_ref().map(|i| i.video.width),
         height: init.as_ref().map(|i| i.video.height),
+        has_sub: camera.sub.is_some(),
         sound_dropped: status.as_ref().and_then(|s| s.sound_dropped.clone()),
         last_fragment_at: status.as_ref().and_then(|s| s.last_fragment_at),
         detail: status.and_then(|s| s.detail),

@@ -1,8 +1,9 @@
 //! Live pictures: one fragment per picture over a WebSocket, into Media Source Extensions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::footage::{AccessUnit, InitSegment, VIDEO_TIMESCALE};
+use base::footage::{AccessUnit, InitSegment, StreamName, VIDEO_TIMESCALE};
 use base::{CameraId, ProblemKind, SecretId, Timestamp};
 use futures::{SinkExt, StreamExt};
 use recorder::{LiveItem, LiveStream};
@@ -15,12 +16,20 @@ use warp::ws::{Message, WebSocket};
 use crate::hub::Ctx;
 use crate::problem::ApiError;
 use crate::reply::Response;
-use crate::route::{Access, Caller, Request, Right, Route};
+use crate::route::{Access, Caller, Fields, Request, Right, Route};
+
+/// A viewer is asked so often whether it is still there.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// A viewer from whom nothing was heard for so long is let go: it answers to what it is asked, if it reads at all.
+const SILENT_FOR: Duration = Duration::from_secs(15);
+/// A viewer that does not take one picture in this time is let go. Before that it lags, and goes on at the last key picture.
+const TAKES_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     vec![
         Route::get("/api/v1/cameras/{id}/live", Access::Camera(Right::Live), "Live pictures, over a WebSocket.", live)
             .websocket()
+            .query("stream", false, STREAM)
             .answers::<LiveStart>(101, "Text like this, then binary: an init segment, then one fragment per picture. Again at a change of parameters."),
     ]
 }
@@ -37,14 +46,27 @@ struct LiveStart {
     start: Timestamp,
 }
 
+/// What the query's `stream` is, in the OpenAPI document.
+pub(super) const STREAM: &str = "main (as if it were absent), or sub: the camera's small stream, which the hub connects to when \
+                                 somebody looks. A camera without one answers 404, no-sub-stream.";
+
+/// Which stream a query asks for.
+pub(super) fn stream(query: &Fields) -> Result<StreamName, ApiError> {
+    match query.text("stream") {
+        None | Some("main") => Ok(StreamName::Main),
+        Some("sub") => Ok(StreamName::Sub),
+        Some(_) => Err(ApiError::with(ProblemKind::BadRequest, "The query's stream is neither main nor sub")),
+    }
+}
+
 async fn live(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let id: CameraId = request.id("id")?;
+    let which = stream(&request.query)?;
     let Some(upgrade) = request.upgrade else { return Err(ProblemKind::UpgradeRequired.into()) };
     let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
     let (secret, ended) = (session.secret.id, hub.ended_sessions.subscribe());
     let viewer = session.into_viewer(&hub, id).await?;
-    let ring = hub.parts.recorder.live_ring(id).ok_or(ProblemKind::NotFound)?;
-    let stream = ring.open(&viewer, id)?;
+    let stream = hub.parts.recorder.live_ring_of(id, which)?.open(&viewer, id)?;
     Ok(upgrade
         .on_upgrade(move |socket| async move {
             tokio::select! {
@@ -62,20 +84,38 @@ async fn ends(secret: SecretId, mut ended: broadcast::Receiver<SecretId>) {
 
 async fn show(hub: Ctx, mut stream: LiveStream, socket: WebSocket) {
     let viewing = hub.metrics.live_viewer();
+    let clock = &hub.parts.clock;
     let (mut to, mut from) = socket.split();
     let mut shown: Option<Shown> = None;
+    let mut heard = clock.mono();
+    let mut ask = clock.sleep(ASK_EVERY);
     loop {
         let item = tokio::select! {
-            item = stream.next() => item,
-            // Nothing is expected from a viewer; what comes only tells whether it is still there.
+            // What a viewer says comes first, so that one to whom much is sent is heard.
+            biased;
+            // Nothing is expected from it; what comes, an answer above all, only tells that it is still there.
             said = from.next() => match said {
-                Some(Ok(message)) if !message.is_close() => continue,
+                Some(Ok(message)) if !message.is_close() => {
+                    heard = clock.mono();
+                    continue;
+                }
                 _ => break,
             },
             () = hub.parts.shutdown.wait() => break,
+            () = &mut ask => {
+                if clock.mono().since(heard) >= SILENT_FOR {
+                    return; // without a goodbye, which it would not read
+                }
+                ask = clock.sleep(ASK_EVERY);
+                None
+            }
+            item = stream.next() => match item {
+                Some(item) => Some(item),
+                None => break,
+            },
         };
         let messages = match item {
-            None => break,
+            None => vec![Message::ping(Vec::new())],
             Some(LiveItem::Init { init, start }) => {
                 let text =
                     LiveStart { codecs: init.codecs(), width: init.video.width, height: init.video.height, start };
@@ -90,9 +130,9 @@ async fn show(hub: Ctx, mut stream: LiveStream, socket: WebSocket) {
             },
         };
         for message in messages {
-            // A viewer that does not take it lags, and is dropped to the next key picture by the ring.
             let sent = tokio::select! {
                 sent = to.send(message) => sent.is_ok(),
+                () = clock.sleep(TAKES_WITHIN) => false,
                 () = hub.parts.shutdown.wait() => false,
             };
             if !sent {
@@ -100,7 +140,7 @@ async fn show(hub: Ctx, mut stream: LiveStream, socket: WebSocket) {
             }
         }
     }
-    let _ = to.close().await; // the viewer may be gone
+    let _ = base::clock::timeout(&**clock, TAKES_WITHIN, to.close()).await; // the viewer may be gone
     drop(viewing);
 }
 

@@ -6,6 +6,7 @@ mod footage;
 mod live;
 mod local;
 mod people;
+mod snapshot;
 pub(crate) mod storage;
 mod system;
 
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         footage::routes(),
         export::routes(),
         live::routes(),
+        snapshot::routes(),
         local::routes(),
         storage::routes(),
         system::routes(),

@@ -52,6 +52,9 @@ struct System {
     /// The store: people, cameras, the index. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
     store: Health,
+    /// Still pictures: what they are decoded with and behind. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    stills: Health,
 }
 
 /// The footage disk.
@@ -109,6 +112,7 @@ fn told(hub: &Ctx) -> System {
             removed_segments: storage.removed,
         },
         store: hub.store_health(),
+        stills: parts.stills.health(),
     }
 }
 

@@ -166,7 +166,7 @@ async function refresh() {
     const ids = new Set(list.map(({ id }) => id));
     for (const [id, camera] of cameras) if (!ids.has(id)) camera.remove();
     for (const status of list) {
-      if (!cameras.has(status.id)) cameras.set(status.id, new Camera(status.id));
+      if (!cameras.has(status.id)) cameras.set(status.id, new Camera(status.id, status.has_sub));
       cameras.get(status.id).update(status);
     }
     $('#no-cameras').hidden = list.length > 0;
@@ -178,8 +178,9 @@ async function refresh() {
 }
 
 class Camera {
-  constructor(id) {
+  constructor(id, hasSub) {
     this.id = id;
+    this.liveStream = hasSub ? 'sub' : 'main'; // many pictures side by side: the small ones are enough
     this.element = $('#camera').content.firstElementChild.cloneNode(true);
     this.path = `/api/v1/cameras/${id}`;
     $('video', this.element).dataset.camera = id;
@@ -233,7 +234,7 @@ class Camera {
 
   live() {
     $('.hour input', this.element).value = 3600;
-    this.stream = new Live(this.path, this.video('live'), (text) => this.note(text));
+    this.stream = new Live(`${this.path}/live?stream=${this.liveStream}`, this.video('live'), (text) => this.note(text));
   }
 
   /** Plays from an instant (ms) on; over gaps, until now. */
@@ -305,7 +306,7 @@ class Live {
 
   connect() {
     this.note('Connecting…');
-    const socket = new WebSocket(`wss://${location.host}${this.path}/live`);
+    const socket = new WebSocket(`wss://${location.host}${this.path}`);
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => {
       if (typeof data === 'string') return this.begin(JSON.parse(data));

@@ -1,0 +1,220 @@
+//! A camera's small stream: connected to while somebody looks, and recorded nowhere.
+//!
+//! The first viewer's open ring starts the connection, which all viewers share, and it stays for [`LINGER`] after the last one:
+//! a page that is turned, or a phone that comes back, finds it warm. The gate comes first: who may not look at the camera makes
+//! nobody connect to it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use base::clock::SharedClock;
+use base::footage::{AccessUnit, Fragment, InitSegment, Track};
+use base::{CameraId, Mono, Problem, Shutdown};
+use media::{EndReason, Ingest, IngestEnd, Source};
+use store::StreamSource;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::backoff::Backoff;
+use crate::cameras::connect_to;
+use crate::ring::LiveRing;
+
+/// The connection stays for so long after the last viewer.
+pub(crate) const LINGER: Duration = Duration::from_secs(10);
+
+/// Where the stream comes from.
+#[derive(Clone, PartialEq)]
+pub(crate) enum SubPlan {
+    /// The camera has none.
+    Absent,
+    /// Somebody paused the camera: it is left alone.
+    Paused,
+    /// From this address, which was checked when it was given.
+    Connect(StreamSource, Option<Zeroizing<String>>),
+}
+
+/// A stream that is connected to on demand.
+pub(crate) struct OnDemand {
+    pub(crate) ring: Arc<LiveRing>,
+    plan: watch::Sender<SubPlan>,
+    trouble: Arc<Trouble>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why the last connection failed; a leaf lock.
+#[derive(Default)]
+struct Trouble(Mutex<Option<Problem>>);
+
+impl OnDemand {
+    /// Starts to wait for viewers. Must be called inside a tokio runtime.
+    pub(crate) fn start(
+        camera: CameraId,
+        ring: LiveRing,
+        plan: SubPlan,
+        linger: Duration,
+        clock: SharedClock,
+        stop: Shutdown,
+    ) -> Self {
+        let (ring, trouble) = (Arc::new(ring), Arc::<Trouble>::default());
+        let (plan, plan_of_task) = watch::channel(plan);
+        let connector =
+            Connector { camera, ring: ring.clone(), plan: plan_of_task, trouble: trouble.clone(), linger, clock, stop };
+        let task = Mutex::new(Some(tokio::spawn(connector.run())));
+        Self { ring, plan, trouble, task }
+    }
+
+    /// The camera has such a stream.
+    pub(crate) fn is_there(&self) -> bool {
+        *self.plan.borrow() != SubPlan::Absent
+    }
+
+    /// Another source is connected to at once, if somebody looks.
+    pub(crate) fn set_plan(&self, plan: SubPlan) {
+        self.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
+    }
+
+    /// Why there is no picture, if the last connection failed.
+    pub(crate) fn trouble(&self) -> Option<Problem> {
+        self.trouble.lock().clone()
+    }
+
+    /// Waits until it has stopped.
+    pub(crate) async fn ended(&self) {
+        let task = self.task.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(task) = task {
+            let _ = task.await; // one that panicked has ended too
+        }
+    }
+}
+
+impl Trouble {
+    fn lock(&self) -> MutexGuard<'_, Option<Problem>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+struct Connector {
+    camera: CameraId,
+    ring: Arc<LiveRing>,
+    plan: watch::Receiver<SubPlan>,
+    trouble: Arc<Trouble>,
+    linger: Duration,
+    clock: SharedClock,
+    stop: Shutdown,
+}
+
+impl Connector {
+    async fn run(mut self) {
+        let mut viewers = self.ring.viewers();
+        let (mut backoff, mut options, mut known) = (Backoff::default(), media::Options::default(), None);
+        while !self.stop.is_triggered() {
+            tokio::select! {
+                looked_at = viewers.wait_for(|count| *count > 0) => if looked_at.is_err() { break },
+                () = self.stop.wait() => break,
+            }
+            let plan = self.plan.borrow_and_update().clone();
+            if known.as_ref() != Some(&plan) {
+                // Another source: nothing is known of it.
+                (backoff, options) = (Backoff::default(), media::Options::default());
+                *self.trouble.lock() = None;
+                known = Some(plan.clone());
+            }
+            let wait = match plan {
+                SubPlan::Absent | SubPlan::Paused => None,
+                SubPlan::Connect(row, password) => {
+                    let end = match connect_to(&row, password) {
+                        Ok(source) => self.show(source, &options, &mut backoff).await,
+                        Err(e) => Some(IngestEnd { reason: EndReason::Unsupported, detail: e.to_string() }),
+                    };
+                    // Kept over viewers that come and go: a camera is not asked more often because more look.
+                    let Some(end) = end else { continue };
+                    let wait = backoff.next(end.reason);
+                    let (reason, retry_ms) = (end.reason.as_str(), wait.as_millis() as u64);
+                    tracing::warn!(camera = %self.camera, reason, detail = end.detail, retry_ms, "the small stream is lost");
+                    *self.trouble.lock() = end.problem();
+                    Some(wait)
+                }
+            };
+            let rest = async {
+                match wait {
+                    Some(wait) => self.clock.sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = rest => {}
+                changed = self.plan.changed() => if changed.is_err() { break },
+                () = self.stop.wait() => break,
+            }
+        }
+        self.ring.end();
+    }
+
+    /// One connection. Why it ended, or `None` if it was ended on purpose.
+    async fn show(&mut self, source: Source, options: &media::Options, backoff: &mut Backoff) -> Option<IngestEnd> {
+        tracing::debug!(camera = %self.camera, "somebody looks at the small stream");
+        let (seen, pictures) = watch::channel(false);
+        let intake = Intake { ring: self.ring.clone(), clock: self.clock.clone(), trouble: self.trouble.clone(), seen };
+        let runtime = tokio::runtime::Handle::current();
+        let ingest = match Ingest::start(source, &runtime, self.clock.clone(), options.clone(), Box::new(intake)) {
+            Ok(ingest) => ingest,
+            Err(e) => return Some(IngestEnd { reason: EndReason::Error, detail: e.to_string() }),
+        };
+        let unwatched = unwatched(self.ring.viewers(), &self.clock, self.linger);
+        let end = tokio::select! {
+            end = ingest.ended() => Some(end),
+            () = unwatched => None,
+            _ = self.plan.changed() => {
+                self.plan.mark_changed(); // for who reads it next
+                None
+            }
+            () = self.stop.wait() => None,
+        };
+        ingest.stop().await;
+        self.ring.end();
+        if *pictures.borrow() {
+            backoff.worked();
+        }
+        end
+    }
+}
+
+/// Waits until nobody has looked for so long.
+async fn unwatched(mut viewers: watch::Receiver<usize>, clock: &SharedClock, linger: Duration) {
+    loop {
+        if viewers.wait_for(|count| *count == 0).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = clock.sleep(linger) => return,
+            _ = viewers.wait_for(|count| *count > 0) => {}
+        }
+    }
+}
+
+/// Takes what the pipeline makes, in the pusher's thread: into the live ring and nowhere else. Never blocks.
+struct Intake {
+    ring: Arc<LiveRing>,
+    clock: SharedClock,
+    trouble: Arc<Trouble>,
+    seen: watch::Sender<bool>,
+}
+
+impl media::Output for Intake {
+    fn init(&mut self, init: InitSegment, zero: Mono) {
+        let ago = self.clock.mono().since(zero);
+        self.ring.begin(init, self.clock.wall() - jiff::SignedDuration::try_from(ago).unwrap_or_default());
+    }
+    fn fragment(&mut self, _: Fragment) {}
+    fn unit(&mut self, unit: &AccessUnit) {
+        if unit.track == Track::Video && !*self.seen.borrow() {
+            self.seen.send_replace(true);
+            *self.trouble.lock() = None;
+        }
+        self.ring.push(unit.clone());
+    }
+    fn sound_dropped(&mut self, encoding: &str) {
+        tracing::debug!(encoding, "the small stream's sound cannot be shown");
+    }
+}

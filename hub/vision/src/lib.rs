@@ -1,0 +1,28 @@
+//! Decoding of hostile video, in child processes that can do nothing else: still pictures for now.
+//!
+//! ```text
+//! Stills ── one coded picture, by a socket ──▶ child: no files, no network, no keys ── JPEG, in a memfd ──▶ Stills
+//! ```
+//!
+//! A child is a process of the same binary (a hidden subcommand that calls [`child::main`]). **It sees one picture in its
+//! life**: there is nothing in it that a picture of another camera could be mixed up with or be shown to, whatever its
+//! decoder does. The next one is started before it is asked for, so that nobody waits for a start.
+//!
+//! What comes out of a child is taken as hostile too: a length within a file of fixed size, or a short text.
+//! The crate knows no camera ids, keys or files. `docs/sandbox.md` says what a child may do, and what is missing on which
+//! kernel.
+
+mod attempts;
+pub mod child;
+mod coded;
+mod decode;
+mod sandbox;
+mod spawn;
+mod stills;
+mod wire;
+
+pub use coded::{Codec, Coded};
+pub use sandbox::Sandbox;
+pub use spawn::Program;
+pub use stills::{Limits, StillError, Stills};
+pub use wire::Attempt;

@@ -1,0 +1,284 @@
+//! What a child may do: compute, and answer. Each of these alone would keep a decoder that an enemy has taken over from most
+//! of what it could want; together they leave it its own picture.
+//!
+//! | by | what | since |
+//! |---|---|---|
+//! | a new program | none of the hub's memory, keys or open files | ever |
+//! | limits (`setrlimit`) | memory, processor time, files, processes | ever |
+//! | no new privileges | no setuid program helps it | Linux 3.5 |
+//! | Landlock | no file, no port, no signal to others | Linux 5.13, ports 6.7, signals 6.12 |
+//! | seccomp | no system call but those of decoding: no socket, no process, no new executable memory | Linux 3.5 |
+//! | its parent's death | ends it | ever |
+
+use std::collections::BTreeMap;
+use std::io;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    Scope,
+};
+use nix::libc;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+
+use crate::wire::MAX_JPEG_BYTES;
+
+/// Bytes of memory that a child may write to. A 4K picture in H.265 with its reference pictures takes about 200 MB.
+const MAX_MEMORY_BYTES: u64 = 512 << 20;
+/// Bytes of address space: the decoders' libraries, and what allocators only reserve.
+const MAX_ADDRESSES_BYTES: u64 = 2 << 30;
+/// Seconds of processor time, its start included: a 4K picture takes about one on a slow board.
+const MAX_CPU_SECONDS: u64 = 10;
+/// Open files.
+const MAX_FILES: u64 = 64;
+/// Processes and threads of the hub's user, all of them together (that is how the kernel counts): the hub has some tens.
+/// Where there is seccomp, a child can start none at all.
+const MAX_PROCESSES: u64 = 4_096;
+/// Recording goes first.
+const NICE: i32 = 5;
+
+/// Which of the kernel's protections hold a child, beyond those that every kernel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sandbox {
+    /// Landlock: no files.
+    pub files: bool,
+    /// Seccomp: no system calls but those of decoding.
+    pub calls: bool,
+}
+
+impl Sandbox {
+    /// What this kernel has.
+    pub fn of_kernel() -> Self {
+        // With a null pointer it only answers whether the action is known; with no kernel support, ENOSYS or EINVAL.
+        let action = libc::SECCOMP_RET_ERRNO;
+        // SAFETY: both calls read at most the action that the pointer leads to, and change nothing.
+        let (abi, seccomp) = unsafe {
+            let none = std::ptr::null::<libc::c_void>();
+            let ask_version = 1u32; // LANDLOCK_CREATE_RULESET_VERSION
+            (
+                libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, ask_version),
+                libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0u32, &raw const action),
+            )
+        };
+        Self { files: abi >= 1, calls: seccomp == 0 }
+    }
+
+    /// What it lacks, for a person; `None` if nothing.
+    pub fn lacks(self) -> Option<&'static str> {
+        match (self.files, self.calls) {
+            (true, true) => None,
+            (false, true) => Some("The kernel has no Landlock"),
+            (true, false) => Some("The kernel has no seccomp"),
+            (false, false) => Some("The kernel has neither Landlock nor seccomp"),
+        }
+    }
+
+    pub(crate) fn to_byte(self) -> u8 {
+        u8::from(self.files) | u8::from(self.calls) << 1
+    }
+    pub(crate) fn from_byte(byte: u8) -> Self {
+        Self { files: byte & 1 != 0, calls: byte & 2 != 0 }
+    }
+}
+
+/// First of all: what every kernel has. `parent` is the hub's process.
+///
+/// # Errors
+/// The hub is gone already, or the kernel refuses a limit.
+pub(crate) fn limit(parent: i32) -> io::Result<()> {
+    // SAFETY: closes files that this program has not opened: nothing here refers to any beyond the first three.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if nix::unistd::getppid().as_raw() != parent {
+        return Err(io::Error::other("the hub has ended")); // before the signal was asked for
+    }
+    // The kernel out of memory takes this process, not the hub. Before it is made not dumpable, which shuts this file.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000"); // a kernel without it chooses by size
+    // SAFETY: changes only how often this process runs.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    for (resource, most) in [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_AS, MAX_ADDRESSES_BYTES),
+        (Resource::RLIMIT_DATA, MAX_MEMORY_BYTES),
+        (Resource::RLIMIT_CPU, MAX_CPU_SECONDS),
+        (Resource::RLIMIT_NOFILE, MAX_FILES),
+        (Resource::RLIMIT_NPROC, MAX_PROCESSES),
+        (Resource::RLIMIT_FSIZE, u64::from(MAX_JPEG_BYTES)),
+        (Resource::RLIMIT_MEMLOCK, 0),
+        (Resource::RLIMIT_MSGQUEUE, 0),
+    ] {
+        setrlimit(resource, most, most)?;
+    }
+    nix::sys::prctl::set_dumpable(false)?;
+    nix::sys::prctl::set_no_new_privs()?;
+    Ok(())
+}
+
+/// Then, once all is loaded that decoding needs: what this kernel has. `devices` are the files of hardware decoders; with
+/// none of them no file can be opened at all.
+///
+/// # Errors
+/// There are other threads already, which would stay outside; or the kernel has a protection and refuses it.
+pub(crate) fn lock(devices: &[&str]) -> io::Result<Sandbox> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("there are other threads already"));
+    }
+    let files = no_files(devices).map_err(io::Error::other)?;
+    let kernel = Sandbox::of_kernel();
+    if kernel.calls {
+        for filter in filters(!devices.is_empty()).map_err(io::Error::other)? {
+            seccompiler::apply_filter(&filter).map_err(io::Error::other)?;
+        }
+    }
+    Ok(Sandbox { files, calls: kernel.calls })
+}
+
+/// Whether Landlock holds.
+fn no_files(devices: &[&str]) -> Result<bool, landlock::RulesetError> {
+    // The newest rules known here; on an older kernel those that it has.
+    let abi = ABI::V6;
+    let all = AccessFs::from_all(abi);
+    let mut rules = Ruleset::default()
+        .handle_access(all)?
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?;
+    for device in devices {
+        if let Ok(path) = PathFd::new(device) {
+            let access = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile | AccessFs::IoctlDev;
+            rules = rules.add_rule(PathBeneath::new(path, access))?;
+        }
+    }
+    Ok(rules.restrict_self()?.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// Which system calls are let through; the others fail with EPERM, so that a library that only tries goes on.
+fn filters(devices: bool) -> Result<[BpfProgram; 2], seccompiler::BackendError> {
+    let arch: TargetArch = std::env::consts::ARCH.try_into()?;
+    // A filter cannot look into clone3's arguments. A C library that is told that there is none takes clone.
+    let clone3 = BTreeMap::from([(libc::SYS_clone3, vec![])]);
+    let no_clone3 = SeccompFilter::new(clone3, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32), arch)?;
+
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, vec![])).collect();
+    // Of two filters that refuse a call the last one's error counts: this one leaves it to the other.
+    rules.insert(libc::SYS_clone3, vec![]);
+    // To wake its own threads, as GStreamer does: two ends that lead nowhere else.
+    rules.insert(libc::SYS_socketpair, vec![when(0, SeccompCmpOp::Eq, libc::AF_UNIX as u64)?]);
+    // Threads, but no processes.
+    let thread = libc::CLONE_THREAD as u64;
+    rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(thread), thread)?]);
+    // Memory, but no code that was not there before.
+    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
+        rules.insert(call, vec![when(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]);
+    }
+    // To ask for limits, but not to set them.
+    rules.insert(libc::SYS_prlimit64, vec![when_long(2, SeccompCmpOp::Eq, 0)?]);
+    // To name threads and their memory.
+    let names = [libc::PR_SET_NAME, libc::PR_GET_NAME, 0x5356_4d41 /* PR_SET_VMA */];
+    let names = names.iter().map(|name| when(0, SeccompCmpOp::Eq, *name as u64));
+    rules.insert(libc::SYS_prctl, names.collect::<Result<_, _>>()?);
+    // To end itself (abort), but nobody else.
+    let own = u64::from(std::process::id());
+    rules.insert(libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Eq, own)?]);
+    if devices {
+        rules.extend(DEVICE_CALLS.iter().map(|call| (*call, vec![])));
+    }
+    let only_these = SeccompFilter::new(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow, arch)?;
+    Ok([no_clone3.try_into()?, only_these.try_into()?])
+}
+
+fn when(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?])
+}
+
+fn when_long(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Qword, op, value)?])
+}
+
+/// What decoding needs, found by trying: on files that are open, on its own memory and threads, and the time.
+const CALLS: &[i64] = &[
+    libc::SYS_brk,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_close,
+    libc::SYS_eventfd2,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_fcntl,
+    libc::SYS_futex,
+    libc::SYS_getpid,
+    libc::SYS_getppid,
+    libc::SYS_getrandom,
+    libc::SYS_getrusage,
+    libc::SYS_gettid,
+    libc::SYS_gettimeofday,
+    libc::SYS_lseek,
+    libc::SYS_madvise,
+    libc::SYS_membarrier,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_nanosleep,
+    libc::SYS_pipe2,
+    libc::SYS_ppoll,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_restart_syscall,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_getattr,
+    libc::SYS_sched_yield,
+    libc::SYS_set_robust_list,
+    libc::SYS_sigaltstack,
+    libc::SYS_sysinfo,
+    libc::SYS_uname,
+    libc::SYS_write,
+    libc::SYS_writev,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+];
+
+/// What a hardware decoder needs beyond that: Landlock says of which files.
+const DEVICE_CALLS: &[i64] = &[
+    libc::SYS_fstat,
+    libc::SYS_getdents64,
+    libc::SYS_ioctl,
+    libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_readlinkat,
+    libc::SYS_statx,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    libc::SYS_faccessat,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kernel_lacks_is_said_and_told() {
+        for files in [false, true] {
+            for calls in [false, true] {
+                let sandbox = Sandbox { files, calls };
+                assert_eq!(Sandbox::from_byte(sandbox.to_byte()), sandbox);
+                assert_eq!(sandbox.lacks().is_none(), files && calls);
+            }
+        }
+    }
+
+    #[test]
+    fn the_filters_can_be_made() {
+        for devices in [false, true] {
+            assert!(filters(devices).unwrap().iter().all(|f| f.len() > 3));
+        }
+    }
+}
