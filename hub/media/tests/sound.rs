@@ -151,7 +151,7 @@ fn assert_gapless(seen: &Seen, from: f64) {
     let rate = f64::from(seen.inits[0].0.audio.as_ref().unwrap().sample_rate);
     let sounds = seen.samples(Track::Audio);
     let (first, last) = (sounds.first().unwrap().0, sounds.last().unwrap().0);
-    assert!((first.dts as f64 / rate - from).abs() < 0.025, "sound begins at {}", first.dts as f64 / rate);
+    assert!((first.dts as f64 / rate - from).abs() < 0.075, "sound begins at {}", first.dts as f64 / rate);
     assert!((last.dts + i64::from(last.duration)) as f64 / rate >= SECONDS - 0.15, "{last:?}");
     for pair in sounds.windows(2) {
         assert_eq!(pair[1].0.dts, pair[0].0.dts + i64::from(pair[0].0.duration));
@@ -300,14 +300,14 @@ async fn a_camera_whose_announced_sound_never_comes_is_recorded_at_once() {
 async fn without_an_encoder_the_picture_is_kept_and_the_missing_package_named() {
     gst::init().unwrap();
     let registry = gst::Registry::get();
-    let encoder = registry.lookup_feature("avenc_aac").expect("gstreamer1.0-libav is installed");
+    let encoder = registry.lookup_feature("voaacenc").expect("gstreamer1.0-plugins-bad is installed");
     registry.remove_feature(&encoder);
     let some = std::iter::repeat_n(Bytes::from_static(&[7; 160]), 50);
     let remember = record(other(0, "PCMU/8000", 8_000), some).await;
     let seen = remember.seen();
     assert_eq!(
         seen.sound_dropped,
-        ["pcmu, for which GStreamer's avenc_aac is missing: install Debian's gstreamer1.0-libav"]
+        ["pcmu, for which GStreamer's voaacenc is missing: install Debian's gstreamer1.0-plugins-bad"]
     );
 }
 
