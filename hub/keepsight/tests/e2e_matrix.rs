@@ -46,6 +46,7 @@ enum Source {
 }
 
 const AAC: Option<&str> = Some("mp4a.40.2");
+const OPUS: Option<&str> = Some("opus");
 /// What most rows have.
 const ROW: Row = Row {
     codec: Codec::H264,
@@ -60,24 +61,29 @@ const ROW: Row = Row {
 };
 const SILENT: Row = Row { audio: Audio::Off, heard: None, ..ROW };
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 23] = [
     ROW,
     Row { gop: 4, ..SILENT },
-    Row { audio: Audio::G711, heard: None, ..ROW },
+    Row { audio: Audio::Pcmu, ..ROW },
+    Row { audio: Audio::Pcma, ..ROW },
+    Row { audio: Audio::Opus, heard: OPUS, ..ROW },
+    Row { audio: Audio::L16, heard: None, ..ROW },
     Row { wrap: true, ..ROW },
     Row { size: "426x238", fault: Some(Fault::NoParameters), ..ROW },
     Row { size: "640x360", fault: Some(Fault::WrongParameters), ..SILENT },
     Row { size: "640x360", changes: true, ..ROW },
     Row { codec: Codec::H264Interlaced, ..ROW },
-    Row { codec: Codec::H264B, ..ROW },
+    Row { codec: Codec::H264B, audio: Audio::Opus, heard: OPUS, ..ROW },
     Row { codec: Codec::H264B, gop: 4, wrap: true, ..SILENT },
     Row { codec: Codec::H264B, size: "640x360", changes: true, ..ROW },
-    Row { codec: Codec::H265, ..ROW },
+    Row { codec: Codec::H265, audio: Audio::Pcma, ..ROW },
+    Row { codec: Codec::H265, audio: Audio::Opus, heard: OPUS, ..ROW },
     Row { codec: Codec::H265, gop: 4, size: "640x360", fault: Some(Fault::WrongParameters), ..SILENT },
-    Row { codec: Codec::H265Open, wrap: true, ..ROW },
+    Row { codec: Codec::H265Open, wrap: true, audio: Audio::Opus, heard: OPUS, ..ROW },
     Row { codec: Codec::H265Open, gop: 4, size: "426x238", fault: Some(Fault::NoParameters), ..ROW },
     Row { codec: Codec::H265Open, size: "640x360", changes: true, ..ROW },
-    Row { codec: Codec::Mjpeg, wrap: true, ..ROW },
+    Row { codec: Codec::Mjpeg, wrap: true, audio: Audio::Pcmu, ..ROW },
+    Row { codec: Codec::Mjpeg, ..ROW },
     Row { codec: Codec::Mjpeg, size: "640x360", changes: true, ..SILENT },
 ];
 

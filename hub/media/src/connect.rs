@@ -20,7 +20,13 @@ pub(crate) async fn connect(
     clock: &SharedClock,
     options: &Options,
 ) -> Result<Playing, IngestEnd> {
-    let try_once = || async { Offer::ask(source, group.clone()).await?.play().await };
+    let try_once = || async {
+        let mut offer = Offer::ask(source, group.clone()).await?;
+        if options.pace.without_sound() {
+            offer.leave_sound_out();
+        }
+        offer.play().await
+    };
     let mut tries = FuturesUnordered::from_iter([try_once()]);
     let mut deadline = clock.sleep(options.connect_timeout);
     let mut again = clock.sleep(options.ask_again);

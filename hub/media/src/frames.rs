@@ -14,13 +14,21 @@ use retina::testutil::DepacketizeBuf;
 
 use crate::codec::opus;
 use crate::end::{EndReason, IngestEnd};
+use crate::session::{broken, first_line};
 
 /// A session's frames.
 pub(crate) enum Frames {
     /// retina makes them all.
-    Demuxed(Box<Demuxed>),
+    Demuxed(Box<ByRetina>),
     /// The sound is Opus.
     Opus(Box<WithOpus>),
+}
+
+/// A session whose frames retina makes.
+pub(crate) struct ByRetina {
+    frames: Demuxed,
+    /// How retina's errors name the stream of sound.
+    sound: Option<String>,
 }
 
 /// A session with one stream of pictures and one of Opus.
@@ -35,19 +43,28 @@ pub(crate) struct WithOpus {
 /// What came.
 pub(crate) enum Came {
     Item(CodecItem),
-    Opus { npt: i64, data: Bytes },
+    Opus {
+        npt: i64,
+        data: Bytes,
+    },
+    /// Nothing more comes: retina gives up on all streams where it cannot read the sound.
+    SoundEnded(String),
 }
 
 /// To begin with; about a picture of 1080p.
 const PACKETS_BYTES: usize = 64 << 10;
 
 impl Frames {
+    /// Of a session with this stream of sound.
+    pub fn demuxed(frames: Demuxed, sound: Option<usize>) -> Self {
+        let context = sound.and_then(|i| frames.streams()[i].ctx()).map(|ctx| format!("\nstream: {ctx}\n"));
+        Frames::Demuxed(Box::new(ByRetina { frames, sound: context }))
+    }
+
     /// The next frame or report. Cancel safe.
     pub async fn next(&mut self) -> Option<Result<Came, IngestEnd>> {
         match self {
-            Frames::Demuxed(frames) => {
-                frames.next().await.map(|item| item.map(Came::Item).map_err(|e| crate::session::broken(&e)))
-            }
+            Frames::Demuxed(this) => this.next().await,
             Frames::Opus(this) => this.next().await,
         }
     }
@@ -55,10 +72,30 @@ impl Frames {
     /// A stream's parameters as of the newest frame.
     pub fn parameters(&self, stream: usize) -> Option<ParametersRef<'_>> {
         match self {
-            Frames::Demuxed(frames) => frames.streams().get(stream)?.parameters(),
+            Frames::Demuxed(this) => this.frames.streams().get(stream)?.parameters(),
             Frames::Opus(this) if stream == this.video => this.depacketizer.parameters(),
             Frames::Opus(_) => None,
         }
+    }
+}
+
+impl ByRetina {
+    async fn next(&mut self) -> Option<Result<Came, IngestEnd>> {
+        let mut unread = None;
+        loop {
+            match (self.frames.next().await, unread.take()) {
+                (Some(Ok(item)), _) => return Some(Ok(Came::Item(item))),
+                // A packet of sound that cannot be read costs itself alone, or, where retina then says no more, all.
+                (Some(Err(error)), _) if self.is_of_sound(&error) => unread = Some(first_line(&error)),
+                (Some(Err(error)), _) => return Some(Err(broken(&error))),
+                (None, Some(why)) => return Some(Ok(Came::SoundEnded(why))),
+                (None, None) => return None,
+            }
+        }
+    }
+
+    fn is_of_sound(&self, error: &retina::Error) -> bool {
+        self.sound.as_ref().is_some_and(|context| error.to_string().contains(context))
     }
 }
 
@@ -102,7 +139,7 @@ impl WithOpus {
                 }
                 Ok(PacketItem::Rtcp(report)) => return Some(Ok(Came::Item(CodecItem::Rtcp(report)))),
                 Ok(_) => {}
-                Err(error) => return Some(Err(crate::session::broken(&error))),
+                Err(error) => return Some(Err(broken(&error))),
             }
         }
     }

@@ -19,7 +19,10 @@ const KEYS: usize = 3;
 /// Spacings that must be known before they mean anything.
 const ENOUGH: usize = 4;
 
-/// What is known of a camera's pace. Clones share it; nothing is known at first.
+/// Sound that ends two connections within this time is left out of later ones.
+const SOUND_TWICE_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is known of a camera's pace, and of sound that cannot be read. Clones share it; nothing is known at first.
 #[derive(Debug, Clone, Default)]
 pub struct Pace(Arc<Mutex<Known>>);
 
@@ -29,6 +32,10 @@ struct Known {
     newest_key: Option<Mono>,
     pictures: Longest<PICTURES>,
     keys: Longest<KEYS>,
+    /// When a connection last ended because its sound could not be read.
+    sound_ended: Option<Mono>,
+    /// It is not to be asked for.
+    without_sound: bool,
 }
 
 impl Pace {
@@ -53,6 +60,19 @@ impl Pace {
             Some(_) => known.pictures.longest(ENOUGH).map(|longest| (longest * TIMES).clamp(LEAST, MOST)),
             None => known.keys.longest(1).map(|longest| (longest + BEGINS_WITHIN).clamp(LEAST, MOST)),
         })
+    }
+
+    /// A connection ended because its sound could not be read.
+    pub(crate) fn sound_ended(&self, now: Mono) {
+        self.with(|known| {
+            let before = known.sound_ended.replace(now);
+            known.without_sound |= before.is_some_and(|before| now.since(before) <= SOUND_TWICE_WITHIN);
+        });
+    }
+
+    /// Is the sound such that only the pictures are to be asked for?
+    pub(crate) fn without_sound(&self) -> bool {
+        self.with(|known| known.without_sound)
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Known) -> T) -> T {
@@ -123,6 +143,15 @@ mod tests {
         assert!(pace.limit() > Some(Duration::from_secs(6)));
         (1..=16).for_each(|n| pace.picture(at(2_000 + n * 50), false));
         assert_eq!(pace.limit(), Some(LEAST));
+    }
+
+    #[test]
+    fn sound_is_given_up_if_it_ends_connections_again_and_again() {
+        let pace = Pace::default();
+        for (s, given_up) in [(0, false), (3_600, false), (7_200, false), (7_201, true), (99_999, true)] {
+            pace.sound_ended(Mono(s * 1_000_000_000));
+            assert_eq!(pace.without_sound(), given_up, "{s}");
+        }
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub(crate) struct Playing {
     pub audio: Option<(Sound, u32)>,
     /// Sound that cannot be kept.
     pub dropped: Option<String>,
+    /// It was the sound that ended it.
+    pub sound_ended: bool,
 }
 
 /// Something that came.
@@ -143,6 +145,13 @@ impl Offer {
         video_params(self.client.streams()[self.video].parameters(), self.coding)
     }
 
+    /// Only the pictures will be asked for: the sound cannot be read.
+    pub fn leave_sound_out(&mut self) {
+        if let Some((i, _)) = self.audio.take() {
+            self.dropped = Some(format!("{}, which cannot be read", self.client.streams()[i].encoding_name()));
+        }
+    }
+
     /// Sets up the chosen streams over TCP and plays.
     pub async fn play(mut self) -> Result<Playing, IngestEnd> {
         let format = || SetupOptions::default().frame_format(FrameFormat::MP4);
@@ -158,6 +167,7 @@ impl Offer {
             self.dropped = Some(self.client.streams()[i].encoding_name().to_owned());
             self.audio = None;
         }
+        let stream = self.audio.as_ref().map(|(i, _)| *i);
         let audio = self.audio.map(|(i, sound)| (sound, self.client.streams()[i].clock_rate_hz()));
         let is_opus = audio.as_ref().is_some_and(|(sound, _)| sound.config().entry == *b"Opus");
         let parameters = format_parameters(&self.client, &self.client.streams()[self.video]);
@@ -165,9 +175,16 @@ impl Offer {
         let session = self.client.play(options).await.map_err(connecting)?;
         let frames = match is_opus {
             true => Frames::Opus(Box::new(WithOpus::new(session, self.video, parameters.as_deref())?)),
-            false => Frames::Demuxed(Box::new(session.demuxed().map_err(connecting)?)),
+            false => Frames::demuxed(session.demuxed().map_err(connecting)?, stream),
         };
-        Ok(Playing { frames, video: self.video, coding: self.coding, audio, dropped: self.dropped })
+        Ok(Playing {
+            frames,
+            video: self.video,
+            coding: self.coding,
+            audio,
+            dropped: self.dropped,
+            sound_ended: false,
+        })
     }
 }
 
@@ -184,6 +201,10 @@ impl Playing {
             let item = match came? {
                 Came::Item(item) => item,
                 Came::Opus { npt, data } => return Ok(Item::Sound { npt, data: data.to_vec() }),
+                Came::SoundEnded(why) => {
+                    self.sound_ended = true;
+                    return Err(IngestEnd::new(EndReason::Broken, format!("Its sound cannot be read: {why}")));
+                }
             };
             match item {
                 CodecItem::VideoFrame(frame) => {
@@ -293,7 +314,7 @@ pub(crate) fn broken(error: &retina::Error) -> IngestEnd {
 }
 
 /// retina's errors go on for lines about connection and packet: the first says what happened. The whole is logged.
-fn first_line(error: &retina::Error) -> String {
+pub(crate) fn first_line(error: &retina::Error) -> String {
     let whole = error.to_string();
     tracing::debug!(error = whole, "the session failed");
     let line: String = whole.lines().next().unwrap_or_default().chars().take(200).collect();

@@ -11,7 +11,7 @@ use base::{SharedClock, SystemClock};
 use bytes::Bytes;
 use futures::future::join_all;
 use gstreamer as gst;
-use media::{EndReason, Ingest, Options, Source};
+use media::{EndReason, Ingest, IngestEnd, Options, Source};
 use rtsp_server::{After, Clip as Film, ClipSource, Config, Media, Mount, Reserved, Server, Start, TrackStart, Unit};
 use support::{AAC_CONFIG, Clip, PICTURE_90K, Remember, Seen};
 use tokio::runtime::Handle;
@@ -59,20 +59,9 @@ async fn record_from(late: Duration, sound: Media, packets: impl IntoIterator<It
     let length = PICTURE * PICTURES as u32;
     let sounds = packets.into_iter().enumerate().filter_map(packet).filter(|u| u.at < length);
     let units = pictures(&clip).chain(sounds).collect();
-    let tracks = vec![Media::H264 { parameter_sets: Some((clip.sps, clip.pps)), framerate: Some(20) }, sound];
-    let film = Arc::new(Film::new(&tracks, units, length).unwrap());
-    let source = Arc::new(ClipSource::new(film, Arc::new(SystemClock), Start::Beginning, After::Close, FIRST));
-    let port = Reserved::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let mount = Mount { name: "camera".into(), tracks, source };
-    let server = Server::start(port, Config::new(Arc::new(SystemClock)), [("cam".into(), mount)]).unwrap();
-    let source = Source::parse(&format!("rtsp://{}/cam", server.addr()), None).unwrap();
-
-    media::init().unwrap();
-    let remember = Remember::default();
-    let clock: SharedClock = Arc::new(SystemClock);
-    let probe = media::probe(&source, &clock, &Options::default()).await.unwrap();
-    let ingest = Ingest::start(source, &Handle::current(), clock, Options::default(), remember.output()).unwrap();
-    let end = ingest.ended().await;
+    let (_server, source) = serve(vec![h264(clip), sound], units);
+    let probe = media::probe(&source, &(Arc::new(SystemClock) as SharedClock), &Options::default()).await.unwrap();
+    let (end, remember) = ingest(&source, &Options::default()).await;
     assert_eq!(end.reason, EndReason::Closed, "{}", end.detail);
     let seen = remember.seen();
     assert_eq!(seen.samples(Track::Video).len(), PICTURES, "no sound costs a picture");
@@ -87,6 +76,29 @@ async fn record_from(late: Duration, sound: Media, packets: impl IntoIterator<It
     }
     drop(seen);
     remember
+}
+
+fn h264(clip: Clip) -> Media {
+    Media::H264 { parameter_sets: Some((clip.sps, clip.pps)), framerate: Some(20) }
+}
+
+fn serve(tracks: Vec<Media>, units: Vec<Unit>) -> (Server, Source) {
+    let film = Arc::new(Film::new(&tracks, units, PICTURE * PICTURES as u32).unwrap());
+    let source = Arc::new(ClipSource::new(film, Arc::new(SystemClock), Start::Beginning, After::Close, FIRST));
+    let port = Reserved::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mount = Mount { name: "camera".into(), tracks, source };
+    let server = Server::start(port, Config::new(Arc::new(SystemClock)), [("cam".into(), mount)]).unwrap();
+    let source = Source::parse(&format!("rtsp://{}/cam", server.addr()), None).unwrap();
+    (server, source)
+}
+
+/// One connection, from its start to its end.
+async fn ingest(source: &Source, options: &Options) -> (IngestEnd, Remember) {
+    media::init().unwrap();
+    let remember = Remember::default();
+    let (clock, runtime) = (Arc::new(SystemClock), Handle::current());
+    let ingest = Ingest::start(source.clone(), &runtime, clock, options.clone(), remember.output()).unwrap();
+    (ingest.ended().await, remember)
 }
 
 /// Sound with the tone, coded by ffmpeg without any framing.
@@ -139,7 +151,7 @@ fn assert_gapless(seen: &Seen, from: f64) {
     let rate = f64::from(seen.inits[0].0.audio.as_ref().unwrap().sample_rate);
     let sounds = seen.samples(Track::Audio);
     let (first, last) = (sounds.first().unwrap().0, sounds.last().unwrap().0);
-    assert!((first.dts as f64 / rate - from).abs() < 0.025, "sound begins at {}", first.dts as f64 / rate);
+    assert!((first.dts as f64 / rate - from).abs() < 0.075, "sound begins at {}", first.dts as f64 / rate);
     assert!((last.dts + i64::from(last.duration)) as f64 / rate >= SECONDS - 0.15, "{last:?}");
     for pair in sounds.windows(2) {
         assert_eq!(pair[1].0.dts, pair[0].0.dts + i64::from(pair[0].0.duration));
@@ -247,6 +259,31 @@ async fn aac_whose_description_lies_costs_no_picture() {
 }
 
 #[tokio::test]
+async fn aac_that_cannot_be_read_costs_the_sound_and_not_the_picture() {
+    let aac = || Media::Aac { sample_rate: 16_000, channels: 1, config: Bytes::from_static(AAC_CONFIG) };
+    // Packets without any header, and some that say more than they hold: each costs itself alone.
+    let broken = (0..50).map(|n| Bytes::from_static(if n % 2 == 0 { &[0] } else { &[0, 32, 0] }));
+    assert_eq!(record(aac(), broken).await.seen().samples(Track::Audio).len(), 0);
+
+    // Interleaved frames, which the RTSP library ends the connection for: twice, then the sound is not asked for.
+    let frame = Bytes::from_static(&[0, 16, 0, 3 << 3 | 1, 7, 7, 7]);
+    let sounds = (0..50).map(|n| Unit::raw(1, Duration::from_millis(64) * n, 1_024 * n, false, vec![frame.clone()]));
+    let clip = Clip::usual();
+    let units = pictures(&clip).chain(sounds.filter(|u| u.at < PICTURE * PICTURES as u32)).collect();
+    let (_server, source) = serve(vec![h264(clip), aac()], units);
+    let options = Options::default();
+    for _ in 0..2 {
+        let (end, _) = ingest(&source, &options).await;
+        assert_eq!(end.reason, EndReason::Broken);
+        assert_eq!(end.detail, "Its sound cannot be read: interleaving not yet supported");
+    }
+    let (end, remember) = ingest(&source, &options).await;
+    assert_eq!(end.reason, EndReason::Closed);
+    assert_eq!(remember.seen().sound_dropped, ["mpeg4-generic, which cannot be read"]);
+    assert_eq!(remember.seen().samples(Track::Video).len(), PICTURES);
+}
+
+#[tokio::test]
 async fn a_camera_whose_announced_sound_never_comes_is_recorded_at_once() {
     let config = Bytes::from_static(AAC_CONFIG);
     let aac = || Media::Aac { sample_rate: 16_000, channels: 1, config: config.clone() };
@@ -263,14 +300,14 @@ async fn a_camera_whose_announced_sound_never_comes_is_recorded_at_once() {
 async fn without_an_encoder_the_picture_is_kept_and_the_missing_package_named() {
     gst::init().unwrap();
     let registry = gst::Registry::get();
-    let encoder = registry.lookup_feature("avenc_aac").expect("gstreamer1.0-libav is installed");
+    let encoder = registry.lookup_feature("voaacenc").expect("gstreamer1.0-plugins-bad is installed");
     registry.remove_feature(&encoder);
     let some = std::iter::repeat_n(Bytes::from_static(&[7; 160]), 50);
     let remember = record(other(0, "PCMU/8000", 8_000), some).await;
     let seen = remember.seen();
     assert_eq!(
         seen.sound_dropped,
-        ["pcmu, for which GStreamer's avenc_aac is missing: install Debian's gstreamer1.0-libav"]
+        ["pcmu, for which GStreamer's voaacenc is missing: install Debian's gstreamer1.0-plugins-bad"]
     );
 }
 

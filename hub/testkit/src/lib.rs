@@ -17,6 +17,7 @@ pub mod plug;
 mod preload;
 pub mod search;
 pub mod slow;
+pub mod sound;
 
 /// Waits until something is so.
 ///

@@ -52,12 +52,12 @@ impl G711 {
         Self::new(law, rate, number("channels").and_then(|n| u16::try_from(n).ok()).unwrap_or(1))
     }
 
-    /// A byte's sample, from -1 to 1.
-    pub fn sample(&self, byte: u8) -> f32 {
-        f32::from(match self.law {
+    /// A byte's sample of 16 bits.
+    pub fn sample(&self, byte: u8) -> i16 {
+        match self.law {
             Law::Mu => mu_law(byte),
             Law::A => a_law(byte),
-        }) / 32_768.0
+        }
     }
 }
 

@@ -46,7 +46,8 @@ const KEY_TIMEOUT: Duration = Duration::from_secs(60);
 const PARAMETERS_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the camera's answer to TEARDOWN is waited for. Closing the connection follows in any case.
 const TEARDOWN_TIMEOUT: Duration = Duration::from_secs(1);
-/// Sound that came before the first picture waits for it, at most this much: 4 s at 16 kHz.
+/// Sound that came before the first picture waits for it, at most this much: 4 s of AAC at 16 kHz, 1.3 s of packets of
+/// 20 ms.
 const EARLY_SOUNDS: usize = 64;
 
 /// What the element needs to know.
@@ -194,6 +195,9 @@ impl<'a> Pump<'a> {
                 Some(item) => item.and_then(|item| self.item(item)),
             };
             if let Err(end) = result.and_then(|()| self.patience()) {
+                if self.session.sound_ended {
+                    self.settings.options.pace.sound_ended(self.settings.clock.mono());
+                }
                 return end;
             }
         }
