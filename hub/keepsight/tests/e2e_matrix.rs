@@ -91,7 +91,9 @@ impl Row {
     /// For whoever reads what failed.
     fn name(&self) -> String {
         let Row { codec, gop, audio, source, size, fault, wrap, changes, .. } = self;
-        format!("{codec} gop {gop} s {audio} {source:?} {size} {fault:?} wraps {wrap} changes {changes}")
+        let odd = [("wraps", *wrap), ("changes", *changes)].map(|(word, so)| if so { word } else { "" });
+        let fault = fault.map_or_else(String::new, |fault| format!("{fault:?}"));
+        format!("{codec} {gop}s {audio} {source:?} {size} {fault} {}", odd.concat()).trim().to_owned()
     }
 
     fn plays_in_a_browser(&self) -> bool {

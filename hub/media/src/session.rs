@@ -177,14 +177,7 @@ impl Offer {
             true => Frames::Opus(Box::new(WithOpus::new(session, self.video, parameters.as_deref())?)),
             false => Frames::demuxed(session.demuxed().map_err(connecting)?, stream),
         };
-        Ok(Playing {
-            frames,
-            video: self.video,
-            coding: self.coding,
-            audio,
-            dropped: self.dropped,
-            sound_ended: false,
-        })
+        Ok(Playing { frames, video: self.video, coding: self.coding, audio, dropped: self.dropped, sound_ended: false })
     }
 }
 
