@@ -1,9 +1,11 @@
 //! An RTSP session: retina, with its streams chosen and its errors sorted.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use base::footage::{Track, VideoParams};
 use bytes::Bytes;
+use futures::FutureExt;
 use retina::client::{
     Described, InitialTimestampPolicy, PlayOptions, Session as Client, SessionGroup, SessionIdPolicy, SessionOptions,
     SetupOptions, Stream, TeardownPolicy,
@@ -119,7 +121,11 @@ impl Offer {
             .session_group(group)
             .teardown(TeardownPolicy::Auto)
             .session_id(SessionIdPolicy::UseFirst); // some cameras change it between SETUPs
-        let client = Client::describe(source.url.clone(), options).await.map_err(connecting)?;
+        // A description goes through a parser that is not ours, and that panics at some (sdp-types 0.1.8, after a
+        // line that is none).
+        let described = AssertUnwindSafe(Client::describe(source.url.clone(), options)).catch_unwind().await;
+        let unreadable = |_| IngestEnd::new(EndReason::Unsupported, "Its description cannot be read");
+        let client = described.map_err(unreadable)?.map_err(connecting)?;
         let streams = client.streams();
         let found = streams.iter().enumerate().find_map(|(i, stream)| Some((i, Coding::of(stream)?)));
         let Some((video, coding)) = found else {

@@ -278,7 +278,7 @@ async fn wrong(file: PathBuf) -> Option<String> {
         _ => false,
     };
     // The words for a panic that was caught.
-    let panicked = end.as_ref().is_some_and(|end| end.detail.contains("cannot be read"));
+    let panicked = end.as_ref().is_some_and(|end| end.detail == "What it sends cannot be read");
     (!fits || panicked || stopped.is_none())
         .then(|| format!("{name}: {expected:?} was expected, after {came} pictures came {end:?}"))
 }
