@@ -1,15 +1,17 @@
 //! Every codec, GOP, sound and source at once: one hub records a camera of each row, and what it keeps is compared with what
 //! was sent, picture by picture. A further combination is a further row.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::SystemClock;
 use base::footage::StreamName;
+use base::{Clock, SystemClock};
 use camera_sim::mark::Mark;
 use camera_sim::{Audio, Codec, Fault, Options, Sent, Simulator};
+use futures::FutureExt;
 use testkit::browser::Browser;
 use testkit::client::Client;
 use testkit::hub::{self, Home, HubProcess};
@@ -128,10 +130,18 @@ async fn e2e_every_kind_of_camera_is_kept_picture_by_picture() {
         })
         .await;
     }
+    // All rows are looked at, also after one that is wrong: what they have in common says why.
+    let mut wrong = Vec::new();
     for camera in &cameras {
-        camera.compare(&owner, &home).await;
-        camera.look_live(&owner, &home).await;
+        let look = async {
+            camera.compare(&owner, &home).await;
+            camera.look_live(&owner, &home).await;
+        };
+        if AssertUnwindSafe(look).catch_unwind().await.is_err() {
+            wrong.push(camera.row.name());
+        }
     }
+    assert!(wrong.is_empty(), "see above: {wrong:#?}");
     play_back(&browser, &owner, &cameras).await;
     hub.stop().await;
 }
@@ -151,7 +161,7 @@ impl Camera {
         simulator.set_fault(number, row.fault).unwrap();
         let address = &simulator.addresses()[0].main;
         let id = match row.source {
-            Source::Rtsp => owner.add_camera(&row.name(), address).await,
+            Source::Rtsp => owner.add_camera(&format!("{number} {}", row.codec), address).await,
         };
         Camera { row, number, simulator, id }
     }
@@ -174,8 +184,8 @@ impl Camera {
     async fn compare(&self, owner: &Client, home: &Home) {
         let name = self.row.name();
         let spans = owner.segments(&self.id).await;
-        let (from, to) = (spans[0].0, spans[spans.len() - 1].1);
-        let sent = self.sent();
+        let from = spans[0].0;
+        let to = from + jiff::SignedDuration::from_secs_f64(SECONDS);
         for what in ["playback", "export"] {
             let mut kept: Vec<Picture> = Vec::new();
             let mut begins = Some(from);
@@ -196,8 +206,10 @@ impl Camera {
                 begins = answer.header("keepsight-next").parse().ok();
                 parts += 1;
             }
-            assert_eq!(parts, if self.row.changes { 2 } else { 1 }, "{name}: {what}");
+            let timeline = owner.timeline(&self.id).await;
+            assert_eq!(parts, if self.row.changes { 2 } else { 1 }, "{name}: {what}: {timeline}");
 
+            let sent = self.sent();
             assert!(kept.len() as f64 >= (SECONDS - 1.0) * f64::from(FPS), "{name}: {what}: {} pictures", kept.len());
             assert!(kept.len() <= sent.len(), "{name}: {what}: {} pictures of {}", kept.len(), sent.len());
             for (i, (picture, (ticks, frame))) in kept.iter().zip(&sent).enumerate() {
@@ -256,7 +268,7 @@ fn decoded_by_gstreamer(file: &Path, (width, height): (u32, u32)) -> usize {
         .arg(format!("location={}", file.display()))
         .args(["!", "qtdemux", "!", "decodebin", "!", "videoconvert", "!", "video/x-raw,format=GRAY8", "!", "filesink"])
         .arg(format!("location={}", decoded.display()))
-        .env("GST_DEBUG", "qtdemux:2,decodebin:2")
+        .env("GST_DEBUG", "1") // errors; its warnings are also about what is right, such as a trex after the trak
         .env("GST_DEBUG_NO_COLOR", "1")
         .output()
         .expect("gst-launch-1.0 runs: scripts/setup installs it");
@@ -307,8 +319,20 @@ async fn play(browser: &Browser, home: &Home, cameras: &[Camera]) {
             ids = playable(cameras, |row| !row.changes),
         ))
         .await;
-    let moves = "return window.live.every(v => v.currentTime > 2 && v.videoWidth > 0 && !v.error)";
-    browser.wait("the browser shows live what it can play", Duration::from_secs(40), moves).await;
+    // As the hub's page does, over a hole where a slow viewer was dropped to the next key picture.
+    let moves = "return window.live.every(v => {
+        const { buffered } = v, last = buffered.length - 1;
+        if (last > 0 && v.currentTime < buffered.start(last)) v.currentTime = buffered.start(last);
+        return v.currentTime > 2 && v.videoWidth > 0 && !v.error;
+    })";
+    let what = "return JSON.stringify(window.live.map(v => [v.currentTime, v.videoWidth, v.error && v.error.message, \
+                [...Array(v.buffered.length).keys()].map(i => [v.buffered.start(i), v.buffered.end(i)])]))";
+    let deadline = SystemClock.mono() + Duration::from_secs(40);
+    while browser.run(moves).await != true {
+        let now = SystemClock.mono();
+        assert!(now < deadline, "the browser shows live what it can play: {}", browser.run(what).await);
+        SystemClock.sleep(Duration::from_millis(200)).await;
+    }
     browser.run("window.live.forEach(v => { v.removeAttribute('src'); v.load(); v.remove(); })").await;
 }
 
