@@ -65,7 +65,9 @@ impl Export {
             };
             if let Some(begun) = file.as_mut() {
                 if begun.init != reader.init().bytes {
-                    next = Some(segment.start);
+                    // Not within the last one, should they overlap by some milliseconds: see `Stretch::find`.
+                    let after = begun.segments.last().map(|last| last.end.max(segment.start));
+                    next = after.filter(|next| *next < to);
                     break;
                 }
                 begun.add(&mut reader, segment, to);

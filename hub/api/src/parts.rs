@@ -35,9 +35,12 @@ pub(crate) fn stream(
                 (s, part)
             });
             let Ok((s, part)) = read.await else { return };
-            let go_on = part.as_ref().is_ok_and(|part| !part.is_empty());
+            if part.as_ref().is_ok_and(Bytes::is_empty) {
+                return; // the end; an empty frame would count against the connection with HTTP/2 clients
+            }
+            let go_on = part.is_ok();
             if parts.send(part).await.is_err() || !go_on {
-                return; // nobody listens any more, or the end
+                return; // nobody listens any more, or the end is not the one that was promised
             }
             source = Some(s);
         }

@@ -36,7 +36,9 @@ impl Stretch {
             let hole = segment.start.duration_since(last.end);
             let same = segment.row.fingerprint.is_some() && segment.row.fingerprint == last.row.fingerprint;
             if !same || hole > jiff::SignedDuration::try_from(LONGEST_HOLE).unwrap_or_default() {
-                next = Some(segment.start);
+                // Times are told to the millisecond and corrected at each start, so two segments can overlap by some of them:
+                // whoever goes on there must not find the first one again.
+                next = Some(segment.start.max(last.end)).filter(|next| *next < to);
                 break;
             }
             stretch.push(segment.clone());
@@ -250,6 +252,11 @@ mod tests {
         assert_eq!(found(0, 121), Some((2, None)), "what comes after what was asked for is not next");
         assert_eq!(found(240, 300), None);
         assert_eq!(found(-20, 0), None);
+
+        let overlapping = [segment(0, 60, 1), segment(59, 120, 2)];
+        let found = |from| Stretch::find(&overlapping, at(from), at(300)).map(|s| (s.segments[0].start, s.next));
+        assert_eq!(found(0), Some((at(0), Some(at(60)))));
+        assert_eq!(found(60), Some((at(59), None)), "who goes on there comes to the second one");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Every codec, GOP, sound and source at once: one hub records a camera of each row, and what it keeps is compared with what
 //! was sent, picture by picture. A further combination is a further row.
 
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::SystemClock;
 use base::footage::StreamName;
+use base::{Clock, SystemClock};
 use camera_sim::mark::Mark;
 use camera_sim::{Audio, Codec, Fault, Options, Sent, Simulator};
 use testkit::browser::Browser;
@@ -96,6 +98,10 @@ impl Row {
         format!("{codec} {gop}s {audio} {source:?} {size} {fault} {}", odd.concat()).trim().to_owned()
     }
 
+    fn reorders(&self) -> bool {
+        matches!(self.codec, Codec::H264B | Codec::H265Open)
+    }
+
     fn plays_in_a_browser(&self) -> bool {
         matches!(self.codec, Codec::H264 | Codec::H264B | Codec::H264Interlaced)
     }
@@ -136,12 +142,26 @@ async fn e2e_every_kind_of_camera_is_kept_picture_by_picture() {
         })
         .await;
     }
+    play_back(&browser, &home, &owner, &cameras).await;
+    drop(browser);
+    let mut kept = Vec::new();
     for camera in &cameras {
-        camera.compare(&owner, &home).await;
-        camera.look_live(&owner, &home).await;
+        kept.push(camera.fetch(&owner, &home).await);
     }
-    play_back(&browser, &owner, &cameras).await;
     hub.stop().await;
+
+    // All rows are looked at, also after one that is wrong: what they have in common says why.
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((camera, kept)) = cameras.iter().zip(&kept).nth(next.fetch_add(1, Ordering::Relaxed)) {
+            if catch_unwind(AssertUnwindSafe(|| camera.compare(kept))).is_err() {
+                wrong.lock().unwrap().push(camera.row.name());
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "see above: {wrong:#?}");
 }
 
 impl Camera {
@@ -159,7 +179,7 @@ impl Camera {
         simulator.set_fault(number, row.fault).unwrap();
         let address = &simulator.addresses()[0].main;
         let id = match row.source {
-            Source::Rtsp => owner.add_camera(&row.name(), address).await,
+            Source::Rtsp => owner.add_camera(&format!("{number} {}", row.codec), address).await,
         };
         Camera { row, number, simulator, id }
     }
@@ -178,45 +198,63 @@ impl Camera {
         shown
     }
 
-    /// What was kept is what was sent: in playback, and taken away as one file.
-    async fn compare(&self, owner: &Client, home: &Home) {
-        let name = self.row.name();
-        let spans = owner.segments(&self.id).await;
-        let (from, to) = (spans[0].0, spans[spans.len() - 1].1);
-        let sent = self.sent();
+    /// What the hub gives of it: in playback, as a file to take away, and live.
+    async fn fetch(&self, owner: &Client, home: &Home) -> Kept {
+        let from = owner.segments(&self.id).await[0].0;
+        let to = from + jiff::SignedDuration::from_secs_f64(SECONDS);
+        let mut films = Vec::new();
         for what in ["playback", "export"] {
-            let mut kept: Vec<Picture> = Vec::new();
+            let mut parts: Vec<(PathBuf, f64)> = Vec::new();
             let mut begins = Some(from);
-            let mut parts = 0;
-            let mut start_s = 0.0;
             while let Some(start) = begins {
                 let path = format!("/api/v1/cameras/{}/{what}.mp4?from={start}&to={to}", self.id);
                 let answer = owner.get(&path).await.expect(200);
-                let file = home.scratch("kept.mp4");
+                let file = home.scratch(&format!("{}-{what}-{}.mp4", self.number, parts.len()));
                 std::fs::write(&file, &answer.body).unwrap();
-                let mut pictures = self.judge(&file, what);
-                let begun: jiff::Timestamp = answer.header("keepsight-start").parse().expect("where it begins");
-                if parts > 0 {
-                    start_s = begun.duration_since(from).as_secs_f64();
-                }
-                pictures.iter_mut().for_each(|p| p.time_s += start_s);
-                kept.extend(pictures);
+                let start: jiff::Timestamp = answer.header("keepsight-start").parse().expect("where it begins");
+                let at_s = if parts.is_empty() { 0.0 } else { start.duration_since(from).as_secs_f64() };
+                parts.push((file, at_s));
+                assert!(parts.len() < 5, "{}: {what} goes on and on at {start}", self.row.name());
                 begins = answer.header("keepsight-next").parse().ok();
-                parts += 1;
             }
-            assert_eq!(parts, if self.row.changes { 2 } else { 1 }, "{name}: {what}");
+            films.push((what, parts));
+        }
+        let mut live = owner.websocket(&format!("/api/v1/cameras/{}/live", self.id)).await.expect("a live view");
+        let (text, init, fragments) = live.collect(40).await;
+        let file = home.scratch(&format!("{}-live.mp4", self.number));
+        std::fs::write(&file, [init, fragments.concat()].concat()).unwrap();
+        let codecs = text["codecs"].as_str().unwrap_or_default().to_owned();
+        Kept { films, live: (codecs, file), timeline: owner.timeline(&self.id).await.to_string() }
+    }
 
-            assert!(kept.len() as f64 >= (SECONDS - 1.0) * f64::from(FPS), "{name}: {what}: {} pictures", kept.len());
-            assert!(kept.len() <= sent.len(), "{name}: {what}: {} pictures of {}", kept.len(), sent.len());
-            for (i, (picture, (ticks, frame))) in kept.iter().zip(&sent).enumerate() {
+    /// What was kept is what was sent.
+    fn compare(&self, kept: &Kept) {
+        let name = self.row.name();
+        let sent = self.sent();
+        for (what, parts) in &kept.films {
+            assert_eq!(parts.len(), if self.row.changes { 2 } else { 1 }, "{name}: {what}: {}", kept.timeline);
+            let mut shown: Vec<Picture> = Vec::new();
+            for (file, at_s) in parts {
+                let part = self.judge(file, what).into_iter();
+                shown.extend(part.map(|picture| Picture { time_s: picture.time_s + at_s, ..picture }));
+            }
+            assert!(shown.len() as f64 >= (SECONDS - 1.0) * f64::from(FPS), "{name}: {what}: {} pictures", shown.len());
+            assert!(shown.len() <= sent.len(), "{name}: {what}: {} pictures of {}", shown.len(), sent.len());
+            for (i, (picture, (ticks, frame))) in shown.iter().zip(&sent).enumerate() {
                 let mark = Some(Mark { camera: self.number, frame: *frame });
+                // Cut off anywhere: of the last ones, some that are shown in between may not be there.
+                if picture.mark != mark && self.row.reorders() && i + 4 >= shown.len() {
+                    break;
+                }
                 assert_eq!(picture.mark, mark, "{name}: {what}: picture {i} at {} s", picture.time_s);
-                let off = (picture.time_s - kept[0].time_s) - *ticks as f64 / 90_000.0;
-                // Where the parameters change, two files meet by wall-clock time, which is told to the millisecond.
-                let most = if self.row.changes { 0.020 } else { 0.001 };
+                let off = (picture.time_s - shown[0].time_s) - *ticks as f64 / 90_000.0;
+                // Where the parameters change, two files meet by wall-clock time, which is told to the millisecond and
+                // corrected a little at each segment's start.
+                let most = if self.row.changes { 0.050 } else { 0.001 };
                 assert!(off.abs() <= most, "{name}: {what}: picture {i} is {off} s off its time");
             }
         }
+        self.look_live(&kept.live.0, &kept.live.1);
     }
 
     /// Everybody takes the file without complaint and finds as many pictures in it.
@@ -225,19 +263,16 @@ impl Camera {
         let probe = pictures::probe(file);
         assert_eq!(probe.complaints, "", "{name}: {what}");
         assert_eq!(probe.audio_s.is_empty(), self.row.heard.is_none(), "{name}: {what}: sound");
-        let pictures = pictures::decode(file);
+        let pictures = pictures::decode_probed(file, &probe);
         let by_gstreamer = decoded_by_gstreamer(file, probe.size);
         assert_eq!(by_gstreamer, pictures.len(), "{name}: {what}: pictures by GStreamer and by ffmpeg");
         pictures
     }
 
     /// A live view begins with a picture that can be shown, and those after it follow.
-    async fn look_live(&self, owner: &Client, home: &Home) {
+    fn look_live(&self, codecs: &str, file: &Path) {
         let name = self.row.name();
-        let mut live = owner.websocket(&format!("/api/v1/cameras/{}/live", self.id)).await.expect("a live view");
-        let (text, init, fragments) = live.collect(40).await;
-        let codecs = text["codecs"].as_str().unwrap_or_default().to_owned();
-        let (codec, sound) = codecs.split_once(", ").map_or((&codecs[..], None), |(a, b)| (a, Some(b)));
+        let (codec, sound) = codecs.split_once(", ").map_or((codecs, None), |(a, b)| (a, Some(b)));
         assert_eq!(sound, self.row.heard, "{name}");
         let expected = match self.row.codec {
             Codec::H264 | Codec::H264B | Codec::H264Interlaced => "avc1.",
@@ -245,15 +280,24 @@ impl Camera {
             Codec::Mjpeg => "mp4v.6C",
         };
         assert!(codec.starts_with(expected), "{name}: {codec}");
-        let file = home.scratch("live.mp4");
-        std::fs::write(&file, [init, fragments.concat()].concat()).unwrap();
-        assert_eq!(pictures::probe(&file).complaints, "", "{name}: live");
-        let shown = pictures::decode(&file);
+        let probe = pictures::probe(file);
+        assert_eq!(probe.complaints, "", "{name}: live");
+        let shown = pictures::decode_probed(file, &probe);
         let frames: Vec<u32> = shown.iter().map(|p| p.mark.expect("its mark").frame).collect();
-        let whole = frames.windows(2).filter(|pair| pair[1] == (pair[0] + 1) % (8 * FPS)).count();
+        let follow = frames.windows(2).filter(|pair| pair[1] == (pair[0] + 1) % (8 * FPS)).count();
         // Cut off anywhere, pictures that would still be shown in between are missing.
-        assert!(frames.len() > 10 && whole + 4 >= frames.len(), "{name}: live shows {frames:?}");
+        let missing = if self.row.reorders() { 4 } else { 1 };
+        assert!(frames.len() > 10 && follow + missing >= frames.len(), "{name}: live shows {frames:?}");
     }
+}
+
+/// What the hub gave of a camera.
+struct Kept {
+    /// Playback and export: their parts, and how many seconds after the first each begins.
+    films: Vec<(&'static str, Vec<(PathBuf, f64)>)>,
+    /// Its codecs as a viewer is told them, and the file.
+    live: (String, PathBuf),
+    timeline: String,
 }
 
 /// How many pictures GStreamer decodes; it must not complain.
@@ -264,7 +308,7 @@ fn decoded_by_gstreamer(file: &Path, (width, height): (u32, u32)) -> usize {
         .arg(format!("location={}", file.display()))
         .args(["!", "qtdemux", "!", "decodebin", "!", "videoconvert", "!", "video/x-raw,format=GRAY8", "!", "filesink"])
         .arg(format!("location={}", decoded.display()))
-        .env("GST_DEBUG", "qtdemux:2,decodebin:2")
+        .env("GST_DEBUG", "1") // errors; its warnings are also about what is right, such as a trex after the trak
         .env("GST_DEBUG_NO_COLOR", "1")
         .output()
         .expect("gst-launch-1.0 runs: scripts/setup installs it");
@@ -315,13 +359,26 @@ async fn play(browser: &Browser, home: &Home, cameras: &[Camera]) {
             ids = playable(cameras, |row| !row.changes),
         ))
         .await;
-    let moves = "return window.live.every(v => v.currentTime > 2 && v.videoWidth > 0 && !v.error)";
-    browser.wait("the browser shows live what it can play", Duration::from_secs(40), moves).await;
-    browser.run("window.live.forEach(v => { v.removeAttribute('src'); v.load(); v.remove(); })").await;
+    // As the hub's page does, over a hole where a slow viewer was dropped to the next key picture.
+    let moves = "return window.live.every(v => {
+        const { buffered } = v, last = buffered.length - 1;
+        if (last > 0 && v.currentTime < buffered.start(last)) v.currentTime = buffered.start(last);
+        return v.currentTime > 1 && v.videoWidth > 0 && !v.error;
+    })";
+    let what = "return JSON.stringify(window.live.map(v => [v.currentTime, v.videoWidth, v.error && v.error.message, \
+                [...Array(v.buffered.length).keys()].map(i => [v.buffered.start(i), v.buffered.end(i)])]))";
+    let deadline = SystemClock.mono() + Duration::from_secs(40);
+    while browser.run(moves).await != true {
+        let now = SystemClock.mono();
+        assert!(now < deadline, "the browser shows live what it can play: {}", browser.run(what).await);
+        SystemClock.sleep(Duration::from_millis(200)).await;
+    }
+    browser.open("about:blank").await; // that ends it all
 }
 
 /// A browser plays the footage of those cameras.
-async fn play_back(browser: &Browser, owner: &Client, cameras: &[Camera]) {
+async fn play_back(browser: &Browser, home: &Home, owner: &Client, cameras: &[Camera]) {
+    browser.open(&format!("https://127.0.0.1:{}/healthz", home.port)).await;
     let mut films = Vec::new();
     for camera in cameras.iter().filter(|c| c.row.plays_in_a_browser()) {
         let spans = owner.segments(&camera.id).await;
@@ -337,7 +394,7 @@ async fn play_back(browser: &Browser, owner: &Client, cameras: &[Camera]) {
                  v.src = src; document.body.append(v); v.play(); return v; }});"
             ))
             .await;
-        let plays = "return window.films.every(v => v.currentTime > 1.5 && v.videoWidth > 0 && !v.error)";
+        let plays = "return window.films.every(v => v.currentTime > 0.7 && v.videoWidth > 0 && !v.error)";
         browser.wait(&format!("the browser plays {films:?}"), Duration::from_secs(40), plays).await;
         browser.run("window.films.forEach(v => { v.removeAttribute('src'); v.load(); v.remove(); })").await;
     }

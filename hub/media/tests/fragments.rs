@@ -213,6 +213,45 @@ fn a_hole_in_the_picture_stays_a_hole_after_a_flush() {
 }
 
 #[test]
+fn pictures_that_are_reordered_are_given_out_at_once_and_shown_when_the_camera_says() {
+    let clip = Clip::usual();
+    let (mut writer, remember, mut out) = writer(&clip, false);
+    writer.expect_reordering(2);
+    // A key picture, and pyramids: P, B in the middle, B before, B after it.
+    let shown: Vec<i64> = std::iter::once(0).chain((0..10).flat_map(|g| [4, 2, 1, 3].map(|n| 4 * g + n))).collect();
+    for (i, n) in shown.iter().enumerate() {
+        writer.push(picture(n * PICTURE_90K, i == 0, clip.picture(i % 32)), out.as_mut());
+        assert_eq!(remember.seen().units.len(), i + 1, "none is held back");
+    }
+    writer.flush(out.as_mut());
+    let seen = remember.seen();
+    let samples: Vec<_> = seen.samples(Track::Video).into_iter().map(|(sample, _)| sample).collect();
+    let times: Vec<_> = samples.iter().map(|s| s.dts + i64::from(s.cts_offset)).collect();
+    assert_eq!(times, shown.iter().map(|n| n * PICTURE_90K).collect::<Vec<_>>());
+    // From the fourth picture on the usual spacing is known, and decoding goes at that pace.
+    let decoded: Vec<_> = samples[3..].iter().map(|s| s.dts).collect();
+    assert_eq!(decoded, (3..41).map(|n| n * PICTURE_90K).collect::<Vec<_>>());
+    assert!(seen.fragments.iter().all(|(_, f)| f.end_90k - f.start_90k <= 45_000));
+}
+
+#[test]
+fn pictures_that_are_all_key_pictures_share_fragments() {
+    let clip = Clip::usual();
+    let remember = Remember::default();
+    let mut out = remember.output();
+    let mut writer = FragmentWriter::new();
+    writer.set_video(VideoConfig::jpeg(320, 180), out.as_mut());
+    for i in 0..25 {
+        writer.push(picture(i * PICTURE_90K, true, clip.picture(i as usize)), out.as_mut());
+    }
+    writer.flush(out.as_mut());
+    let seen = remember.seen();
+    assert_eq!(seen.inits[0].0.codecs(), "mp4v.6C");
+    assert_eq!(seen.fragments.iter().map(|(_, f)| f.samples.len()).collect::<Vec<_>>(), [10, 10, 5]);
+    assert!(seen.fragments.iter().all(|(_, f)| f.key && f.samples.iter().all(|s| s.key)));
+}
+
+#[test]
 fn jittery_sound_is_smoothed_and_sound_that_is_off_is_put_right() {
     let clip = Clip::usual();
     let (mut writer, remember, mut out) = writer(&clip, true);

@@ -95,7 +95,14 @@ pub async fn none_is_missing(owner: &Client, id: &str, number: u16, from: Timest
 /// # Panics
 /// If ffmpeg is missing or cannot decode the file without an error.
 pub fn decode(file: &Path) -> Vec<Picture> {
-    let probe = probe(file);
+    decode_probed(file, &probe(file))
+}
+
+/// The same for a file that was probed before.
+///
+/// # Panics
+/// If ffmpeg is missing or cannot decode the file without an error.
+pub fn decode_probed(file: &Path, probe: &Probe) -> Vec<Picture> {
     let (w, h) = probe.size;
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-xerror", "-i"])

@@ -120,6 +120,30 @@ fn a_gap_is_as_long_as_it_was() {
 }
 
 #[test]
+fn pictures_out_of_order_are_shown_from_the_first_that_can_be_to_the_last() {
+    // Decoded K B P, shown B K P: an open group whose key picture is shown second, and a picture that lasts past the end of
+    // decoding.
+    let mut open = fragment(1_000, 0, &[500, 20, 20], &[]);
+    for (sample, offset) in open.layout.runs[0].samples.iter_mut().zip([15_000, -15_000, 4_000]) {
+        sample.cts_offset = offset;
+    }
+    assert_eq!((open.layout.first_picture_90k(), open.layout.first_shown_90k()), (Some(0), Some(15_000)));
+    let mut file = Builder::new(init());
+    file.add(0, 0, &open);
+    assert_eq!(file.end_90k(), Some(49_000));
+    let file = file.finish().unwrap();
+    assert_eq!(file.length_90k(), 49_000 - 15_000, "from the key picture on");
+    let trak = find(&file.head, &[b"moov", b"trak"]);
+    let elst = find(trak, &[b"edts", b"elst"]);
+    let number = |at: usize| i64::from_be_bytes(elst[at..at + 8].try_into().unwrap());
+    assert_eq!((elst[7], number(8), number(16)), (1, 34_000, 15_000), "one edit: how long, and from where");
+    let ctts = find(trak, &[b"mdia", b"minf", b"stbl", b"ctts"]);
+    let offsets: Vec<i32> =
+        ctts[8..].chunks_exact(8).map(|row| i32::from_be_bytes(row[4..].try_into().unwrap())).collect();
+    assert_eq!((ctts[0], &offsets[..]), (1, &[15_000, -15_000, 4_000][..]), "signed");
+}
+
+#[test]
 fn what_is_not_there_is_not_in_it() {
     let mut file = Builder::new(init());
     assert_eq!(file.end_90k(), None);
