@@ -26,8 +26,12 @@ pub(crate) struct Stretch {
 
 impl Stretch {
     /// The stretch at `from`, or the first after it, among segments sorted by start; `None` if there is none before `to`.
+    /// Where a segment ends a moment after the next one has begun, as at a change of parameters, `from` is in the latter:
+    /// else who goes on at `next` would never get there.
     pub(crate) fn find(segments: &[Dated], from: Timestamp, to: Timestamp) -> Option<Self> {
-        let mut rest = segments.iter().filter(|s| s.end > from && s.start < to);
+        let rest = segments.iter().filter(|s| s.end > from && s.start < to);
+        let over = rest.clone().filter(|s| s.start <= from).count().saturating_sub(1);
+        let mut rest = rest.skip(over);
         let first = rest.next()?;
         let mut stretch = vec![first.clone()];
         let mut next = None;
@@ -132,7 +136,7 @@ impl Player {
             tracing::warn!(segment = %segment.row.id, error = e, "playback is cut before a segment");
             io::Error::other("the next segment cannot be opened")
         };
-        let reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
+        let mut reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
         if reader.init().bytes != self.reader.init().bytes {
             return Err(cut(&io::Error::other("it has other parameters than its row says")));
         }
@@ -142,8 +146,12 @@ impl Player {
         } else {
             ticks_between(self.segment.start, segment.start)
         };
-        // Never back in time: a player would show pictures over one another.
-        self.offset_90k = (self.offset_90k + apart).max(self.filled_90k);
+        self.first = reader.next_fragment();
+        // Never back in time: a player would show pictures over one another. Sound may begin before its segment's first
+        // picture; it comes after the sound of the segment before.
+        let is_picture = |s: &&base::footage::Sample| s.track == Track::Video;
+        let picture_90k = self.first.as_ref().and_then(|f| f.samples.iter().find(is_picture)).map_or(0, |s| s.dts);
+        self.offset_90k = (self.offset_90k + apart).max(self.filled_90k - picture_90k);
         self.reader = reader;
         self.segment = segment;
         Ok(true)
@@ -250,6 +258,21 @@ mod tests {
         assert_eq!(found(0, 121), Some((2, None)), "what comes after what was asked for is not next");
         assert_eq!(found(240, 300), None);
         assert_eq!(found(-20, 0), None);
+    }
+
+    #[test]
+    fn a_stretch_that_is_told_as_next_is_the_one_that_is_found_there() {
+        let all = [segment(0, 62, 1), segment(60, 122, 2), segment(120, 180, 2), segment(179, 240, 3)];
+        let mut from = at(0);
+        let mut found = Vec::new();
+        while let Some(stretch) = Stretch::find(&all, from, at(300)) {
+            found.push(stretch.segments.iter().map(|s| s.row.fingerprint.unwrap()).collect::<Vec<_>>());
+            match stretch.next {
+                Some(next) if next > from => from = next,
+                next => break assert_eq!(next, None, "it goes on"),
+            }
+        }
+        assert_eq!(found, [vec![1], vec![2, 2], vec![3]]);
     }
 
     #[test]

@@ -153,6 +153,16 @@ impl Camera {
             let file = home.scratch(&format!("{}-{}.mp4", self.name, parts.len()));
             std::fs::write(&file, &answer.body).unwrap();
             parts.push(file);
+            eprintln!(
+                "{} from {from} start {} next {} bytes {}",
+                self.name,
+                answer.header("keepsight-start"),
+                answer.header("keepsight-next"),
+                answer.body.len()
+            );
+            if parts.len() > 6 {
+                return parts;
+            }
             match answer.header("keepsight-next") {
                 "" => return parts,
                 next => from = next.parse().expect("a time"),
