@@ -267,10 +267,9 @@ mod tests {
         let mut found = Vec::new();
         while let Some(stretch) = Stretch::find(&all, from, at(300)) {
             found.push(stretch.segments.iter().map(|s| s.row.fingerprint.unwrap()).collect::<Vec<_>>());
-            match stretch.next {
-                Some(next) if next > from => from = next,
-                next => break assert_eq!(next, None, "it goes on"),
-            }
+            let Some(next) = stretch.next else { break };
+            assert!(next > from, "it goes on");
+            from = next;
         }
         assert_eq!(found, [vec![1], vec![2, 2], vec![3]]);
     }
