@@ -18,8 +18,8 @@ use gstreamer::prelude::*;
 use crate::codec::g711::G711;
 use crate::writer::{AUDIO_TOLERANCE_MS, rescale};
 
-/// The encoder, and the Debian package that has it. `avenc_aac` takes as much processor, but 1.7 MB of memory a camera and
-/// 40 MB once; this one a tenth of it.
+/// The encoder, and the Debian package that has it. It takes 65 KiB of memory a camera and 2 MB once; `avenc_aac` takes two
+/// thirds of its processor time, but 1.7 MB a camera and 27 MB once.
 const ENCODER: &str = "voaacenc";
 const PACKAGE: &str = "gstreamer1.0-plugins-bad";
 /// Samples per channel of a frame of AAC-LC.
