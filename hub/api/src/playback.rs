@@ -26,8 +26,12 @@ pub(crate) struct Stretch {
 
 impl Stretch {
     /// The stretch at `from`, or the first after it, among segments sorted by start; `None` if there is none before `to`.
+    /// Where a segment ends a moment after the next one has begun, as at a change of parameters, `from` is in the latter:
+    /// else who goes on at `next` would never get there.
     pub(crate) fn find(segments: &[Dated], from: Timestamp, to: Timestamp) -> Option<Self> {
-        let mut rest = segments.iter().filter(|s| s.end > from && s.start < to);
+        let rest = segments.iter().filter(|s| s.end > from && s.start < to);
+        let over = rest.clone().filter(|s| s.start <= from).count().saturating_sub(1);
+        let mut rest = rest.skip(over);
         let first = rest.next()?;
         let mut stretch = vec![first.clone()];
         let mut next = None;
@@ -134,7 +138,7 @@ impl Player {
             tracing::warn!(segment = %segment.row.id, error = e, "playback is cut before a segment");
             io::Error::other("the next segment cannot be opened")
         };
-        let reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
+        let mut reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
         if reader.init().bytes != self.reader.init().bytes {
             return Err(cut(&io::Error::other("it has other parameters than its row says")));
         }
@@ -144,8 +148,12 @@ impl Player {
         } else {
             ticks_between(self.segment.start, segment.start)
         };
-        // Never back in time: a player would show pictures over one another.
-        self.offset_90k = (self.offset_90k + apart).max(self.filled_90k);
+        self.first = reader.next_fragment();
+        // Never back in time: a player would show pictures over one another. Sound may begin before its segment's first
+        // picture; it comes after the sound of the segment before.
+        let is_picture = |s: &&base::footage::Sample| s.track == Track::Video;
+        let picture_90k = self.first.as_ref().and_then(|f| f.samples.iter().find(is_picture)).map_or(0, |s| s.dts);
+        self.offset_90k = (self.offset_90k + apart).max(self.filled_90k - picture_90k);
         self.reader = reader;
         self.segment = segment;
         Ok(true)
@@ -257,6 +265,20 @@ mod tests {
         let found = |from| Stretch::find(&overlapping, at(from), at(300)).map(|s| (s.segments[0].start, s.next));
         assert_eq!(found(0), Some((at(0), Some(at(60)))));
         assert_eq!(found(60), Some((at(59), None)), "who goes on there comes to the second one");
+    }
+
+    #[test]
+    fn a_stretch_that_is_told_as_next_is_the_one_that_is_found_there() {
+        let all = [segment(0, 62, 1), segment(60, 122, 2), segment(120, 180, 2), segment(179, 240, 3)];
+        let mut from = at(0);
+        let mut found = Vec::new();
+        while let Some(stretch) = Stretch::find(&all, from, at(300)) {
+            found.push(stretch.segments.iter().map(|s| s.row.fingerprint.unwrap()).collect::<Vec<_>>());
+            let Some(next) = stretch.next else { break };
+            assert!(next > from, "it goes on");
+            from = next;
+        }
+        assert_eq!(found, [vec![1], vec![2, 2], vec![3]]);
     }
 
     #[test]

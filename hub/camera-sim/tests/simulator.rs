@@ -474,6 +474,45 @@ async fn options_that_cannot_be_are_refused() {
     );
 }
 
+/// A camera that is mute sends pictures only; its sound comes late, without lost packets; its clock may jump alone.
+#[tokio::test]
+async fn sound_may_come_late_and_its_clock_jump_alone() {
+    let simulator = start(Options { audio: Audio::Pcmu, ..Options::small(1) }).await;
+    simulator.set_fault(1, Some(Fault::Mute)).unwrap();
+    let mut client = Client::connect(addr(&simulator)).await;
+    let info = client.play(&simulator.addresses()[0].main, 2).await.header("RTP-Info").to_owned();
+    let number = |name: &str| -> u32 {
+        let at = info.rfind(&format!("{name}=")).unwrap() + name.len() + 1;
+        info[at..].split([';', ',']).next().unwrap().parse().unwrap()
+    };
+    for _ in 0..15 {
+        assert_eq!(client.rtp().await.unwrap().0, 0, "a picture");
+    }
+    simulator.set_fault(1, None).unwrap();
+    let sound = async |client: &mut Client| loop {
+        if let (2, packet) = client.rtp().await.unwrap() {
+            return packet;
+        }
+    };
+    let first = sound(&mut client).await;
+    assert_eq!(u32::from(first.seq), number("seq"), "what was not sent is not lost");
+    let late = first.timestamp.wrapping_sub(number("rtptime"));
+    assert!(late.is_multiple_of(160) && (4_000..80_000).contains(&late), "{late} samples after the start");
+
+    simulator.jump_sound(1, -60_000).unwrap();
+    let mut before = first;
+    loop {
+        let packet = sound(&mut client).await;
+        assert_eq!(packet.seq, before.seq.wrapping_add(1));
+        let step = packet.timestamp.wrapping_sub(before.timestamp) as i32;
+        if step != 160 {
+            assert_eq!(step, 160 - 480_000);
+            break;
+        }
+        before = packet;
+    }
+}
+
 /// Clients that share no code with us take the streams, with and without a password.
 #[tokio::test(flavor = "multi_thread")]
 async fn ffmpeg_and_gstreamer_play_the_cameras() {
@@ -482,6 +521,9 @@ async fn ffmpeg_and_gstreamer_play_the_cameras() {
         played_by_all(Some(Scheme::Digest), Audio::Aac),
         played_by_all(Some(Scheme::DigestWithoutQop), Audio::Pcmu),
         played_by_all(Some(Scheme::Basic), Audio::Off),
+        played_by_all(None, Audio::Pcma),
+        played_by_all(None, Audio::Opus),
+        played_by_all(None, Audio::L16),
     );
 }
 
@@ -494,6 +536,9 @@ async fn played_by_all(scheme: Option<Scheme>, audio: Audio) {
     let (sound, decoder) = match audio {
         Audio::Aac => ("aac,16000\n", "r. ! rtpmp4gdepay ! avdec_aac ! fakesink num-buffers=5"),
         Audio::Pcmu => ("pcm_mulaw,8000\n", "r. ! rtppcmudepay ! mulawdec ! fakesink num-buffers=5"),
+        Audio::Pcma => ("pcm_alaw,8000\n", "r. ! rtppcmadepay ! alawdec ! fakesink num-buffers=5"),
+        Audio::Opus => ("opus,48000\n", "r. ! rtpopusdepay ! opusdec ! fakesink num-buffers=5"),
+        Audio::L16 => ("pcm_s16be,16000\n", "r. ! rtpL16depay ! fakesink num-buffers=5"),
         Audio::Off => ("", ""),
     };
     let ffprobe = format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::{SystemClock, Timestamp};
 use camera_sim::{Audio, Fault, Options, Simulator};
+use serde_json::json;
 use testkit::browser::Browser;
 use testkit::client::Client;
 use testkit::hub::{self, Home, HubProcess};
@@ -43,6 +44,11 @@ async fn e2e_sound_of_every_kind_is_kept_in_its_place_and_plays() {
     }
     late.recorded(&owner, 8.0).await;
     late.simulator.set_fault(1, None).unwrap();
+    for camera in [&aac, &pcmu, &opus] {
+        // A new epoch, and with it a new segment: sound that lags behind its pictures lies on both sides of the joint.
+        let password = json!({"password": testkit::client::PASSWORD});
+        owner.post(&format!("/api/v1/cameras/{}/key", camera.id), password).await.expect(200);
+    }
     jumps.simulator.jump_sound(1, 3_600_000).unwrap();
     leaps.simulator.jump_sound(1, -7_200_000).unwrap();
     late.recorded(&owner, 19.0).await;
@@ -50,6 +56,9 @@ async fn e2e_sound_of_every_kind_is_kept_in_its_place_and_plays() {
     let owner = hub::owner(&home).await;
 
     // Each has its sound, without a hole, where it was.
+    for camera in [&aac, &pcmu, &opus] {
+        assert_eq!(owner.segments(&camera.id).await.len(), 2, "{}: two epochs", camera.name);
+    }
     for (camera, frame_s) in [(&aac, 0.064), (&pcmu, 0.128), (&pcma, 0.128), (&opus, 0.020)] {
         let [part] = &camera.parts(&owner, &home).await[..] else { panic!("{}: more than one part", camera.name) };
         let told = pictures::probe(part);
@@ -62,6 +71,9 @@ async fn e2e_sound_of_every_kind_is_kept_in_its_place_and_plays() {
                 pair[0],
                 pair[1]
             );
+        }
+        for pair in told.video_s.windows(2) {
+            assert!((pair[1] - pair[0] - 1.0 / FPS).abs() < 0.001, "{}: pictures at {pair:?}", camera.name);
         }
         let (last_picture, last_sound) = (told.video_s.last().unwrap(), told.audio_s.last().unwrap());
         assert!(last_picture - last_sound < 1.5, "{}: sound up to {last_sound} of {last_picture} s", camera.name);

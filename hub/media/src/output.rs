@@ -18,7 +18,7 @@ pub trait Output: Send + 'static {
     fn fragment(&mut self, fragment: Fragment);
     /// One picture or audio frame as soon as it has arrived, for looking live and for watching.
     fn unit(&mut self, unit: &AccessUnit);
-    /// The camera has sound that cannot be kept, named as in its session description (`pcma`). The picture is kept.
-    /// Called at most once, before the first `init`.
+    /// The camera has sound that cannot be kept, named as in its session description (`l16`), perhaps with the reason
+    /// (`pcmu, which …`). The picture is kept. Called at most once; before the first `init`, unless an encoder fails later.
     fn sound_dropped(&mut self, encoding: &str);
 }
