@@ -173,11 +173,9 @@ const UNSENT_BYTES: nix::libc::c_int = 128 * 1024;
 /// not sent megabytes that are old by then (TCP_NOTSENT_LOWAT, tcp(7)).
 fn send_little_ahead(stream: &TcpStream) -> io::Result<()> {
     use nix::libc::{IPPROTO_TCP, TCP_NOTSENT_LOWAT, setsockopt, socklen_t};
-    let size = size_of_val(&UNSENT_BYTES) as socklen_t;
+    let (most, size) = (UNSENT_BYTES, size_of_val(&UNSENT_BYTES) as socklen_t);
     // SAFETY: the kernel reads one integer of that size from where the pointer leads.
-    match unsafe {
-        setsockopt(stream.as_raw_fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, (&raw const UNSENT_BYTES).cast(), size)
-    } {
+    match unsafe { setsockopt(stream.as_raw_fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, (&raw const most).cast(), size) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
