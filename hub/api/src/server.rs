@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -160,7 +161,23 @@ impl Listener for TcpListener {
         let _ = setsockopt(&stream, sockopt::TcpKeepIdle, &60);
         let _ = setsockopt(&stream, sockopt::TcpKeepInterval, &15);
         let _ = setsockopt(&stream, sockopt::TcpKeepCount, &4);
+        let _ = send_little_ahead(&stream);
         Ok((stream, Peer::Net(SocketAddr::new(address.ip().to_canonical(), address.port()))))
+    }
+}
+
+/// Bytes that wait in the kernel to be sent, at most: what is on its way to the client is not among them.
+const UNSENT_BYTES: nix::libc::c_int = 128 * 1024;
+
+/// Keeps what has not been sent where it can still be left out: a live viewer that lags goes on at the last key picture, and is
+/// not sent megabytes that are old by then (TCP_NOTSENT_LOWAT, tcp(7)).
+fn send_little_ahead(stream: &TcpStream) -> io::Result<()> {
+    use nix::libc::{IPPROTO_TCP, TCP_NOTSENT_LOWAT, setsockopt, socklen_t};
+    let (most, size) = (UNSENT_BYTES, size_of_val(&UNSENT_BYTES) as socklen_t);
+    // SAFETY: the kernel reads one integer of that size from where the pointer leads.
+    match unsafe { setsockopt(stream.as_raw_fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, (&raw const most).cast(), size) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

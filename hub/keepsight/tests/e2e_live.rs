@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::footage::StreamName;
@@ -181,7 +182,9 @@ fn decoders(process: &HubProcess) -> Vec<Pid> {
 #[tokio::test]
 async fn e2e_a_snapshot_is_of_its_camera_and_a_decoder_that_dies_or_hangs_costs_no_recording() {
     let home = Home::new();
-    let cameras = testkit::cameras(2).await;
+    // Large enough that the small stream is smaller.
+    let options = camera_sim::Options { size: "640x360".parse().unwrap(), ..camera_sim::Options::small(2) };
+    let cameras = Simulator::start(options, Arc::new(SystemClock)).await.unwrap();
     let mut process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
     let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
     let mut ids = Vec::new();
@@ -195,9 +198,9 @@ async fn e2e_a_snapshot_is_of_its_camera_and_a_decoder_that_dies_or_hangs_costs_
 
     for (n, id) in ids.iter().enumerate() {
         let number = n as u16 + 1;
-        assert_eq!(seen(&home, snapshot(&owner, id, "").await), (number, 320));
+        assert_eq!(seen(&home, snapshot(&owner, id, "").await), (number, 640));
         assert_eq!(seen(&home, snapshot(&owner, id, "?stream=main&width=200").await), (number, 200));
-        assert_eq!(seen(&home, snapshot(&owner, id, "?stream=sub").await), (number, 160));
+        assert_eq!(seen(&home, snapshot(&owner, id, "?stream=sub").await), (number, 320));
         assert_eq!(owner.camera(id).await["has_sub"], true);
     }
     let system = owner.get("/api/v1/system").await.expect(200).json();
@@ -221,7 +224,9 @@ async fn e2e_a_snapshot_is_of_its_camera_and_a_decoder_that_dies_or_hangs_costs_
         wait_for("decoders stand ready", Duration::from_secs(10), async || decoders(&process).len() == 2).await;
         SystemClock.sleep(Duration::from_millis(300)).await; // they have said so, too: the test's own input
         decoders(&process).iter().for_each(|pid| kill(*pid, signal).unwrap());
-        if signal == Signal::SIGSTOP {
+        if signal == Signal::SIGKILL {
+            wait_for("they are dead", Duration::from_secs(10), async || decoders(&process).is_empty()).await;
+        } else {
             let asked = SystemClock.mono();
             assert_eq!(snapshot(&owner, &ids[0], "").await.expect(503).problem(), "still-failed");
             assert!(SystemClock.mono().since(asked) < Duration::from_secs(10));

@@ -227,6 +227,11 @@ impl Client {
 
     /// Opens a WebSocket; the hub's answer where it refuses.
     pub async fn websocket(&self, path: &str) -> Result<Live, tungstenite::Error> {
+        Ok(self.websocket_in_steps(path).await?.0)
+    }
+
+    /// The same, and how long it took to connect, to agree on keys, and to be answered.
+    pub async fn websocket_in_steps(&self, path: &str) -> Result<(Live, [Duration; 3]), tungstenite::Error> {
         let mut request = format!("{}{path}", self.base.replace("https", "wss")).into_client_request()?;
         let headers = request.headers_mut();
         headers.insert("origin", self.base.parse().expect("an address is a header value"));
@@ -234,11 +239,15 @@ impl Client {
             headers.insert("cookie", cookie.parse().expect("a cookie is a header value"));
         }
         let address = self.base.trim_start_matches("https://");
+        let began = SystemClock.mono();
         let tcp = TcpStream::connect(address).await?;
+        let connected = SystemClock.mono();
         let name = ServerName::try_from("127.0.0.1").expect("an address is a server's name");
         let tls = tokio_rustls::TlsConnector::from(self.tls.clone()).connect(name, tcp).await?;
+        let agreed = SystemClock.mono();
         let (socket, _) = tokio_tungstenite::client_async(request, tls).await?;
-        Ok(Live { socket })
+        let steps = [connected.since(began), agreed.since(connected), SystemClock.mono().since(agreed)];
+        Ok((Live { socket }, steps))
     }
 
     fn keep_cookie(&mut self, answer: &Answer) {

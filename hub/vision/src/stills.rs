@@ -1,5 +1,6 @@
 //! The hub's side: still pictures, each made in a child of its own.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -95,7 +96,8 @@ struct Inner {
 /// Lock order: a leaf; nothing is awaited under it.
 #[derive(Default)]
 struct State {
-    ready: Vec<Ready>,
+    /// Oldest first.
+    ready: VecDeque<Ready>,
     /// What the last child said of itself.
     last: Option<Hello>,
 }
@@ -211,7 +213,7 @@ impl Stills {
             }
             while inner.state().ready.len() < inner.limits.ready && !shutdown.is_triggered() {
                 match inner.begin().await {
-                    Ok(ready) => inner.state().ready.push(ready),
+                    Ok(ready) => inner.state().ready.push_back(ready),
                     Err(e) => {
                         // Who asks next tries again, and is told.
                         tracing::warn!(error = &e as &dyn std::error::Error, "a decoder's process does not start");
@@ -246,7 +248,7 @@ impl Inner {
 impl State {
     /// One that still lives.
     fn take(&mut self) -> Option<Ready> {
-        while let Some(mut ready) = self.ready.pop() {
+        while let Some(mut ready) = self.ready.pop_front() {
             if matches!(ready.0.process.try_wait(), Ok(None)) {
                 return Some(ready);
             }

@@ -186,7 +186,9 @@ async fn a_child_that_is_killed_or_stands_still_costs_at_most_its_own_picture() 
     let picture = coded(Codec::H264, "blue");
     stills.jpeg(&picture, None).await.unwrap();
     wait_for("one stands ready", || children().len() == 1).await;
-    kill(children()[0], Signal::SIGKILL).unwrap();
+    let first = children()[0];
+    kill(first, Signal::SIGKILL).unwrap();
+    wait_for("it is dead", || !children().contains(&first)).await;
     assert!(stills.jpeg(&picture, None).await.is_ok(), "one that is dead is not asked");
 
     wait_for("one stands ready", || children().len() == 1).await;

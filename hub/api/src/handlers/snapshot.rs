@@ -1,9 +1,12 @@
 //! A still picture of what is happening.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use base::{CameraId, ProblemKind};
+use base::footage::{AccessUnit, InitSegment};
+use base::{CameraId, ProblemKind, Timestamp};
 use http::header::{CACHE_CONTROL, HeaderValue};
+use recorder::LiveStream;
 use vision::Coded;
 
 use super::live::{STREAM, stream};
@@ -14,6 +17,8 @@ use crate::route::{Access, Caller, Request, Right, Route};
 
 /// How long a picture is waited for where there is none: a small stream is connected to first.
 const PICTURE_WITHIN: Duration = Duration::from_secs(8);
+/// The same where it is known why there is none.
+const KNOWN_AFTER: Duration = Duration::from_secs(2);
 /// Widths that can be asked for.
 const WIDTHS: std::ops::RangeInclusive<u16> = 16..=8_192;
 
@@ -37,8 +42,15 @@ async fn snapshot(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError>
     let viewer = session.into_viewer(&hub, id).await?;
     let mut stream = hub.parts.recorder.live_ring_of(id, which)?.open(&viewer, id)?;
     drop(viewer);
-    let picture = base::clock::timeout(&*hub.parts.clock, PICTURE_WITHIN, stream.key_picture()).await.flatten();
-    let (init, unit, start) = picture.ok_or_else(|| hub.parts.recorder.no_picture(id, which))?;
+    let (init, unit, start) = match within(&hub, KNOWN_AFTER, &mut stream).await {
+        Some(picture) => picture,
+        None => {
+            let why = hub.parts.recorder.no_picture(id, which);
+            let rest = if why.detail.is_some() { Duration::ZERO } else { PICTURE_WITHIN - KNOWN_AFTER };
+            let picture = within(&hub, rest, &mut stream).await;
+            picture.ok_or_else(|| hub.parts.recorder.no_picture(id, which))?
+        }
+    };
     let coded = Coded::new(&init, &unit).ok_or_else(|| ApiError::with(ProblemKind::NoDecoder, &init.video.codec))?;
     let jpeg = hub.parts.stills.jpeg(&coded, width).await?;
     let mut response = reply::bytes("image/jpeg", jpeg);
@@ -46,4 +58,13 @@ async fn snapshot(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError>
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("keepsight-start", HeaderValue::from_str(&start.to_string()).map_err(ApiError::internal)?);
     Ok(response)
+}
+
+/// The last key picture, or the next one if it comes in time. `None` too if the stream is closed.
+async fn within(
+    hub: &Ctx,
+    limit: Duration,
+    stream: &mut LiveStream,
+) -> Option<(Arc<InitSegment>, Arc<AccessUnit>, Timestamp)> {
+    base::clock::timeout(&*hub.parts.clock, limit, stream.key_picture()).await.flatten()
 }
