@@ -42,6 +42,9 @@ pub struct Options {
     pub epoch_patience: Duration,
     /// Fragments of a stream that wait to be sealed; over it the oldest are dropped.
     pub queue_bytes: usize,
+    /// What waits is sealed when a sync is due; so much of all streams together, at most a quarter of `queue_bytes`, is
+    /// sealed at once, as it occupies memory.
+    pub batch_bytes: usize,
     /// While nothing can be written, the span that is lost is reported at least this often.
     pub report_lost_every: Duration,
     /// The disk.
@@ -56,6 +59,7 @@ impl Default for Options {
             rotate_after: Duration::from_secs(60),
             epoch_patience: Duration::from_secs(10),
             queue_bytes: 16 * 1024 * 1024,
+            batch_bytes: 2 * 1024 * 1024,
             report_lost_every: Duration::from_secs(10),
             medium: Arc::new(FileSystem),
         }
@@ -167,7 +171,7 @@ impl Keeper {
         notify: Notify,
         options: Options,
     ) -> io::Result<Self> {
-        let queues = Arc::new(Queues::default());
+        let queues = Arc::new(Queues::new(options.batch_bytes.min(options.queue_bytes / 4)));
         let notify: Arc<dyn Fn(Kept) + Send + Sync> = Arc::from(notify);
         let (jobs, inbox) = mpsc::channel();
         let syncer = Syncer {

@@ -17,6 +17,7 @@ mod kept;
 mod ledger;
 mod pace;
 mod passwords;
+mod reader;
 mod recover;
 mod ring;
 mod space;

@@ -102,7 +102,8 @@ pub async fn record(home: &Home, film: &Loop) -> (CameraId, Timestamp) {
         clock.advance(now.since(clock.mono()));
         // So that no more than a minute waits.
         testkit::wait_for("a minute is kept", Duration::from_secs(60), async || {
-            closed(&hub, camera, began + Duration::from_secs((minute.saturating_sub(3)) * 60)).await >= minute.min(3) as usize - 1
+            closed(&hub, camera, began + Duration::from_secs((minute.saturating_sub(3)) * 60)).await
+                >= minute.min(3) as usize - 1
         })
         .await;
         if minute % 120 == 0 {

@@ -8,7 +8,12 @@
 //!
 //! RESULTS is a path without its ending: RESULTS.jsonl gets the figures, and RESULTS.md its tables, between two marks.
 
-#![allow(clippy::disallowed_macros, clippy::print_stdout, clippy::print_stderr, reason = "a program that says what it does")]
+#![allow(
+    clippy::disallowed_macros,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that says what it does"
+)]
 
 mod day;
 mod process;
@@ -39,7 +44,9 @@ async fn main() {
             tables::keep(Path::new(results), &figures, &seek::tables(&figures));
         }
         _ => {
-            eprintln!("usage: cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…, or cost seek KEEPSIGHT RESULTS SEEKS");
+            eprintln!(
+                "usage: cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…, or cost seek KEEPSIGHT RESULTS SEEKS"
+            );
             std::process::exit(2);
         }
     }

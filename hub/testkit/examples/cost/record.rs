@@ -70,8 +70,11 @@ impl Plan<'_> {
         for (n, address) in addresses.iter().enumerate() {
             ids.push(owner.add_camera(&format!("Camera {n}"), address).await);
         }
-        let ffmpegs: Vec<_> =
-            addresses.iter().enumerate().map(|(n, address)| ffmpeg(address, &scratch(&format!("ffmpeg{n}")), &log)).collect();
+        let ffmpegs: Vec<_> = addresses
+            .iter()
+            .enumerate()
+            .map(|(n, address)| ffmpeg(address, &scratch(&format!("ffmpeg{n}")), &log))
+            .collect();
         let mut command = Command::new(self.floor);
         command.arg(scratch("floor")).args(addresses);
         let mut floor = Process::start(command.stdout(Stdio::piped()), &log);
@@ -139,7 +142,8 @@ async fn lost(owner: &testkit::client::Client, ids: &[String]) -> usize {
     let mut holes = 0;
     for id in ids {
         let segments = owner.segments(id).await;
-        holes += segments.windows(2).filter(|pair| (pair[1].0.duration_since(pair[0].1)).as_millis().abs() > 100).count();
+        holes +=
+            segments.windows(2).filter(|pair| (pair[1].0.duration_since(pair[0].1)).as_millis().abs() > 100).count();
     }
     holes
 }
@@ -155,7 +159,8 @@ fn round_to(value: f64, digits: i32) -> f64 {
 
 /// Markdown of all figures: rounds are averaged, their least and most stand beside.
 pub fn tables(figures: &[Value]) -> String {
-    let mut counts: Vec<u64> = figures.iter().filter(|f| f["what"] == "record").filter_map(|f| f["cameras"].as_u64()).collect();
+    let mut counts: Vec<u64> =
+        figures.iter().filter(|f| f["what"] == "record").filter_map(|f| f["cameras"].as_u64()).collect();
     counts.sort_unstable();
     counts.dedup();
     let of = |name: &str, cameras: u64, what: &str| -> Vec<f64> {
@@ -202,7 +207,8 @@ pub fn tables(figures: &[Value]) -> String {
             );
         }
     }
-    out += "\nReads, writes and sleeps are per camera and second; memory is RSS, of the ffmpegs the sum of their PSS.\n";
+    out +=
+        "\nReads, writes and sleeps are per camera and second; memory is RSS, of the ffmpegs the sum of their PSS.\n";
     if let (Some(least), Some(most)) = (counts.first().copied(), counts.last().copied()) {
         let ratio = |a: f64, b: f64| a / b;
         let goal = |ok: bool| if ok { "met" } else { "missed" };
@@ -215,8 +221,10 @@ pub fn tables(figures: &[Value]) -> String {
         out += "\n| goal | measured | |\n|---|---|---|\n";
         out += &format!("| ≤ 0.4 × ffmpeg at {} | {to_ffmpeg:.2} | {} |\n", at(32), goal(to_ffmpeg <= 0.4));
         out += &format!("| ≤ 2.2 × the floor at {} | {to_floor:.2} | {} |\n", at(32), goal(to_floor <= 2.2));
-        out += &format!("| cost per camera at {most} ≤ 0.7 × that at {least} | {scale:.2} | {} |\n", goal(scale <= 0.7));
-        out += &format!("| ≤ 1.5 MB of memory per camera at {most} | {per_camera:.2} | {} |\n", goal(per_camera <= 1.5));
+        out +=
+            &format!("| cost per camera at {most} ≤ 0.7 × that at {least} | {scale:.2} | {} |\n", goal(scale <= 0.7));
+        out +=
+            &format!("| ≤ 1.5 MB of memory per camera at {most} | {per_camera:.2} | {} |\n", goal(per_camera <= 1.5));
         if most > least {
             let more = (memory(most) - memory(least)) / (most - least) as f64;
             out += &format!("| each further camera takes | {more:.2} MB | |\n");
@@ -224,4 +232,3 @@ pub fn tables(figures: &[Value]) -> String {
     }
     out
 }
-

@@ -146,7 +146,8 @@ pub fn tables(figures: &[Value]) -> String {
             first["segments"], first["gb"], first["seeks"]
         );
     }
-    out += "| footage in the system's cache | to | median | p90 | p95 | p99 | longest |\n|---|---|---|---|---|---|---|\n";
+    out +=
+        "| footage in the system's cache | to | median | p90 | p95 | p99 | longest |\n|---|---|---|---|---|---|---|\n";
     for f in &seeks {
         let ms = |name: &str| f["ms"][name].as_f64().map_or_else(String::new, |ms| format!("{ms:.1}"));
         let (cache, to) = (f["cache"] == "warm", f["to"].as_str().unwrap_or_default());
