@@ -29,6 +29,9 @@ use crate::queue::{Item, Queues};
 use crate::sync::Syncer;
 use crate::writer::Writer;
 
+/// So much of all streams together is sealed at once: what waits occupies memory.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+
 /// The times and sizes of a [`Keeper`]. The defaults are the design's; tests are quicker.
 #[derive(Clone)]
 pub struct Options {
@@ -42,9 +45,6 @@ pub struct Options {
     pub epoch_patience: Duration,
     /// Fragments of a stream that wait to be sealed; over it the oldest are dropped.
     pub queue_bytes: usize,
-    /// What waits is sealed when a sync is due; so much of all streams together, at most a quarter of `queue_bytes`, is
-    /// sealed at once, as it occupies memory.
-    pub batch_bytes: usize,
     /// While nothing can be written, the span that is lost is reported at least this often.
     pub report_lost_every: Duration,
     /// The disk.
@@ -59,7 +59,6 @@ impl Default for Options {
             rotate_after: Duration::from_secs(60),
             epoch_patience: Duration::from_secs(10),
             queue_bytes: 16 * 1024 * 1024,
-            batch_bytes: 2 * 1024 * 1024,
             report_lost_every: Duration::from_secs(10),
             medium: Arc::new(FileSystem),
         }
@@ -171,7 +170,7 @@ impl Keeper {
         notify: Notify,
         options: Options,
     ) -> io::Result<Self> {
-        let queues = Arc::new(Queues::new(options.batch_bytes.min(options.queue_bytes / 4)));
+        let queues = Arc::new(Queues::new(BATCH_BYTES.min(options.queue_bytes / 4)));
         let notify: Arc<dyn Fn(Kept) + Send + Sync> = Arc::from(notify);
         let (jobs, inbox) = mpsc::channel();
         let syncer = Syncer {

@@ -1,14 +1,18 @@
 //! What waits to be sealed: a bounded queue per stream, one thread that takes from all of them in turn.
 //!
-//! Fragments wait for the tick, before which they must be sealed, or until there are enough of them: the thread that seals
-//! wakes up a few times a second and not for each of them. All else is seen to at once.
+//! Fragments wait for the tick, before which they must be sealed, for [`GATHER`], or until there are enough of them: the
+//! thread that seals wakes up a few times a second and not for each of them. All else is seen to at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base::footage::{Fragment, InitSegment, StreamName};
 use base::{CameraId, ConnectionId, Mono, SegmentId};
 use vault::EpochPublic;
+
+/// A fragment is sealed so soon, whatever the disk does: what waits here is lost with the process.
+const GATHER: Duration = Duration::from_millis(250);
 
 /// What a stream tells the writer, in order.
 pub(crate) enum Item {
@@ -50,7 +54,7 @@ pub(crate) enum Work {
 pub(crate) struct Queues {
     state: Mutex<State>,
     wake: Condvar,
-    /// So much of all streams together does not wait for the tick.
+    /// So much of all streams together does not wait.
     batch_bytes: usize,
 }
 
@@ -145,7 +149,9 @@ impl Queues {
             if let Some(work) = state.work(self.batch_bytes) {
                 return work;
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (woken, timeout) = self.wake.wait_timeout(state, GATHER).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.due |= timeout.timed_out();
         }
     }
 
@@ -309,6 +315,13 @@ mod tests {
         queues.tick();
         assert_eq!([0; 3].map(|_| describe(queues.next())), ["1: 0", "2: 5", "tick"]);
         assert!(queues.lock().work(BATCH).is_none());
+    }
+
+    #[test]
+    fn fragments_are_given_out_soon_when_no_tick_comes() {
+        let (queues, a, _) = queues();
+        queues.push(a, fragment(0), usize::MAX);
+        assert_eq!(describe(queues.next()), "1: 0");
     }
 
     #[test]

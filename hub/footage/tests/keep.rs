@@ -330,7 +330,6 @@ fn what_does_not_fit_in_the_queue_is_a_gap_and_the_newest_is_kept() {
         o.medium = disk.clone();
         o.sync_every = Duration::from_secs(3_600); // which would write, too
         o.queue_bytes = 700_000; // six seconds
-        o.batch_bytes = 0; // the writer takes each as it comes
         o.report_lost_every = Duration::from_secs(3_600);
     });
     let mut camera = Camera { picture: 5_000, ..rig.camera() };
