@@ -159,6 +159,11 @@ impl Player {
         Ok(true)
     }
 
+    /// Does it begin after what was asked for?
+    fn is_over(&self, fragment: &ReadFragment) -> bool {
+        self.segment.truly(self.reader.wall(fragment.start_90k)) >= self.to
+    }
+
     /// Moves a fragment to its place in the answer.
     fn place(&mut self, mut fragment: ReadFragment) -> io::Result<Vec<u8>> {
         let rate = self.reader.init().timescale(Track::Audio);
@@ -182,17 +187,25 @@ impl Player {
 }
 
 impl Parts for Player {
-    /// The next fragments, about [`PART_BYTES`] of them; empty at the end.
+    /// The next fragments, about [`PART_BYTES`] of them; empty at the end. The first one, which is there already, comes
+    /// alone: the player shows its picture while the others are read.
     fn part(&mut self) -> io::Result<Bytes> {
+        if let Some(first) = self.first.take() {
+            if self.is_over(&first) {
+                self.rest.clear();
+                return Ok(Bytes::new());
+            }
+            return Ok(self.place(first)?.into());
+        }
         let mut part = BytesMut::new();
         while part.len() < PART_BYTES {
-            let Some(fragment) = self.first.take().or_else(|| self.reader.next_fragment()) else {
+            let Some(fragment) = self.reader.next_fragment() else {
                 match self.next_segment()? {
                     true => continue,
                     false => break,
                 }
             };
-            if self.segment.truly(self.reader.wall(fragment.start_90k)) >= self.to {
+            if self.is_over(&fragment) {
                 self.rest.clear();
                 break;
             }

@@ -29,6 +29,9 @@ use crate::queue::{Item, Queues};
 use crate::sync::Syncer;
 use crate::writer::Writer;
 
+/// So much of all streams together is sealed at once: what waits occupies memory.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+
 /// The times and sizes of a [`Keeper`]. The defaults are the design's; tests are quicker.
 #[derive(Clone)]
 pub struct Options {
@@ -167,7 +170,7 @@ impl Keeper {
         notify: Notify,
         options: Options,
     ) -> io::Result<Self> {
-        let queues = Arc::new(Queues::default());
+        let queues = Arc::new(Queues::new(BATCH_BYTES.min(options.queue_bytes / 4)));
         let notify: Arc<dyn Fn(Kept) + Send + Sync> = Arc::from(notify);
         let (jobs, inbox) = mpsc::channel();
         let syncer = Syncer {

@@ -1,11 +1,18 @@
 //! What waits to be sealed: a bounded queue per stream, one thread that takes from all of them in turn.
+//!
+//! Fragments wait for the tick, before which they must be sealed, for [`GATHER`], or until there are enough of them: the
+//! thread that seals wakes up a few times a second and not for each of them. All else is seen to at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base::footage::{Fragment, InitSegment, StreamName};
 use base::{CameraId, ConnectionId, Mono, SegmentId};
 use vault::EpochPublic;
+
+/// A fragment is sealed so soon, whatever the disk does: what waits here is lost with the process.
+const GATHER: Duration = Duration::from_millis(250);
 
 /// What a stream tells the writer, in order.
 pub(crate) enum Item {
@@ -44,10 +51,11 @@ pub(crate) enum Work {
 }
 
 /// Lock order: a leaf; no I/O under it.
-#[derive(Default)]
 pub(crate) struct Queues {
     state: Mutex<State>,
     wake: Condvar,
+    /// So much of all streams together does not wait.
+    batch_bytes: usize,
 }
 
 #[derive(Default)]
@@ -56,6 +64,10 @@ struct State {
     next_id: u64,
     /// The stream that was served last.
     served: u64,
+    /// Of all streams.
+    bytes: usize,
+    /// What waits is to be worked off now, until nothing does.
+    due: bool,
     tick: bool,
     broken: VecDeque<(u64, SegmentId)>,
     stopping: bool,
@@ -68,6 +80,11 @@ struct Stream {
 }
 
 impl Queues {
+    /// Without streams. Over `batch_bytes` of them, fragments are given out at once.
+    pub(crate) fn new(batch_bytes: usize) -> Self {
+        Self { state: Mutex::default(), wake: Condvar::new(), batch_bytes }
+    }
+
     /// A new stream; what it is called here.
     pub(crate) fn register(&self, camera: CameraId, stream: StreamName, epoch: EpochPublic) -> u64 {
         let mut state = self.lock();
@@ -75,13 +92,16 @@ impl Queues {
         let id = state.next_id;
         let items = VecDeque::from([Item::Stream { camera, stream, epoch }]);
         state.streams.insert(id, Stream { items, bytes: 0 });
+        state.due = true;
+        drop(state);
+        self.wake.notify_one();
         id
     }
 
     /// Adds an item. Over `limit` bytes the oldest fragments make room; returns the bytes that were dropped.
     pub(crate) fn push(&self, id: u64, item: Item, limit: usize) -> usize {
         let mut state = self.lock();
-        let weight = weight(&item);
+        let (weight, waits) = (weight(&item), matches!(item, Item::Fragment(_)));
         if state.stopping {
             return weight;
         }
@@ -90,13 +110,22 @@ impl Queues {
         stream.bytes += weight;
         let mut dropped = 0;
         while stream.bytes > limit && stream.drop_oldest(&mut dropped) {}
+        state.bytes = state.bytes + weight - dropped;
+        let due = !waits || state.bytes > self.batch_bytes;
+        let wakes = due && !state.due; // one that is due already wakes up, or is awake
+        state.due |= due;
         drop(state);
-        self.wake.notify_one();
+        if wakes {
+            self.wake.notify_one();
+        }
         dropped
     }
 
+    /// A sync is due: what waits is sealed, and then [`Work::Tick`] is given out.
     pub(crate) fn tick(&self) {
-        self.lock().tick = true;
+        let mut state = self.lock();
+        (state.tick, state.due) = (true, true);
+        drop(state);
         self.wake.notify_one();
     }
 
@@ -107,7 +136,9 @@ impl Queues {
 
     /// Takes nothing more; what is there is still worked off.
     pub(crate) fn stop(&self) {
-        self.lock().stopping = true;
+        let mut state = self.lock();
+        (state.stopping, state.due) = (true, true);
+        drop(state);
         self.wake.notify_one();
     }
 
@@ -115,19 +146,12 @@ impl Queues {
     pub(crate) fn next(&self) -> Work {
         let mut state = self.lock();
         loop {
-            if let Some((id, segment)) = state.broken.pop_front() {
-                return Work::Broken(id, segment);
+            if let Some(work) = state.work(self.batch_bytes) {
+                return work;
             }
-            if std::mem::take(&mut state.tick) {
-                return Work::Tick;
-            }
-            if let Some((id, item)) = state.take() {
-                return Work::Item(id, item);
-            }
-            if state.stopping {
-                return Work::Stop;
-            }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (woken, timeout) = self.wake.wait_timeout(state, GATHER).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.due |= timeout.timed_out();
         }
     }
 
@@ -137,6 +161,25 @@ impl Queues {
 }
 
 impl State {
+    /// What is to be done now, if anything. A writer that is behind syncs what it has written before it writes more.
+    fn work(&mut self, batch_bytes: usize) -> Option<Work> {
+        if let Some((id, segment)) = self.broken.pop_front() {
+            return Some(Work::Broken(id, segment));
+        }
+        let behind = self.bytes > batch_bytes;
+        if self.due
+            && !(self.tick && behind)
+            && let Some((id, item)) = self.take()
+        {
+            return Some(Work::Item(id, item));
+        }
+        if std::mem::take(&mut self.tick) {
+            return Some(Work::Tick);
+        }
+        self.due = false;
+        self.stopping.then_some(Work::Stop)
+    }
+
     fn take(&mut self) -> Option<(u64, Item)> {
         let waiting = |(_, stream): &(&u64, &Stream)| !stream.items.is_empty();
         let after = self.streams.range(self.served + 1..).find(waiting);
@@ -144,7 +187,9 @@ impl State {
         self.served = id;
         let stream = self.streams.get_mut(&id)?;
         let item = stream.items.pop_front()?;
-        stream.bytes -= weight(&item);
+        let weight = weight(&item);
+        stream.bytes -= weight;
+        self.bytes -= weight;
         if matches!(item, Item::Gone) {
             self.streams.remove(&id);
         }
@@ -186,6 +231,9 @@ mod tests {
 
     use super::*;
 
+    /// Some three fragments.
+    const BATCH: usize = 4_000;
+
     fn fragment(second: i64) -> Item {
         Item::Fragment(Fragment {
             bytes: vec![0; 1_000],
@@ -199,7 +247,7 @@ mod tests {
 
     fn queues() -> (Queues, u64, u64) {
         let clock = SimClock::default();
-        let queues = Queues::default();
+        let queues = Queues::new(BATCH);
         let register = || {
             let camera = CameraId::new(&clock);
             let epoch = EpochSecrets::generate(base::EpochId::new(&clock), camera).public();
@@ -208,6 +256,7 @@ mod tests {
             id
         };
         let (a, b) = (register(), register());
+        assert!(queues.lock().work(BATCH).is_none());
         (queues, a, b)
     }
 
@@ -219,6 +268,7 @@ mod tests {
             }
             Work::Item(id, Item::End) => format!("{id}: end"),
             Work::Stop => "stop".into(),
+            Work::Tick => "tick".into(),
             _ => "else".into(),
         }
     }
@@ -254,6 +304,47 @@ mod tests {
         let (queues, a, _) = queues();
         assert!(queues.push(a, fragment(0), 100) > 0);
         assert_eq!(rest(&queues), ["1: lost 0..1"]);
+    }
+
+    #[test]
+    fn fragments_wait_for_the_tick_and_are_given_out_before_it() {
+        let (queues, a, b) = queues();
+        queues.push(a, fragment(0), usize::MAX);
+        queues.push(b, fragment(5), usize::MAX);
+        assert!(queues.lock().work(BATCH).is_none());
+        queues.tick();
+        assert_eq!([0; 3].map(|_| describe(queues.next())), ["1: 0", "2: 5", "tick"]);
+        assert!(queues.lock().work(BATCH).is_none());
+    }
+
+    #[test]
+    fn fragments_are_given_out_soon_when_no_tick_comes() {
+        let (queues, a, _) = queues();
+        queues.push(a, fragment(0), usize::MAX);
+        assert_eq!(describe(queues.next()), "1: 0");
+    }
+
+    #[test]
+    fn many_fragments_and_all_that_is_none_do_not_wait() {
+        let (queues, a, b) = queues();
+        for second in 0..4 {
+            queues.push(a, fragment(second), usize::MAX);
+        }
+        assert_eq!((0..4).map(|_| describe(queues.next())).collect::<Vec<_>>(), ["1: 0", "1: 1", "1: 2", "1: 3"]);
+        queues.push(b, fragment(7), usize::MAX);
+        queues.push(a, Item::End, usize::MAX);
+        assert_eq!([describe(queues.next()), describe(queues.next())], ["2: 7", "1: end"]);
+    }
+
+    #[test]
+    fn a_writer_that_is_behind_is_told_of_the_tick_before_it_has_worked_off_what_waits() {
+        let (queues, a, _) = queues();
+        for second in 0..6 {
+            queues.push(a, fragment(second), usize::MAX);
+        }
+        queues.tick();
+        assert_eq!(describe(queues.next()), "tick");
+        assert_eq!(rest(&queues).len(), 6);
     }
 
     #[test]

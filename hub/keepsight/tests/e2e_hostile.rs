@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, SystemClock};
-use camera_sim::{Audio, Options, Simulator};
+use camera_sim::{Audio, Codec, Options, Simulator};
 use testkit::client::Client;
 use testkit::hostile::Hostile;
 use testkit::hub::{self, Home, HubProcess};
@@ -24,10 +24,14 @@ const MOST_LATER: u64 = 16 * MIB;
 
 /// What they are before they are spoiled; so many of each.
 fn kinds() -> Vec<Options> {
+    let kind = |codec, audio| Options { codec, audio, ..Options::small(2) };
     vec![
-        Options::small(4),
-        Options { audio: Audio::G711, ..Options::small(2) },
-        Options { audio: Audio::Off, ..Options::small(2) },
+        kind(Codec::H264, Audio::Aac),
+        kind(Codec::H264B, Audio::Pcmu),
+        kind(Codec::H264, Audio::Opus),
+        kind(Codec::H265, Audio::Pcma),
+        kind(Codec::H265Open, Audio::Aac),
+        kind(Codec::Mjpeg, Audio::Off),
     ]
 }
 

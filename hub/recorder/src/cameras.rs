@@ -23,6 +23,7 @@ use crate::ledger::Told;
 use crate::ondemand::{LINGER, OnDemand, SubPlan};
 use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
+use crate::reader::Reader;
 use crate::ring::LiveRing;
 use crate::space::{Space, StorageOptions, StorageStatus};
 use crate::{epochs, history, kept, recover, space};
@@ -54,6 +55,9 @@ pub enum RecorderError {
     /// The footage tree could not be read or written.
     #[error("the footage")]
     Footage(#[from] footage::DiskError),
+    /// The thread that reads from cameras did not start.
+    #[error("the thread that reads from cameras")]
+    Reader(#[source] std::io::Error),
 }
 
 impl From<RecorderError> for Problem {
@@ -63,6 +67,7 @@ impl From<RecorderError> for Problem {
             RecorderError::Store(e) => e.into(),
             RecorderError::Footage(e) => (&e).into(),
             RecorderError::Password(_) | RecorderError::File(_) => ProblemKind::FileError.into(),
+            RecorderError::Reader(e) => Problem::with(ProblemKind::Internal, format_args!("No thread: {e}")),
         }
     }
 }
@@ -194,6 +199,7 @@ pub(crate) struct Inner {
     changes: tokio::sync::Mutex<()>,
     told: mpsc::UnboundedSender<Message>,
     turns: Arc<Semaphore>,
+    reader: Reader,
     pub(crate) space: Space,
     pub(crate) paces: Paces,
     max_cameras: usize,
@@ -227,6 +233,7 @@ impl Recorder {
             changes: tokio::sync::Mutex::default(),
             told,
             turns: Arc::new(Semaphore::new(TURNS)),
+            reader: Reader::start().map_err(RecorderError::Reader)?,
             space: Space::new(),
             paces: Paces::default(),
             max_cameras: parts.max_cameras,
@@ -567,7 +574,7 @@ impl Inner {
             shared: shared.clone(),
             plan: plan_of_supervisor,
             writer: writer.clone(),
-            runtime: tokio::runtime::Handle::current(),
+            runtime: self.reader.handle(),
             clock: self.clock.clone(),
             shutdown: stop.clone(),
             told: self.told.clone(),

@@ -19,6 +19,7 @@ mod ledger;
 mod ondemand;
 mod pace;
 mod passwords;
+mod reader;
 mod recover;
 mod ring;
 mod space;

@@ -1,0 +1,53 @@
+//! The thread that reads from all cameras.
+//!
+//! Cameras send small pieces at any time: of one camera some 36 a second, of 64 more than 2,000. Who wakes up for each of
+//! them spends more on waking up than on reading. So this runtime has one thread, and after it has read all that there is
+//! it lies down for [`NAP`], whatever comes: what came meanwhile, from whichever camera, is then read at once. The kernel
+//! keeps it for so long (a camera of 20 Mbit/s sends 75 KB in that time, a socket holds more), and every picture is
+//! late by half of it on average, which nobody sees.
+//!
+//! A runtime of its own also keeps reading from waiting for anything else that the hub does: a request that computes for
+//! too long delays requests.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// How long what comes may wait. Live view is late by it, and so is each of the handful of answers with which a
+/// connection to a camera begins.
+const NAP: Duration = Duration::from_millis(30);
+
+/// Reads from cameras until it is dropped. What is spawned on it must not block.
+pub(crate) struct Reader(Option<Runtime>);
+
+impl Reader {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The machine gives no more threads or descriptors.
+    pub(crate) fn start() -> std::io::Result<Reader> {
+        let mut runtime = Builder::new_multi_thread();
+        runtime.worker_threads(1).enable_all().thread_name("cameras").on_thread_park(nap);
+        Ok(Reader(Some(runtime.build()?)))
+    }
+
+    /// Where to spawn what reads.
+    pub(crate) fn handle(&self) -> Handle {
+        self.0.as_ref().expect("it is there until it is dropped").handle().clone()
+    }
+}
+
+impl Drop for Reader {
+    /// Whoever drops it may be a task: nothing is waited for. What was spawned has been stopped before.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The thread has nothing to do at the moment.
+#[expect(clippy::disallowed_methods, reason = "nothing waits for it: it gathers what the kernel receives meanwhile")]
+fn nap() {
+    std::thread::sleep(NAP);
+}
