@@ -184,6 +184,13 @@ impl Camera {
         let sent: Vec<Sent> = sent.into_iter().filter(|s| s.client == hub).collect();
         assert!(sent[0].key, "a client begins with a key picture");
         let since = |s: &Sent| i64::from(s.timestamp.wrapping_sub(sent[0].timestamp) as i32);
+        if self.row.wrap {
+            assert!(
+                sent.iter().any(|s| s.timestamp < u32::MAX / 2 && sent[0].timestamp > u32::MAX / 2),
+                "{}: wraps",
+                self.row.name()
+            );
+        }
         // Those of an open GOP that are shown before it cannot be decoded by who begins with it.
         let mut shown: Vec<_> = sent.iter().map(|s| (since(s), s.frame)).filter(|(ticks, _)| *ticks >= 0).collect();
         shown.sort_unstable();
