@@ -143,17 +143,14 @@ impl Player {
             return Err(cut(&io::Error::other("it has other parameters than its row says")));
         }
         let (before, after) = (self.reader.header(), reader.header());
-        let apart = if before.connection == after.connection {
-            after.media_start_90k - before.media_start_90k
+        self.offset_90k = if before.connection == after.connection {
+            // One line of time, on which no track goes back. A segment may begin before the last one's pictures end: with its
+            // sound, which comes later than pictures that are sent ahead of their time (B-pictures).
+            self.offset_90k + after.media_start_90k - before.media_start_90k
         } else {
-            ticks_between(self.segment.start, segment.start)
+            // Never back in time: a player would show pictures over one another.
+            (self.offset_90k + ticks_between(self.segment.start, segment.start)).max(self.filled_90k)
         };
-        self.first = reader.next_fragment();
-        // Never back in time: a player would show pictures over one another. Sound may begin before its segment's first
-        // picture; it comes after the sound of the segment before.
-        let is_picture = |s: &&base::footage::Sample| s.track == Track::Video;
-        let picture_90k = self.first.as_ref().and_then(|f| f.samples.iter().find(is_picture)).map_or(0, |s| s.dts);
-        self.offset_90k = (self.offset_90k + apart).max(self.filled_90k - picture_90k);
         self.reader = reader;
         self.segment = segment;
         Ok(true)

@@ -1,4 +1,4 @@
-//! Encodes clips with GStreamer: pictures with x264, x265 and libjpeg, sound with libav's AAC encoder.
+//! Encodes clips with GStreamer: pictures with x264, x265 or libjpeg, sound with libav's AAC encoder.
 
 use std::sync::{Arc, Mutex, mpsc};
 

@@ -1,4 +1,4 @@
-//! Simulated cameras: real H.264 and AAC over real RTSP, from clips that loop without a seam.
+//! Simulated cameras: real H.264, H.265, JPEG and sound over real RTSP, from clips that loop without a seam.
 //!
 //! Every picture carries a [`mark`] that says which camera it is of, so that a test that looks at any picture knows
 //! whose it is. Clips are encoded once with GStreamer and kept in a cache folder; their packets are made once and

@@ -48,7 +48,7 @@ pub struct Options {
     pub bitrate_kbit: Option<u32>,
     /// Seconds between two key pictures: 1, 2, 4 or 8. A client waits for the next one.
     pub key_seconds: u32,
-    /// Timestamps and sequence numbers wrap around within the first seconds, instead of beginning anywhere.
+    /// Timestamps wrap around 12 seconds after the start, and sequence numbers before, instead of beginning anywhere.
     pub wrap: bool,
     /// Sound of both streams.
     pub audio: Audio,

@@ -40,8 +40,8 @@ pub(crate) struct StreamSource {
     clip: Arc<Clip>,
     /// What it changes to.
     other: Playable,
-    /// Timestamps and sequence numbers wrap soon.
-    wrap: bool,
+    /// Timestamps and sequence numbers wrap soon: the tracks' rates.
+    wrap: Option<[u32; 2]>,
     /// Number of the picture of each unit of the clip; `None` for sound.
     frames: Arc<[Option<u32>]>,
     pictures: u64,
@@ -99,6 +99,7 @@ impl StreamSource {
         };
         let frames = (0..clip.units() as u64).map(number).collect();
         let rates = [0, 1].map(|track| tracks.get(track).map_or(1, Media::clock_rate));
+        let wrap = wrap.then_some(rates);
         let first = Mutex::new((0, starts(wrap)));
         let (clients, log) = Default::default();
         let other = other.clone();
@@ -119,10 +120,13 @@ impl StreamSource {
     }
 }
 
-/// Random, as RFC 3550 §5.1 has it; or such that both wrap within the first loop.
-fn starts(wrap: bool) -> [TrackStart; 2] {
-    if wrap {
-        return [TrackStart { seq: u16::MAX - 20, rtptime: u32::MAX - 30_000 }; 2];
+/// When timestamps wrap that are to, from the camera's start on; sequence numbers wrap before.
+const WRAPS_AFTER_S: u32 = 12;
+
+/// Random, as RFC 3550 §5.1 has it; or such that they wrap soon, for tracks of these rates.
+fn starts(wrap: Option<[u32; 2]>) -> [TrackStart; 2] {
+    if let Some(rates) = wrap {
+        return rates.map(|rate| TrackStart { seq: u16::MAX - 100, rtptime: 0u32.wrapping_sub(WRAPS_AFTER_S * rate) });
     }
     [(); 2].map(|()| {
         let mut random = [0; 6];

@@ -121,7 +121,7 @@ mod tests {
 
     const SPACING: i64 = 4_500;
 
-    /// Decode times of pictures shown at these places, of which each ninth is a key picture.
+    /// Decode times of pictures shown at these times, one after another.
     fn decoded(depth: u8, shown: impl IntoIterator<Item = i64>) -> Vec<i64> {
         let mut times = DecodeTimes::default();
         times.begin(depth);

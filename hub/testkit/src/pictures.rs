@@ -103,6 +103,17 @@ pub fn decode(file: &Path) -> Vec<Picture> {
 /// # Panics
 /// If ffmpeg is missing or cannot decode the file without an error.
 pub fn decode_probed(file: &Path, probe: &Probe) -> Vec<Picture> {
+    let pictures = decode_from(file, probe);
+    assert_eq!(pictures.len(), probe.video_s.len(), "as many pictures as packets");
+    pictures
+}
+
+/// The same for a file that may begin with the key picture of an open GOP: the pictures right after it that are shown before it
+/// lean on what is not in the file, and are left out by every decoder.
+///
+/// # Panics
+/// If ffmpeg is missing or cannot decode the file without an error.
+pub fn decode_from(file: &Path, probe: &Probe) -> Vec<Picture> {
     let (w, h) = probe.size;
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-xerror", "-i"])
@@ -114,10 +125,11 @@ pub fn decode_probed(file: &Path, probe: &Probe) -> Vec<Picture> {
     let errors = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && errors.is_empty(), "ffmpeg on {}: {errors}", file.display());
     let size = (w * h) as usize;
-    assert_eq!(out.stdout.len(), size * probe.video_s.len(), "as many pictures as packets");
+    assert_eq!(out.stdout.len() % size, 0, "whole pictures");
+    let leading = probe.video_s.len().checked_sub(out.stdout.len() / size).expect("no more pictures than packets");
     out.stdout
         .chunks_exact(size)
-        .zip(&probe.video_s)
+        .zip(&probe.video_s[leading..])
         .map(|(luma, time_s)| Picture { time_s: *time_s, mark: mark::read(luma, w as usize, w as usize, h as usize) })
         .collect()
 }
