@@ -323,7 +323,7 @@ fn a_law(sample: i16) -> u8 {
     let (sign, magnitude) = if sample < 0 { (0, !sample) } else { (0x80, sample) };
     let magnitude = (magnitude >> 4) as u16; // 11 bits
     let code = match magnitude.checked_ilog2() {
-        Some(top @ 5..) => (top as u8 - 4) << 4 | (magnitude >> (top - 4)) as u8 & 0x0f,
+        Some(top @ 4..) => (top as u8 - 3) << 4 | (magnitude >> (top - 4)) as u8 & 0x0f,
         _ => magnitude as u8,
     };
     (sign | code) ^ 0x55

@@ -187,6 +187,18 @@ async fn g711_that_comes_late_and_loses_packets_stays_in_its_place() {
 }
 
 #[tokio::test]
+async fn g711_that_pauses_for_more_than_a_second_has_a_hole_and_goes_on_in_its_place() {
+    let sent = packets(&coded("-ar 8000 -f alaw"), 160).into_iter().enumerate();
+    let paused = sent.map(|(n, p)| (!(3..54).contains(&n)).then_some(p));
+    let remember = record_from(Duration::ZERO, other(8, "PCMA/8000", 8_000), paused).await;
+    let seen = remember.seen();
+    let sounds = seen.samples(Track::Audio);
+    let holes = sounds.windows(2).filter(|pair| pair[1].0.dts - pair[0].0.dts > 4_000).count();
+    assert_eq!(holes, 1, "nothing is put in its place");
+    assert_in_place(&seen.file());
+}
+
+#[tokio::test]
 async fn opus_is_kept_as_it_is_in_its_place() {
     let bytes = coded("-map 0:a -c:a libopus -vbr off -b:a 32k -frame_duration 20 -f data");
     let sent = packets(&bytes, 80);

@@ -125,6 +125,9 @@ mod imp {
 
         /// Parameters of the sound that comes next.
         fn sound(&mut self, sound: Sound) {
+            if self.deaf {
+                return;
+            }
             let config = sound.config().clone();
             self.sample_rate = config.params.sample_rate;
             // What is left of sound before belongs to its own parameters.
