@@ -92,7 +92,7 @@ impl Offer {
     /// Sets up the chosen streams over TCP and plays.
     pub async fn play(mut self) -> Result<Playing, IngestEnd> {
         let format = || SetupOptions::default().frame_format(FrameFormat::MP4);
-        self.client.setup(self.video, format()).await.map_err(connecting)?;
+        self.client.setup(self.video, format()).await.map_err(after_describe)?;
         if let Some((i, _)) = self.audio
             && let Err(error) = self.client.setup(i, format()).await
         {
@@ -106,7 +106,7 @@ impl Offer {
         }
         let audio = self.audio.map(|(i, config)| (config, self.client.streams()[i].clock_rate_hz()));
         let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
-        let frames = self.client.play(options).await.map_err(connecting)?.demuxed().map_err(connecting)?;
+        let frames = self.client.play(options).await.map_err(after_describe)?.demuxed().map_err(connecting)?;
         Ok(Playing { frames, video: self.video, audio, dropped: self.dropped })
     }
 }
@@ -192,12 +192,23 @@ fn no_picture(streams: &[Stream]) -> String {
 fn connecting(error: retina::Error) -> IngestEnd {
     let reason = match error.status_code() {
         Some(401 | 403) => EndReason::Unauthorised,
-        Some(461) => EndReason::Unsupported,      // no RTP over the RTSP connection
+        Some(461) => EndReason::NoTransport,      // no RTP over the RTSP connection
+        Some(300..=399) => EndReason::Beyond,     // retina follows no redirect
         Some(200..300) => EndReason::Unsupported, // it answered, with what cannot be understood
         Some(500..) => EndReason::Error,
         Some(_) | None => EndReason::Unreachable,
     };
     IngestEnd::new(reason, first_line(&error))
+}
+
+/// An error of SETUP or PLAY. The camera that took the password in DESCRIBE and refuses it now wants it for another nonce
+/// or realm, which retina does not ask for anew (GStreamer's source does); a wrong password it will refuse there, too.
+fn after_describe(error: retina::Error) -> IngestEnd {
+    let end = connecting(error);
+    match end.reason {
+        EndReason::Unauthorised => IngestEnd::new(EndReason::Beyond, end.detail),
+        _ => end,
+    }
 }
 
 /// An error while it plays.
