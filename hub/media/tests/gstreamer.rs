@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::footage::Track;
@@ -223,6 +223,38 @@ async fn a_picture_without_an_end_is_given_up_before_it_fills_the_memory() {
     let camera = Camera::play(vec![h264(&clip)], units, After::Stall);
     let end = camera.end(None).await;
     assert_eq!((end.reason, &end.detail[..]), (EndReason::Broken, "It sends a picture that does not end"));
+}
+
+#[tokio::test]
+async fn no_password_stands_in_gstreamers_log_however_much_it_says() {
+    const SECRET: &str = "hunter2-and-more";
+    media::init().unwrap();
+    let said = Arc::new(Mutex::new(Vec::<String>::new()));
+    let log = said.clone();
+    gstreamer::log::remove_default_log_function();
+    gstreamer::log::add_log_function(move |category, _, _, _, _, _, message| {
+        let line = format!("{}: {}", category.name(), message.get().unwrap_or_default());
+        log.lock().unwrap().push(line);
+    });
+    gstreamer::log::set_default_threshold(gstreamer::DebugLevel::Memdump);
+    for scheme in [Scheme::Basic, Scheme::Digest] {
+        let clip = Clip::usual();
+        let config = Config {
+            credentials: Some(rtsp_server::Credentials::new("viewer", SECRET)),
+            scheme,
+            ..Config::new(Arc::new(SystemClock))
+        };
+        let camera = Camera::start(config, vec![h264(&clip)], pictures(&clip), After::Close);
+        assert_eq!(camera.end(Some(Credentials::new("viewer", SECRET))).await.reason, EndReason::Closed);
+    }
+    gstreamer::log::set_default_threshold(gstreamer::DebugLevel::None);
+    let said = std::mem::take(&mut *said.lock().unwrap());
+    assert!(said.iter().any(|line| line.starts_with("rtspsrc: ")) && said.len() > 10_000, "it says everything");
+    // As it is, and as Basic sends it.
+    for secret in [SECRET, "dmlld2VyOmh1bnRlcjItYW5kLW1vcmU"] {
+        let told: Vec<_> = said.iter().filter(|line| line.contains(secret)).collect();
+        assert!(told.is_empty(), "{} lines, such as {}", told.len(), told[0]);
+    }
 }
 
 #[test]

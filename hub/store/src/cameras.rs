@@ -11,8 +11,8 @@
 use std::ops::ControlFlow;
 
 use base::footage::Purpose;
-use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp};
-use serde::{Deserialize, Serialize};
+use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp, Transport};
+use serde::{Deserialize, Deserializer, Serialize};
 use vault::{EpochPublic, KitFile, WrappedKey};
 
 use crate::db::Db;
@@ -41,12 +41,46 @@ pub struct Camera {
 }
 
 /// Where a stream comes from. The password is not here: it is among the hub's secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StreamSource {
     /// The address, without user name and password.
     pub url: String,
     /// The user name.
     pub username: Option<String>,
+    /// How its packets are to travel. A word of a newer hub is read as `auto`.
+    #[serde(default, skip_serializing_if = "is_auto", deserialize_with = "transport")]
+    pub transport: Transport,
+    /// What the hub found out by itself. Rows from before it was kept have none.
+    #[serde(default, skip_serializing_if = "Learnt::is_nothing")]
+    pub learnt: Learnt,
+}
+
+/// What the hub found out about a stream's address by itself. Forgotten when the address changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Learnt {
+    /// The way in which it could be read, a word of `media::Way`; one that is not known is as if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
+    /// Why it is not the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The certificate that it showed: the SHA-256 of its DER form in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+impl Learnt {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn is_auto(transport: &Transport) -> bool {
+    *transport == Transport::Auto
+}
+
+fn transport<'de, D: Deserializer<'de>>(d: D) -> Result<Transport, D::Error> {
+    Ok(String::deserialize(d)?.parse().unwrap_or_default())
 }
 
 /// A stretch of time in which a camera's footage is sealed to one pair of keys.

@@ -146,11 +146,11 @@ mod tests {
         let h265 = rtp("application/x-rtp,media=video,encoding-name=H265");
         assert!(Coding::of(&h265, &takes("video/x-h264")).is_none());
         assert!(Coding::of(&h265, &takes("video/x-h264;video/x-h265")).is_some());
-        let aac = rtp("application/x-rtp,media=audio,encoding-name=mpeg4-generic,config=1408");
+        let aac = rtp("application/x-rtp,media=audio,encoding-name=mpeg4-generic,config=(string)1408");
         let coding = Coding::of(&aac, &takes("video/x-h264")).unwrap();
         let caps = (coding.described)(&aac).unwrap();
         assert_eq!(caps.structure(0).unwrap().get::<i32>("rate"), Ok(16_000));
-        for bad in ["config=140", "config=xy", "config=0"] {
+        for bad in ["config=(string)140", "config=(string)xy", "config=1408"] {
             let bad = rtp(&format!("application/x-rtp,encoding-name=MPEG4-GENERIC,{bad}"));
             assert_eq!((coding.described)(&bad), None);
         }

@@ -543,8 +543,12 @@ mod imp {
                         && text.contains("PLAY")
                         && let Some(settings) = self.settings.get()
                     {
-                        self.flow().plays(&settings.options, settings.clock.mono());
+                        let mut flow = self.flow();
+                        flow.plays(&settings.options, settings.clock.mono());
+                        let end = flow.no_picture();
+                        drop(flow);
                         self.plays.notify_one();
+                        end.into_iter().for_each(|end| self.end(end));
                     }
                     self.parent_handle_message(message.clone());
                 }
