@@ -192,7 +192,7 @@ fn no_picture(streams: &[Stream]) -> String {
 fn connecting(error: retina::Error) -> IngestEnd {
     let reason = match error.status_code() {
         Some(401 | 403) => EndReason::Unauthorised,
-        Some(461) => EndReason::NoTransport,      // no RTP over the RTSP connection
+        Some(406 | 461) => EndReason::NoTransport, // no RTP over the RTSP connection
         Some(300..=399) => EndReason::Beyond,     // retina follows no redirect
         Some(200..300) => EndReason::Unsupported, // it answered, with what cannot be understood
         Some(500..) => EndReason::Error,
@@ -215,6 +215,10 @@ fn after_describe(error: retina::Error) -> IngestEnd {
 fn broken(error: &retina::Error) -> IngestEnd {
     // A connection that is reset, or that ends within a packet, was lost; all else is what the camera says over it.
     let line = first_line(error);
+    // Some cameras answer a request that keeps the session alive under another's number; retina takes no such answer.
+    if line.contains("Unexpected RTSP response") {
+        return IngestEnd::new(EndReason::Beyond, "It answers requests under the wrong number");
+    }
     let reset = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
         || line.starts_with("Error reading from RTSP peer")
         || line.contains("message at EOF");

@@ -235,7 +235,8 @@ impl Supervisor {
                             let end = self.record(&row, &mut known, &options, &mut backoff).await;
                             let known = finding.insert(known);
                             match end {
-                                Some((end, false)) if known.failed(&end) => {
+                                // Beyond our own source is also what goes wrong only after a while.
+                                Some((end, came)) if (!came || end.reason == EndReason::Beyond) && known.failed(&end) => {
                                     let (way, detail) = (known.via().way.as_str(), &end.detail);
                                     tracing::info!(camera = %self.shared.id, way, detail, "is tried in another way");
                                     continue;

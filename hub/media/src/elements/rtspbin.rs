@@ -416,7 +416,7 @@ mod imp {
             if let Some(status) = status {
                 let reason = match status {
                     401 | 403 => EndReason::Unauthorised,
-                    461 => EndReason::NoTransport,
+                    406 | 461 => EndReason::NoTransport,
                     500.. => EndReason::Error,
                     _ => EndReason::Unreachable,
                 };
