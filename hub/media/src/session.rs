@@ -193,8 +193,8 @@ fn connecting(error: retina::Error) -> IngestEnd {
     let reason = match error.status_code() {
         Some(401 | 403) => EndReason::Unauthorised,
         Some(406 | 461) => EndReason::NoTransport, // no RTP over the RTSP connection
-        Some(300..=399) => EndReason::Beyond,     // retina follows no redirect
-        Some(200..300) => EndReason::Unsupported, // it answered, with what cannot be understood
+        Some(300..=399) => EndReason::Beyond,      // retina follows no redirect
+        Some(200..300) => EndReason::Unsupported,  // it answered, with what cannot be understood
         Some(500..) => EndReason::Error,
         Some(_) | None => EndReason::Unreachable,
     };

@@ -11,7 +11,8 @@ use base::footage::Track;
 use bytes::Bytes;
 use media::{Choice, Credentials, EndReason, Ingest, IngestEnd, Options, Source, Way};
 use rtsp_server::{
-    After, Clip as Film, ClipSource, Config, Media, Mount, Place, Quirks, Reserved, Scheme, Server, Start, TrackStart, Unit,
+    After, Clip as Film, ClipSource, Config, Media, Mount, Place, Quirks, Reserved, Scheme, Server, Start, TrackStart,
+    Unit,
 };
 use support::{AAC_CONFIG, Clip, FRAME, PICTURE_90K, Remember, sound};
 use tokio::runtime::Handle;
@@ -31,9 +32,10 @@ fn camera(quirks: Quirks, scheme: Option<Scheme>) -> Server {
         let nals = clip.pictures[i].iter().map(|nal| &nal[..]);
         Unit::h264(0, PICTURE * i as u32, (i as i64 * PICTURE_90K) as u32, clip.is_key(i), nals)
     };
-    let sounds = sound().into_iter().enumerate().filter_map(|(i, data)| {
-        Unit::aac(1, Duration::from_millis(64) * i as u32, (i as i64 * FRAME) as u32, &data)
-    });
+    let sounds = sound()
+        .into_iter()
+        .enumerate()
+        .filter_map(|(i, data)| Unit::aac(1, Duration::from_millis(64) * i as u32, (i as i64 * FRAME) as u32, &data));
     let units = (0..32).map(picture).chain(sounds).collect();
     let tracks = tracks(&clip);
     let film = Arc::new(Film::new(&tracks, units, PICTURE * 32).unwrap());
@@ -129,7 +131,8 @@ async fn a_nonce_of_its_own_for_each_request_is_taken_by_gstreamers_source() {
     let (way, why) = record_somehow(&source(&camera), 20).await;
     assert_eq!(way, Way::Tcp, "{why:?}");
     // A wrong password stays one: both sources are asked once.
-    let wrong = Source::parse(source(&camera).address().unwrap().as_str(), Some(Credentials::new("viewer", "no"))).unwrap();
+    let wrong =
+        Source::parse(source(&camera).address().unwrap().as_str(), Some(Credentials::new("viewer", "no"))).unwrap();
     let end = record(wrong.clone(), 1).await.err().unwrap();
     assert_eq!(end.reason, EndReason::Unauthorised);
 }

@@ -350,3 +350,24 @@ pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
 pub(crate) fn check_key(key: &[u8], content: &[u8]) -> Result<(), RowError> {
     read_key(key, content).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_older_and_newer_hubs_are_read() {
+        let old = r#"{"url":"rtsp://cam/main","username":null}"#;
+        let source: StreamSource = serde_json::from_str(old).unwrap();
+        assert_eq!((source.transport, source.learnt.clone()), (Transport::Auto, Learnt::default()));
+        assert_eq!(serde_json::to_string(&source).unwrap(), old, "and an older hub reads what was not set");
+
+        let newer = r#"{"url":"rtsp://cam/main","username":null,"transport":"pigeon","learnt":{"way":"pigeon","when":1},"new":2}"#;
+        let source: StreamSource = serde_json::from_str(newer).unwrap();
+        assert_eq!((source.transport, source.learnt.way.as_deref()), (Transport::Auto, Some("pigeon")));
+
+        let learnt = Learnt { way: Some("udp".into()), why: Some("461".into()), certificate: Some("ab".into()) };
+        let source = StreamSource { transport: Transport::Udp, learnt, ..source };
+        assert_eq!(serde_json::from_str::<StreamSource>(&serde_json::to_string(&source).unwrap()).unwrap(), source);
+    }
+}

@@ -71,6 +71,9 @@ impl RtspBin {
             make(part)?;
         }
         let rtspsrc = make("rtspsrc")?;
+        if settings.source.url.scheme() == "rtsps" && !has_tls() {
+            return Err(MediaError::Missing { element: "TLS", package: "glib-networking" });
+        }
         let bin: Self = glib::Object::new();
         configure(&rtspsrc, &settings);
         bin.add(&rtspsrc).map_err(MediaError::Pipeline)?;
@@ -113,6 +116,12 @@ fn make(name: &'static str) -> Result<gst::Element, MediaError> {
     gst::ElementFactory::make(name)
         .build()
         .map_err(|_| MediaError::Missing { element: name, package: package_of(name) })
+}
+
+/// Has GLib, on which rtspsrc stands, somebody to do TLS for it?
+fn has_tls() -> bool {
+    // SAFETY: both may be called at any time and from any thread; the backend is GLib's own and is never freed.
+    unsafe { gio_sys::g_tls_backend_supports_tls(gio_sys::g_tls_backend_get_default()) != 0 }
 }
 
 /// Debian's package that brings an element.
