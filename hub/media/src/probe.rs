@@ -25,8 +25,8 @@ pub struct Probe {
     pub dropped_audio: Option<String>,
 }
 
-/// Connects, and asks what there is. Where the camera's description does not hold the picture's parameters, and with any
-/// source but our own, plays until the first key picture. To be called within a tokio runtime; our own source needs no
+/// Connects, asks what there is, and has it played. Where the camera's description does not hold the picture's parameters, and with any
+/// source but our own, waits until the first key picture. To be called within a tokio runtime; our own source needs no
 /// GStreamer, for the others [`crate::init`] must have been called.
 ///
 /// # Errors
@@ -84,12 +84,12 @@ impl Output for First {
 }
 
 async fn ask(rtsp: &Rtsp, group: Arc<SessionGroup>) -> Result<Probe, IngestEnd> {
-    let offer = Offer::ask(rtsp, group).await?;
-    if let Some(video) = offer.video() {
-        let audio = offer.audio().map(|a| a.params.clone());
-        return Ok(Probe { video, audio, dropped_audio: offer.dropped });
+    // Only a camera that agrees to play can be recorded so: some describe what they send in no way that we ask for.
+    let mut playing = Offer::ask(rtsp, group).await?.play().await?;
+    if let Some(video) = playing.video() {
+        let audio = playing.audio.map(|(config, _)| config.params);
+        return Ok(Probe { video, audio, dropped_audio: playing.dropped });
     }
-    let mut playing = offer.play().await?;
     loop {
         if let Item::Picture { key: true, .. } = playing.next().await?
             && let Some(video) = playing.video()

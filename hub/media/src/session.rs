@@ -198,7 +198,15 @@ fn connecting(error: retina::Error) -> IngestEnd {
         Some(500..) => EndReason::Error,
         Some(_) | None => EndReason::Unreachable,
     };
-    IngestEnd::new(reason, first_line(&error))
+    let line = first_line(&error);
+    let detail = match (reason, error.status_code()) {
+        (EndReason::NoTransport, Some(status)) => {
+            format!("It does not send its packets over the RTSP connection (status {status})")
+        }
+        (EndReason::Beyond, Some(status)) => format!("It is found at another address (status {status})"),
+        _ => line,
+    };
+    IngestEnd::new(reason, detail)
 }
 
 /// An error of SETUP or PLAY. The camera that took the password in DESCRIBE and refuses it now wants it for another nonce
@@ -206,7 +214,7 @@ fn connecting(error: retina::Error) -> IngestEnd {
 fn after_describe(error: retina::Error) -> IngestEnd {
     let end = connecting(error);
     match end.reason {
-        EndReason::Unauthorised => IngestEnd::new(EndReason::Beyond, end.detail),
+        EndReason::Unauthorised => IngestEnd::new(EndReason::Beyond, "It asks for the password in more than one way"),
         _ => end,
     }
 }

@@ -43,6 +43,8 @@ glib::wrapper! {
 const REORDER_MS: u32 = 200;
 /// Room for the datagrams of a key picture while the hub sees to something else. The kernel gives what it allows.
 const UDP_BUFFER_BYTES: i32 = 2 << 20;
+/// What a person is told of a transport that the camera refuses.
+const NOT_OFFERED: &str = "It does not send its packets in this way";
 /// GStreamer stops within a second; a part of it that hangs is left behind, and the camera tried again.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -429,13 +431,19 @@ mod imp {
                     500.. => EndReason::Error,
                     _ => EndReason::Unreachable,
                 };
-                return IngestEnd::new(reason, format!("It answered with status {status}"));
+                return match reason {
+                    EndReason::NoTransport => IngestEnd::new(reason, format!("{NOT_OFFERED} (status {status})")),
+                    _ => IngestEnd::new(reason, format!("It answered with status {status}")),
+                };
+            }
+            // rtspsrc takes a 461 as a question, and says this when it has nothing else to ask for. It is not translated.
+            if error.debug().is_some_and(|debug| debug.contains("no protocols left")) {
+                return IngestEnd::new(EndReason::NoTransport, format!("{NOT_OFFERED} (status 461)"));
             }
             let gerror = error.error();
             let plays = flow.rings().is_some();
             let reason = match gerror.kind::<gst::ResourceError>() {
                 Some(gst::ResourceError::NotAuthorized) => EndReason::Unauthorised,
-                Some(gst::ResourceError::Settings) if !plays => EndReason::NoTransport,
                 Some(_) if plays => EndReason::Closed,
                 Some(_) => EndReason::Unreachable,
                 None if gerror.is::<gst::StreamError>() && plays => EndReason::Broken,
