@@ -136,7 +136,8 @@ impl Connection {
             if out.is_empty() {
                 let player = self.session.as_mut().and_then(|s| s.player.as_mut());
                 let playing = player.is_some();
-                let strict = self.shared.config.quirks.session_timeout_s.is_some() && playing;
+                let quirks = &self.shared.config.quirks;
+                let strict = quirks.session_timeout_s.is_some() && !quirks.refuses_set_parameter && playing;
                 tokio::select! {
                     read = reader.read_buf(&mut received) => if read? == 0 { return Ok(()) },
                     burst = next_burst(player) => match burst {
@@ -172,7 +173,8 @@ impl Connection {
         loop {
             match next(received) {
                 Ok(None) => return Ok(None),
-                Ok(Some(Incoming::Interleaved)) => {}
+                // RTCP says that the client is there, RFC 3550 §6.
+                Ok(Some(Incoming::Interleaved)) => self.last_request = self.shared.config.clock.mono(),
                 Ok(Some(Incoming::Request(request))) => {
                     self.last_request = self.shared.config.clock.mono();
                     let mut response = self.answer(&request)?.header("Server", "Keepsight");
@@ -207,8 +209,11 @@ impl Connection {
     fn answer(&mut self, request: &Request) -> Result<Response, End> {
         // What is served is not even said to exist without the password; OPTIONS says nothing of it.
         if request.method == "OPTIONS" {
-            let also = if self.shared.config.quirks.refuses_set_parameter { ", SET_PARAMETER" } else { "" };
-            return Ok(Response::new(200).header("Public", format!("{METHODS}{also}")));
+            let methods = match self.shared.config.quirks.refuses_set_parameter {
+                true => METHODS.replace("GET_PARAMETER", "SET_PARAMETER"),
+                false => METHODS.to_owned(),
+            };
+            return Ok(Response::new(200).header("Public", methods));
         }
         let (path, track) = target(&request.uri);
         let mount = self.shared.mount(path);
@@ -320,7 +325,7 @@ impl Connection {
             return Response::new(461);
         }
         let (number, rtcp) = match self.shared.config.quirks.other_channels {
-            true => (number.wrapping_add(10), rtcp.wrapping_add(10)),
+            true => (10 + 2 * track as u8, 11 + 2 * track as u8),
             false => (number, rtcp),
         };
         let mut ssrc = [0; 4];

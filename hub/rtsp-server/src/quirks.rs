@@ -23,9 +23,11 @@ pub struct Quirks {
     pub no_content_base: bool,
     /// Each answer to SETUP names another session, and any of them is taken.
     pub new_session_ids: bool,
-    /// The session says this timeout and keeps to it: the connection is closed when no request came for so long.
+    /// The session says this timeout and keeps to it: the connection is closed when neither a request nor RTCP came for
+    /// so long.
     pub session_timeout_s: Option<u32>,
-    /// SET_PARAMETER is offered, but refused with 400, and the answer bears the number of the request before.
+    /// SET_PARAMETER is offered in place of GET_PARAMETER, but refused with 400, and the answer bears the number of the
+    /// request before. The session lives on.
     pub refuses_set_parameter: bool,
 }
 

@@ -423,7 +423,10 @@ mod imp {
             if let Some(end) = flow.no_picture() {
                 return end;
             }
-            let status = error.details().and_then(|d| d.get::<u32>("rtsp-status-code").ok());
+            // Of some requests rtspsrc tells the status in its words only, "Error (406): Not Acceptable".
+            let in_words = || words(error).strip_prefix("Error (")?.split(')').next()?.parse().ok();
+            let in_details = error.details().and_then(|d| d.get::<u32>("rtsp-status-code").ok());
+            let status = in_details.or_else(in_words);
             if let Some(status) = status {
                 let reason = match status {
                     401 | 403 => EndReason::Unauthorised,
@@ -436,8 +439,10 @@ mod imp {
                     _ => IngestEnd::new(reason, format!("It answered with status {status}")),
                 };
             }
-            // rtspsrc takes a 461 as a question, and says this when it has nothing else to ask for. It is not translated.
-            if error.debug().is_some_and(|debug| debug.contains("no protocols left")) {
+            // rtspsrc takes a 461 as a question, and says so when it has nothing else to ask for, of all streams or of one.
+            // The words are not translated.
+            let nothing_left = error.debug().is_some_and(|debug| debug.contains("no protocols left"));
+            if nothing_left || error.error().matches(gst::StreamError::CodecNotFound) {
                 return IngestEnd::new(EndReason::NoTransport, format!("{NOT_OFFERED} (status 461)"));
             }
             let gerror = error.error();
@@ -626,7 +631,8 @@ fn unpack(
 /// What an element says, for a person: the last line of what it says for programmers, without the place in its code.
 fn words(error: &gst::message::Error) -> String {
     let debug = error.debug();
-    let line = debug.as_deref().and_then(|debug| debug.lines().last()).map(str::trim).filter(|line| !line.is_empty());
+    let line =
+        debug.as_deref().and_then(|debug| debug.lines().skip(1).last()).map(str::trim).filter(|line| !line.is_empty());
     let line = line.map_or_else(|| error.error().message().to_owned(), str::to_owned);
     line.chars().take(200).collect::<String>().trim_end_matches('.').to_owned()
 }
