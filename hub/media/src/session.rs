@@ -79,16 +79,6 @@ impl Offer {
         Ok(Self { client, video, audio, dropped })
     }
 
-    /// The sound that will be kept.
-    pub fn audio(&self) -> Option<&AudioConfig> {
-        self.audio.as_ref().map(|(_, config)| config)
-    }
-
-    /// The picture's parameters, where the session description holds them.
-    pub fn video(&self) -> Option<VideoParams> {
-        video_params(&self.client.streams()[self.video])
-    }
-
     /// Sets up the chosen streams over TCP and plays.
     pub async fn play(mut self) -> Result<Playing, IngestEnd> {
         let format = || SetupOptions::default().frame_format(FrameFormat::MP4);
