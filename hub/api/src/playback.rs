@@ -138,7 +138,7 @@ impl Player {
             tracing::warn!(segment = %segment.row.id, error = e, "playback is cut before a segment");
             io::Error::other("the next segment cannot be opened")
         };
-        let mut reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
+        let reader = self.footage.open(&self.viewer, self.camera, &segment.row).map_err(|e| cut(&e))?;
         if reader.init().bytes != self.reader.init().bytes {
             return Err(cut(&io::Error::other("it has other parameters than its row says")));
         }

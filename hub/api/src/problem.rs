@@ -125,9 +125,14 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         P::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         // What was sent can be read, but must be something else.
-        P::WeakPassword | P::BadName | P::BadTime | P::BadCameraUrl | P::CameraUnauthorised | P::CameraUnsupported => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        P::WeakPassword
+        | P::BadName
+        | P::BadTime
+        | P::BadCameraUrl
+        | P::CameraUnauthorised
+        | P::CameraUnsupported
+        | P::CameraTransport
+        | P::CameraCertificate => StatusCode::UNPROCESSABLE_ENTITY,
         P::WrongHost => StatusCode::MISDIRECTED_REQUEST,
         P::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         P::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,

@@ -9,6 +9,7 @@ pub mod id;
 pub mod problem;
 pub mod shutdown;
 pub mod state;
+mod transport;
 
 pub use clock::{Clock, Mono, SharedClock, SimClock, Stamp, SystemClock, TimeSource};
 pub use id::{
@@ -17,6 +18,7 @@ pub use id::{
 pub use jiff::Timestamp;
 pub use problem::{Problem, ProblemKind};
 pub use shutdown::Shutdown;
+pub use transport::{BadTransport, Transport};
 
 /// Fills a buffer with random bytes from the kernel.
 ///

@@ -101,6 +101,8 @@ problems! {
     CameraUnreachable "camera-unreachable" "The camera does not answer." "Check that it has power and network, and that its address is right."
     CameraUnauthorised "camera-unauthorised" "The camera refuses the user name or the password." "Check both in the camera's own settings."
     CameraUnsupported "camera-unsupported" "The camera's stream cannot be recorded." "Set the camera to H.264, and its sound to AAC."
+    CameraTransport "camera-transport" "The camera does not send its stream in the way that was asked for." "Set its transport to auto, or to one that the camera offers."
+    CameraCertificate "camera-certificate" "The camera shows another certificate than before." "If it was replaced or set up anew, let the hub forget the old certificate; if not, somebody may be listening between them."
     CameraBroken "camera-broken" "What the camera sends cannot be read." "Start it again, and check its cable or Wi-Fi; if it stays, look for newer software for it."
     TooManyCameras "too-many-cameras" "The hub has as many cameras as it can take." "Remove one first."
     NoPicture "no-picture" "The camera sends no picture at the moment." "Look at the camera's state: it says why, and what to do."

@@ -65,6 +65,8 @@ pub enum CameraState {
     Stalled,
     /// Refuses the user name or the password; tried slowly, since cameras lock accounts.
     Unauthorised,
+    /// Shows another certificate than before; nothing is told to it, not even the password.
+    Untrusted,
     /// Does not answer; tried again and again.
     Unreachable,
     /// Answers, but with a stream that cannot be recorded.

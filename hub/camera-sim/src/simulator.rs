@@ -58,7 +58,8 @@ impl Simulator {
         let streams = made.map_err(|e| SimError::Encode { camera: "all cameras".into(), detail: e.to_string() })??;
 
         let limits = Limits { connections: 4_096, ..Limits::default() };
-        let config = Config { clock: clock.clone(), credentials: options.credentials, scheme: options.scheme, limits };
+        let (credentials, scheme) = (options.credentials, options.scheme);
+        let config = Config { credentials, scheme, limits, ..Config::new(clock.clone()) };
         let (now, key_seconds) = (clock.mono(), f64::from(options.key_seconds));
         let mut mounts = Vec::new();
         let mut cameras = Vec::new();

@@ -96,7 +96,8 @@ fn store() -> Result<()> {
     let now = clock.clone();
     let stamp = Some(Stamp { boot: BootId::new(&clock), mono: clock.mono() });
     store.urgent_blocking(move |db| {
-        let main = StreamSource { url: "rtsp://192.168.1.20:554/main".to_owned(), username: Some("viewer".to_owned()) };
+        let url = "rtsp://192.168.1.20:554/main".to_owned();
+        let main = StreamSource { url, username: Some("viewer".to_owned()), ..StreamSource::default() };
         let camera =
             Camera { id, name: "Door".to_owned(), main, sub: None, created: start, paused: false, record_sub: false };
         let public = EpochSecrets::generate(EpochId::from_bytes(fuzz::EPOCH), id).public();

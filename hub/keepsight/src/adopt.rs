@@ -306,7 +306,7 @@ impl<'a> Adoption<'a> {
     fn unnamed(&self, id: CameraId) -> Camera {
         let text = id.to_string();
         let name = format!("camera {}", &text[text.len() - 6..]);
-        let main = StreamSource { url: String::new(), username: None };
+        let main = StreamSource::default();
         Camera { id, name, main, sub: None, created: self.now, paused: true, record_sub: false }
     }
 }

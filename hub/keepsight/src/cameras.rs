@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use base::{CameraId, Problem, ProblemKind};
+use base::{CameraId, Problem, ProblemKind, Transport};
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -51,7 +51,8 @@ enum Action {
 /// Where a camera's stream comes from.
 #[derive(Debug, Args)]
 struct Source {
-    /// The address of the stream, without user name and password: rtsp://192.168.1.20:554/stream
+    /// The address of the stream, without user name and password: rtsp://192.168.1.20:554/stream, or rtsps://…; sim: is a
+    /// clip within the hub, for self-tests
     url: String,
     /// The user name that the camera wants
     #[arg(long, value_name = "NAME")]
@@ -60,6 +61,12 @@ struct Source {
     // Never the password itself: every user of the machine sees the arguments of every process.
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+    /// How the packets travel: auto, tcp, udp or multicast; auto finds out
+    #[arg(long, value_name = "HOW")]
+    transport: Option<Transport>,
+    /// The SHA-256 of the certificate that an rtsps: camera must show; without it, the first one that it shows
+    #[arg(long, value_name = "SHA256")]
+    certificate: Option<String>,
 }
 
 impl Source {
@@ -71,6 +78,12 @@ impl Source {
         }
         if let Some(password) = password {
             body.insert("password".into(), password.into());
+        }
+        if let Some(transport) = self.transport {
+            body.insert("transport".into(), transport.as_str().into());
+        }
+        if let Some(certificate) = &self.certificate {
+            body.insert("certificate".into(), certificate.as_str().into());
         }
         body.into()
     }

@@ -106,7 +106,7 @@ async fn show(
 
 async fn add(hub: &Hub, cameras: &Simulator) -> Result<(), Problem> {
     for (name, camera) in NAMES.iter().zip(cameras.addresses()) {
-        let source = |url: &str| NewSource { url: url.to_owned(), username: None, password: None };
+        let source = |url: &str| NewSource { url: url.to_owned(), ..NewSource::default() };
         let new = NewCamera { name: (*name).to_owned(), main: source(&camera.main), sub: Some(source(&camera.sub)) };
         hub.recorder().add(new).await?;
     }

@@ -140,6 +140,20 @@ fn a_camera_is_added_with_its_password_from_a_file() {
 }
 
 #[test]
+fn a_transport_and_a_certificate_go_along() {
+    let home = Home::new();
+    let hub = home.answers("200 OK", r#"{"codec":"avc1.640028"}"#);
+    let probe = ["cameras", "probe", "rtsps://h/x", "--transport", "tcp", "--certificate", "AB:CD"];
+    assert_eq!(home.managed(&probe).status.code(), Some(0));
+    let (_, body) = hub.join().unwrap();
+    let sent: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(sent, json!({ "url": "rtsps://h/x", "transport": "tcp", "certificate": "AB:CD" }));
+    let output = home.managed(&["cameras", "probe", "rtsp://h/x", "--transport", "pigeon"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("give auto, tcp, udp or multicast"));
+}
+
+#[test]
 fn a_camera_is_removed_by_its_id() {
     let home = Home::new();
     let hub = home.answers("204 No Content", "");

@@ -217,7 +217,7 @@ async fn a_year(home: &Home, seed: u64) -> (Vec<CameraId>, Truth) {
         if cameras.is_empty() {
             boot.hub.claim("Olivia", Password::new(PASSWORD.to_owned()).unwrap()).await.unwrap();
             for n in 0..2 {
-                let main = NewSource { url: format!("rtsp://127.0.0.1:9/{n}"), username: None, password: None };
+                let main = NewSource { url: format!("rtsp://127.0.0.1:9/{n}"), ..NewSource::default() };
                 let new = NewCamera { name: format!("Camera {n}"), main, sub: None };
                 let id = boot.hub.recorder().add(new).await.unwrap().id;
                 // Nobody connects to it: the test records.

@@ -227,7 +227,7 @@ impl Camera {
             films.push((what, parts));
         }
         let mut live = owner.websocket(&format!("/api/v1/cameras/{}/live", self.id)).await.expect("a live view");
-        let (text, init, fragments) = live.collect(40).await;
+        let (text, init, fragments) = live.collect(if self.row.audio == Audio::Opus { 120 } else { 40 }).await;
         let file = home.scratch(&format!("{}-live.mp4", self.number));
         std::fs::write(&file, [init, fragments.concat()].concat()).unwrap();
         let codecs = text["codecs"].as_str().unwrap_or_default().to_owned();

@@ -4,6 +4,8 @@ use base::{Problem, ProblemKind};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use crate::ingest::MediaError;
+
 /// The end of an ingest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestEnd {
@@ -28,6 +30,14 @@ pub enum EndReason {
     Unreachable,
     /// The camera's stream cannot be recorded.
     Unsupported,
+    /// The camera does not send its packets in the way that was asked for (status 461).
+    NoTransport,
+    /// The hub's own source cannot take this camera, GStreamer's perhaps can.
+    Beyond,
+    /// A camera of `rtsps:` shows another certificate than before.
+    Untrusted,
+    /// A part of GStreamer that it takes is missing.
+    Missing,
     /// What the camera sends cannot be read: broken packets, or parameters that describe no picture.
     Broken,
     /// Anything else: the hub's own fault, or the camera's answer that it has one (status 5xx).
@@ -35,13 +45,17 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [EndReason; 8] = [
+    const ALL: [EndReason; 12] = [
         EndReason::Stopped,
         EndReason::Closed,
         EndReason::Stalled,
         EndReason::Unauthorised,
         EndReason::Unreachable,
         EndReason::Unsupported,
+        EndReason::NoTransport,
+        EndReason::Beyond,
+        EndReason::Untrusted,
+        EndReason::Missing,
         EndReason::Broken,
         EndReason::Error,
     ];
@@ -55,9 +69,24 @@ impl EndReason {
             EndReason::Unauthorised => "unauthorised",
             EndReason::Unreachable => "unreachable",
             EndReason::Unsupported => "unsupported",
+            EndReason::NoTransport => "no_transport",
+            EndReason::Beyond => "beyond",
+            EndReason::Untrusted => "untrusted",
+            EndReason::Missing => "missing",
             EndReason::Broken => "broken",
             EndReason::Error => "error",
         }
+    }
+}
+
+impl From<MediaError> for IngestEnd {
+    /// An ingest that could not even begin.
+    fn from(error: MediaError) -> Self {
+        let reason = match error {
+            MediaError::Missing { .. } => EndReason::Missing,
+            _ => EndReason::Error,
+        };
+        Self::new(reason, format!("GStreamer: {error}"))
     }
 }
 
@@ -78,7 +107,10 @@ impl IngestEnd {
         let kind = match self.reason {
             EndReason::Stopped => return None,
             EndReason::Unauthorised => ProblemKind::CameraUnauthorised,
-            EndReason::Unsupported => ProblemKind::CameraUnsupported,
+            EndReason::Unsupported | EndReason::Beyond => ProblemKind::CameraUnsupported,
+            EndReason::NoTransport => ProblemKind::CameraTransport,
+            EndReason::Untrusted => ProblemKind::CameraCertificate,
+            EndReason::Missing => ProblemKind::MissingPart,
             EndReason::Broken => ProblemKind::CameraBroken,
             EndReason::Closed | EndReason::Stalled | EndReason::Unreachable | EndReason::Error => {
                 ProblemKind::CameraUnreachable

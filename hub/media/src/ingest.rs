@@ -7,11 +7,12 @@ use gstreamer::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::elements::rtspbin::{self, RtspBin};
 use crate::elements::rtspsrc::{RtspSrc, Settings};
 use crate::elements::sink::Sink;
 use crate::end::IngestEnd;
 use crate::output::Output;
-use crate::source::{Options, Source};
+use crate::source::{Options, Source, Way};
 
 /// GStreamer or a part of it is not there.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,14 @@ pub enum MediaError {
     /// The hub's own elements could not be registered with it.
     #[error("the hub's GStreamer elements could not be registered")]
     Register(#[source] glib::BoolError),
+    /// A part of GStreamer is not installed.
+    #[error("its {element} is missing, which Debian has in the package {package}")]
+    Missing {
+        /// The element.
+        element: &'static str,
+        /// Debian's package with it.
+        package: &'static str,
+    },
     /// A pipeline could not be put together.
     #[error("a pipeline could not be put together")]
     Pipeline(#[source] glib::BoolError),
@@ -62,23 +71,11 @@ impl Ingest {
         output: Box<dyn Output>,
     ) -> Result<Self, MediaError> {
         let sink = Sink::new(clock.clone(), output);
-        let Source::Rtsp(rtsp) = source;
-        let weak_sink = sink.downgrade();
-        let source = RtspSrc::new(Settings {
-            source: rtsp,
-            options,
-            runtime: runtime.clone(),
-            clock,
-            sound_dropped: Box::new(move |encoding| {
-                if let Some(sink) = weak_sink.upgrade() {
-                    sink.sound_dropped(encoding);
-                }
-            }),
-        });
+        let source = Reader::new(source, runtime, clock, options, &sink)?;
         let pipeline = gst::Pipeline::new();
-        pipeline.add_many([source.upcast_ref::<gst::Element>(), sink.upcast_ref()]).map_err(MediaError::Pipeline)?;
+        pipeline.add_many([source.element(), sink.upcast_ref()]).map_err(MediaError::Pipeline)?;
         let weak_sink = sink.downgrade();
-        source.connect_pad_added(move |_, pad| {
+        source.element().connect_pad_added(move |_, pad| {
             // A pad that stays unlinked ends the ingest with its first push.
             let to = weak_sink.upgrade().and_then(|sink| sink.request_pad_simple(&pad.name()));
             if let Some(Err(error)) = to.map(|to| pad.link(&to)) {
@@ -129,9 +126,64 @@ impl Drop for Ingest {
     }
 }
 
+/// The element that reads the camera.
+enum Reader {
+    Own(RtspSrc),
+    Gst(RtspBin),
+}
+
+impl Reader {
+    fn new(
+        source: Source,
+        runtime: &Handle,
+        clock: SharedClock,
+        options: Options,
+        sink: &Sink,
+    ) -> Result<Self, MediaError> {
+        let runtime = runtime.clone();
+        let weak_sink = sink.downgrade();
+        let sound_dropped = Box::new(move |encoding: &str| {
+            if let Some(sink) = weak_sink.upgrade() {
+                sink.sound_dropped(encoding);
+            }
+        });
+        match source {
+            Source::Rtsp(rtsp) if rtsp.way != Way::Own => {
+                let weak_sink = sink.downgrade();
+                let certificate = Box::new(move |fingerprint: &str| {
+                    if let Some(sink) = weak_sink.upgrade() {
+                        sink.certificate(fingerprint);
+                    }
+                });
+                let takes = ["video", "audio"]
+                    .map(|pad| sink.pad_template(pad).map_or_else(gst::Caps::new_empty, |t| t.caps().clone()));
+                let settings =
+                    rtspbin::Settings { source: rtsp, options, runtime, clock, takes, sound_dropped, certificate };
+                RtspBin::new(settings).map(Reader::Gst)
+            }
+            source => Ok(Reader::Own(RtspSrc::new(Settings { source, options, runtime, clock, sound_dropped }))),
+        }
+    }
+
+    fn element(&self) -> &gst::Element {
+        match self {
+            Reader::Own(element) => element.upcast_ref(),
+            Reader::Gst(element) => element.upcast_ref(),
+        }
+    }
+
+    /// Ends it and waits until nothing is left of it.
+    async fn halt(&self) {
+        match self {
+            Reader::Own(element) => element.halt().await,
+            Reader::Gst(element) => element.halt().await,
+        }
+    }
+}
+
 async fn supervise(
     pipeline: gst::Pipeline,
-    source: RtspSrc,
+    source: Reader,
     sink: Sink,
     mut ends: mpsc::Receiver<IngestEnd>,
     shutdown: Shutdown,

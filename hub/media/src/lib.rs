@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! keepsightrtspsrc ── keepsightsink ──▶ Output: init segments, fragments, access units
+//! keepsightrtspbin ──┘
 //! ```
 //!
 //! [`Ingest`] runs one; [`FragmentWriter`] is the sink's inside and stands alone; [`probe`] asks a camera what it has.
@@ -11,6 +12,7 @@
 
 mod align;
 mod bmff;
+mod choice;
 mod codec;
 mod connect;
 mod elements;
@@ -27,13 +29,14 @@ mod transcode;
 mod writer;
 
 pub use bmff::{fragment, init_segment};
+pub use choice::{Choice, Via};
 pub use codec::{AudioConfig, BadParameters, VideoConfig};
 pub use end::{EndReason, IngestEnd};
 pub use ingest::{Ingest, MediaError};
 pub use output::Output;
 pub use pace::Pace;
 pub use probe::{Probe, probe};
-pub use source::{BadSource, Credentials, Options, Rtsp, Source};
+pub use source::{BadSource, Credentials, Options, Rtsp, Source, Way};
 pub use writer::{FragmentWriter, MAX_UNIT_BYTES, MediaUnit, live_fragment};
 
 /// Starts GStreamer and makes the hub's elements known to it. To be called once, before any [`Ingest`]; again is

@@ -21,4 +21,7 @@ pub trait Output: Send + 'static {
     /// The camera has sound that cannot be kept, named as in its session description (`l16`), perhaps with the reason
     /// (`pcmu, which …`). The picture is kept. Called at most once; before the first `init`, unless an encoder fails later.
     fn sound_dropped(&mut self, encoding: &str);
+    /// A camera of `rtsps:` showed this certificate, which nothing else vouches for, and none was expected of it: the
+    /// SHA-256 of its DER form in lower-case hexadecimal. Called at most once, right after the first picture.
+    fn certificate(&mut self, _fingerprint: &str) {}
 }

@@ -141,16 +141,6 @@ impl Offer {
         Ok(Self { client, video, coding, audio, dropped })
     }
 
-    /// The sound that will be kept.
-    pub fn audio(&self) -> Option<&AudioConfig> {
-        self.audio.as_ref().map(|(_, sound)| sound.config())
-    }
-
-    /// The picture's parameters, where the session description holds them.
-    pub fn video(&self) -> Option<VideoParams> {
-        video_params(self.client.streams()[self.video].parameters(), self.coding)
-    }
-
     /// Only the pictures will be asked for: the sound cannot be read.
     pub fn leave_sound_out(&mut self) {
         if let Some((i, _)) = self.audio.take() {
@@ -161,7 +151,7 @@ impl Offer {
     /// Sets up the chosen streams over TCP and plays.
     pub async fn play(mut self) -> Result<Playing, IngestEnd> {
         let format = || SetupOptions::default().frame_format(FrameFormat::MP4);
-        self.client.setup(self.video, format()).await.map_err(connecting)?;
+        self.client.setup(self.video, format()).await.map_err(after_describe)?;
         if let Some((i, _)) = self.audio
             && let Err(error) = self.client.setup(i, format()).await
         {
@@ -178,7 +168,7 @@ impl Offer {
         let is_opus = audio.as_ref().is_some_and(|(sound, _)| sound.config().entry == *b"Opus");
         let parameters = format_parameters(&self.client, &self.client.streams()[self.video]);
         let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
-        let session = self.client.play(options).await.map_err(connecting)?;
+        let session = self.client.play(options).await.map_err(after_describe)?;
         let frames = match is_opus {
             true => Frames::Opus(Box::new(WithOpus::new(session, self.video, parameters.as_deref())?)),
             false => Frames::demuxed(session.demuxed().map_err(connecting)?, stream),
@@ -294,18 +284,41 @@ fn no_picture(streams: &[Stream]) -> String {
 fn connecting(error: retina::Error) -> IngestEnd {
     let reason = match error.status_code() {
         Some(401 | 403) => EndReason::Unauthorised,
-        Some(461) => EndReason::Unsupported,      // no RTP over the RTSP connection
-        Some(200..300) => EndReason::Unsupported, // it answered, with what cannot be understood
+        Some(406 | 461) => EndReason::NoTransport, // no RTP over the RTSP connection
+        Some(300..=399) => EndReason::Beyond,      // retina follows no redirect
+        Some(200..300) => EndReason::Unsupported,  // it answered, with what cannot be understood
         Some(500..) => EndReason::Error,
         Some(_) | None => EndReason::Unreachable,
     };
-    IngestEnd::new(reason, first_line(&error))
+    let line = first_line(&error);
+    let detail = match (reason, error.status_code()) {
+        (EndReason::NoTransport, Some(status)) => {
+            format!("It does not send its packets over the RTSP connection (status {status})")
+        }
+        (EndReason::Beyond, Some(status)) => format!("It is found at another address (status {status})"),
+        _ => line,
+    };
+    IngestEnd::new(reason, detail)
+}
+
+/// An error of SETUP or PLAY. The camera that took the password in DESCRIBE and refuses it now wants it for another nonce
+/// or realm, which retina does not ask for anew (GStreamer's source does); a wrong password it will refuse there, too.
+fn after_describe(error: retina::Error) -> IngestEnd {
+    let end = connecting(error);
+    match end.reason {
+        EndReason::Unauthorised => IngestEnd::new(EndReason::Beyond, "It asks for the password in more than one way"),
+        _ => end,
+    }
 }
 
 /// An error while it plays.
 pub(crate) fn broken(error: &retina::Error) -> IngestEnd {
     // A connection that is reset, or that ends within a packet, was lost; all else is what the camera says over it.
     let line = first_line(error);
+    // Some cameras answer a request that keeps the session alive under another's number; retina takes no such answer.
+    if line.contains("Unexpected RTSP response") {
+        return IngestEnd::new(EndReason::Beyond, "It answers requests under the wrong number");
+    }
     let reset = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
         || line.starts_with("Error reading from RTSP peer")
         || line.contains("message at EOF");

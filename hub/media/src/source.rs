@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use base::{Problem, ProblemKind};
+use base::{Problem, ProblemKind, Transport};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -34,23 +34,68 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Where a stream comes from. `rtsps:`, `v4l2:`, `libcamera:` and `sim:` will be further variants.
+/// Where a stream comes from. `v4l2:` and `libcamera:` will be further variants.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Source {
-    /// A camera that speaks RTSP over TCP.
+    /// A camera that speaks RTSP.
     Rtsp(Rtsp),
+    /// A small clip within the hub, for self-tests: needs no camera and no network.
+    Sim,
 }
 
-/// An RTSP address that was checked, and who asks.
+/// An RTSP address that was checked, who asks, and how.
 #[derive(Debug, Clone)]
 pub struct Rtsp {
     pub(crate) url: Url,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) way: Way,
+    pub(crate) certificate: Option<String>,
+}
+
+/// Who reads an RTSP camera, and how its packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// The hub's own source, over the RTSP connection: the cheapest.
+    Own,
+    /// GStreamer's source, over the RTSP connection; with `rtsps:` within TLS.
+    Tcp,
+    /// GStreamer's source, by datagrams.
+    Udp,
+    /// GStreamer's source, by datagrams to a group that the camera names.
+    Multicast,
+}
+
+impl Way {
+    const ALL: [Way; 4] = [Way::Own, Way::Tcp, Way::Udp, Way::Multicast];
+
+    /// A word for rows and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Way::Own => "own",
+            Way::Tcp => "tcp",
+            Way::Udp => "udp",
+            Way::Multicast => "multicast",
+        }
+    }
+
+    /// The way of this word.
+    pub fn from_word(word: &str) -> Option<Way> {
+        Self::ALL.into_iter().find(|way| way.as_str() == word)
+    }
+
+    /// How the packets travel, in the words that people set it by.
+    pub fn transport(self) -> Transport {
+        match self {
+            Way::Own | Way::Tcp => Transport::Tcp,
+            Way::Udp => Transport::Udp,
+            Way::Multicast => Transport::Multicast,
+        }
+    }
 }
 
 impl Source {
-    /// A source from its address, such as `rtsp://192.168.1.20:554/stream`.
+    /// A source from its address, such as `rtsp://192.168.1.20:554/stream`, `rtsps://192.168.1.20/stream` or `sim:`.
     ///
     /// # Errors
     /// An address that is none, of a scheme that is not known, without a host, or with a user name or password
@@ -60,19 +105,56 @@ impl Source {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadSource::PasswordInside);
         }
-        if url.scheme() != "rtsp" {
-            return Err(BadSource::Scheme(url.scheme().chars().take(20).collect()));
-        }
+        let way = match url.scheme() {
+            "rtsp" => Way::Own,
+            "rtsps" => Way::Tcp,
+            "sim" if url.as_str() == "sim:" => return Ok(Self::Sim),
+            scheme => return Err(BadSource::Scheme(scheme.chars().take(20).collect())),
+        };
         if url.host().is_none_or(|h| h == url::Host::Domain("")) || url.port() == Some(0) {
             return Err(BadSource::NoHost);
         }
-        Ok(Self::Rtsp(Rtsp { url, credentials }))
+        Ok(Self::Rtsp(Rtsp { url, credentials, way, certificate: None }))
     }
 
-    /// The address, for logs: it holds no password.
-    pub fn address(&self) -> &Url {
+    /// The ways to read it, the first one first. What a person set as `transport` leaves some out.
+    ///
+    /// # Errors
+    /// Datagrams of `rtsps:` would travel in the open.
+    pub fn ways(&self, transport: Transport) -> Result<&'static [Way], BadSource> {
+        let Source::Rtsp(rtsp) = self else { return Ok(&[Way::Own]) };
+        match (rtsp.url.scheme(), transport) {
+            ("rtsps", Transport::Auto | Transport::Tcp) => Ok(&[Way::Tcp]),
+            ("rtsps", Transport::Udp | Transport::Multicast) => Err(BadSource::Open),
+            (_, Transport::Auto) => Ok(&[Way::Own, Way::Udp, Way::Multicast, Way::Tcp]),
+            (_, Transport::Tcp) => Ok(&[Way::Own, Way::Tcp]),
+            (_, Transport::Udp) => Ok(&[Way::Udp]),
+            (_, Transport::Multicast) => Ok(&[Way::Multicast]),
+        }
+    }
+
+    /// The same, read in this way.
+    pub fn by(mut self, way: Way) -> Self {
+        if let Source::Rtsp(rtsp) = &mut self {
+            rtsp.way = way;
+        }
+        self
+    }
+
+    /// The same, but that a camera of `rtsps:` must show this certificate: the SHA-256 of its DER form in lower-case
+    /// hexadecimal. Without one the first that comes is taken, and told to [`Output::certificate`](crate::Output::certificate).
+    pub fn pinned(mut self, certificate: Option<String>) -> Self {
+        if let Source::Rtsp(rtsp) = &mut self {
+            rtsp.certificate = certificate;
+        }
+        self
+    }
+
+    /// The address, for logs: it holds no password. `None` for a source within the hub.
+    pub fn address(&self) -> Option<&Url> {
         match self {
-            Source::Rtsp(rtsp) => &rtsp.url,
+            Source::Rtsp(rtsp) => Some(&rtsp.url),
+            Source::Sim => None,
         }
     }
 }
@@ -92,6 +174,9 @@ pub enum BadSource {
     /// It has no usable host or port.
     #[error("it names no host and port to connect to")]
     NoHost,
+    /// Pictures of `rtsps:` would travel in the open.
+    #[error("datagrams of rtsps: would travel in the open")]
+    Open,
 }
 
 impl From<BadSource> for Problem {
@@ -101,6 +186,7 @@ impl From<BadSource> for Problem {
             BadSource::PasswordInside => "It holds a user name or a password".into(),
             BadSource::Scheme(scheme) => format!("\"{scheme}:\" is not a kind of source"),
             BadSource::NoHost => "It names no host and port to connect to".into(),
+            BadSource::Open => "Over rtsps: only the transport tcp is encrypted".into(),
         };
         Problem::with(ProblemKind::BadCameraUrl, detail)
     }
@@ -144,8 +230,24 @@ mod tests {
         assert_eq!(problem("rtsp:///x"), "It names no host and port to connect to");
         assert_eq!(problem("rtsp://10.0.0.2:0/x"), "It names no host and port to connect to");
         assert!(problem("10.0.0.2/x").starts_with("It is not an address"));
-        for good in ["rtsp://10.0.0.2/x", " rtsp://cam.local:8554/a?b=c ", "rtsp://[fe80::1]:554/"] {
+        for good in [
+            "rtsp://10.0.0.2/x",
+            " rtsp://cam.local:8554/a?b=c ",
+            "rtsp://[fe80::1]:554/",
+            "rtsps://10.0.0.2/x",
+            "sim:",
+        ] {
             assert!(Source::parse(good, None).is_ok(), "{good}");
+        }
+        assert_eq!(problem("sim:other"), "\"sim:\" is not a kind of source");
+    }
+
+    #[test]
+    fn pictures_of_an_encrypted_address_never_travel_in_the_open() {
+        let source = Source::parse("rtsps://10.0.0.2/x", None).unwrap();
+        assert_eq!(source.ways(Transport::Auto).unwrap(), [Way::Tcp]);
+        for open in [Transport::Udp, Transport::Multicast] {
+            assert!(matches!(source.ways(open), Err(BadSource::Open)));
         }
     }
 

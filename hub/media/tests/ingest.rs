@@ -225,7 +225,7 @@ async fn a_camera_asks_for_a_password_and_gets_the_right_one() {
         remember.until("a picture", |s| !s.units.is_empty()).await;
         ingest.stop().await;
         for wrong in [None, Some(Credentials::new("viewer", "letmein")), Some(Credentials::new("me", "hunter2"))] {
-            let end = end_of(&Source::parse(camera.source.address().as_str(), wrong).unwrap()).await;
+            let end = end_of(&Source::parse(camera.source.address().unwrap().as_str(), wrong).unwrap()).await;
             assert_eq!(end.reason, EndReason::Unauthorised, "{}", end.detail);
             assert!(!end.detail.contains("letmein"), "{}", end.detail);
         }

@@ -51,7 +51,11 @@ impl Backoff {
         let longest = match reason {
             EndReason::Unreachable => LONGEST,
             _ if self.worked => LONGEST,
-            EndReason::Unsupported => return jitter(NEVER_WORKED),
+            EndReason::Unsupported
+            | EndReason::NoTransport
+            | EndReason::Beyond
+            | EndReason::Untrusted
+            | EndReason::Missing => return jitter(NEVER_WORKED),
             _ => NEVER_WORKED,
         };
         let wait = FIRST.saturating_mul(1 << self.failures.min(8)).min(longest);

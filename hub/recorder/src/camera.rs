@@ -9,13 +9,13 @@ use base::footage::{AccessUnit, Fragment, InitSegment, Track};
 use base::state::{CameraState, GapReason, Health, Reason};
 use base::{CameraId, ConnectionId, Mono, Shutdown, Timestamp};
 use footage::StreamWriter;
-use media::{EndReason, Ingest, IngestEnd, Source};
+use media::{EndReason, Ingest, IngestEnd};
 use store::StreamSource;
 use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
-use crate::cameras::connect_to;
+use crate::finding::{Finding, Via};
 use crate::kept::Message;
 use crate::ledger::Told;
 use crate::ring::LiveRing;
@@ -52,6 +52,8 @@ pub struct CameraStatus {
     pub gaps: BTreeMap<GapReason, GapTally>,
     /// The camera's sound is in this encoding, which cannot be kept.
     pub sound_dropped: Option<String>,
+    /// In which way it is read, or was the last time that it was tried.
+    pub via: Option<Via>,
 }
 
 /// Gaps of one reason.
@@ -96,6 +98,7 @@ struct Status {
     sound_dropped: Option<String>,
     /// What was wrong with the disk the last time that footage was not written, if it was the disk.
     refused: Option<Reason>,
+    via: Option<Via>,
 }
 
 impl Shared {
@@ -112,6 +115,7 @@ impl Shared {
             gaps: BTreeMap::new(),
             sound_dropped: None,
             refused: None,
+            via: None,
         };
         Self { id, ring, status: Mutex::new(status), clock }
     }
@@ -131,6 +135,7 @@ impl Shared {
             failures: s.failures,
             gaps: s.gaps.clone(),
             sound_dropped: s.sound_dropped.clone(),
+            via: s.via.clone(),
         }
     }
 
@@ -173,9 +178,10 @@ impl Shared {
     }
 
     /// A connection is tried. States that say why the last one failed stay until it works.
-    fn connecting(&self) {
+    fn connecting(&self, via: Via) {
         let mut s = self.lock();
         s.sound_dropped = None;
+        s.via = Some(via);
         if matches!(s.state, CameraState::Paused | CameraState::Recording | CameraState::NotWriting) {
             self.set(&mut s, CameraState::Connecting, None);
         }
@@ -220,7 +226,7 @@ impl Supervisor {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::new(self.recorded_before);
         let mut options = media::Options::default();
-        let mut recorded = None;
+        let mut finding: Option<Finding> = None;
         while !self.shutdown.is_triggered() {
             let plan = self.plan.borrow_and_update().clone();
             let wait = match plan {
@@ -229,14 +235,32 @@ impl Supervisor {
                     None
                 }
                 Plan::Record(row, password) => {
-                    let this = Plan::Record(row.clone(), password.clone());
-                    if recorded.as_ref().is_some_and(|last| *last != this) {
+                    if finding.as_ref().is_some_and(|last| !last.is_of(&row, &password)) {
                         // Another source: nothing is known of it.
                         (backoff, options) = (Backoff::default(), media::Options::default());
+                        finding = None;
                     }
-                    recorded = Some(this);
-                    let end = match connect_to(&row, password) {
-                        Ok(source) => self.record(source, &options, &mut backoff).await,
+                    let known = match finding.take() {
+                        Some(known) => Ok(known),
+                        None => Finding::new(&row, password),
+                    };
+                    let end = match known {
+                        Ok(mut known) => {
+                            known.see(&row);
+                            let end = self.record(&row, &mut known, &options, &mut backoff).await;
+                            let known = finding.insert(known);
+                            match end {
+                                // Beyond our own source is also what goes wrong only after a while.
+                                Some((end, came))
+                                    if (!came || end.reason == EndReason::Beyond) && known.failed(&end) =>
+                                {
+                                    let (way, detail) = (known.via().way.as_str(), &end.detail);
+                                    tracing::info!(camera = %self.shared.id, way, detail, "is tried in another way");
+                                    continue;
+                                }
+                                end => end.map(|(end, _)| end),
+                            }
+                        }
                         Err(e) => Some(IngestEnd { reason: EndReason::Unsupported, detail: e.to_string() }),
                     };
                     let Some(end) = end else { continue }; // the plan changed, or the hub stops
@@ -261,9 +285,16 @@ impl Supervisor {
         self.shared.ring.end();
     }
 
-    /// One connection, from its start to its end. Why it ended, or `None` if it was ended on purpose.
-    async fn record(&mut self, source: Source, options: &media::Options, backoff: &mut Backoff) -> Option<IngestEnd> {
-        self.shared.connecting();
+    /// One connection, from its start to its end. Why it ended and whether pictures came, or `None` if it was ended on
+    /// purpose.
+    async fn record(
+        &mut self,
+        row: &StreamSource,
+        known: &mut Finding,
+        options: &media::Options,
+        backoff: &mut Backoff,
+    ) -> Option<(IngestEnd, bool)> {
+        self.shared.connecting(known.via());
         let mut turn = tokio::select! {
             turn = self.turns.clone().acquire_owned() => turn.ok(),
             _ = self.plan.changed() => return None,
@@ -274,11 +305,12 @@ impl Supervisor {
         let began = self.clock.mono();
         let connection = ConnectionId::new(&*self.clock);
         self.connection = Some(connection);
-        let intake = Intake { shared: self.shared.clone(), writer: self.writer.clone(), connection };
+        let (tell, mut showed) = watch::channel(Showed::default());
+        let intake = Intake { shared: self.shared.clone(), writer: self.writer.clone(), connection, showed: tell };
         let clock = self.clock.clone();
-        let ingest = match Ingest::start(source, &self.runtime, clock, options.clone(), Box::new(intake)) {
+        let ingest = match Ingest::start(known.source(), &self.runtime, clock, options.clone(), Box::new(intake)) {
             Ok(ingest) => ingest,
-            Err(e) => return Some(IngestEnd { reason: EndReason::Error, detail: e.to_string() }),
+            Err(e) => return Some((e.into(), false)),
         };
         let end = loop {
             tokio::select! {
@@ -286,19 +318,27 @@ impl Supervisor {
                 _ = self.plan.changed() => break None,
                 () = self.shutdown.wait() => break None,
                 () = &mut its_turn, if turn.is_some() => drop(turn.take()),
+                Ok(()) = showed.changed() => {
+                    let certificate = showed.borrow_and_update().certificate.clone();
+                    if let Some(learnt) = known.works(certificate) {
+                        // Nobody listens only while the hub stops.
+                        let _ = self.told.send(Message::Learnt(self.shared.id, row.clone(), learnt));
+                    }
+                }
             }
         };
         drop(turn);
         ingest.stop().await;
         self.writer.end();
         self.shared.ring.end();
-        if self.shared.lock().pictures > pictures {
+        let came = self.shared.lock().pictures > pictures;
+        if came {
             backoff.worked();
             if self.clock.mono().since(began) >= GOOD_CONNECTION {
                 backoff.reset();
             }
         }
-        end
+        end.map(|end| (end, came))
     }
 
     fn lost(&self, end: &IngestEnd, wait: Duration) {
@@ -308,7 +348,10 @@ impl Supervisor {
             }
             EndReason::Stalled => (CameraState::Stalled, GapReason::CameraStalled),
             EndReason::Unauthorised => (CameraState::Unauthorised, GapReason::CameraUnauthorised),
-            EndReason::Unsupported => (CameraState::Unsupported, GapReason::CameraUnsupported),
+            EndReason::Unsupported | EndReason::NoTransport | EndReason::Beyond | EndReason::Missing => {
+                (CameraState::Unsupported, GapReason::CameraUnsupported)
+            }
+            EndReason::Untrusted => (CameraState::Untrusted, GapReason::CameraUnauthorised),
             EndReason::Broken => (CameraState::Broken, GapReason::CameraBroken),
         };
         let retry_ms = wait.as_millis() as u64;
@@ -335,6 +378,15 @@ struct Intake {
     shared: Arc<Shared>,
     writer: StreamWriter,
     connection: ConnectionId,
+    showed: watch::Sender<Showed>,
+}
+
+/// What a connection has shown of its camera, for who supervises it.
+#[derive(Clone, Default)]
+pub(crate) struct Showed {
+    pub(crate) pictures: bool,
+    /// The fingerprint of what it showed as its own.
+    pub(crate) certificate: Option<String>,
 }
 
 impl media::Output for Intake {
@@ -358,6 +410,8 @@ impl media::Output for Intake {
             if !matches!(s.state, CameraState::Recording | CameraState::NotWriting) {
                 self.shared.set(&mut s, CameraState::Recording, None);
             }
+            drop(s);
+            self.showed.send_if_modified(|showed| !std::mem::replace(&mut showed.pictures, true));
         }
         self.shared.ring.push(unit.clone());
     }
@@ -365,5 +419,9 @@ impl media::Output for Intake {
     fn sound_dropped(&mut self, encoding: &str) {
         tracing::warn!(camera = %self.shared.id, encoding, "sound cannot be kept");
         self.shared.lock().sound_dropped = Some(encoding.to_owned());
+    }
+
+    fn certificate(&mut self, fingerprint: &str) {
+        self.showed.send_modify(|showed| showed.certificate = Some(fingerprint.to_owned()));
     }
 }

@@ -9,15 +9,16 @@ use base::clock::SharedClock;
 use base::footage::{SegmentInfo, StreamName};
 use base::fs::FsError;
 use base::state::{Health, Reason};
-use base::{BootId, CameraId, Problem, ProblemKind, Shutdown};
+use base::{BootId, CameraId, Problem, ProblemKind, Shutdown, Transport};
 use footage::{Clocks, Footage, Keeper, Kept};
 use media::Source;
-use store::{Camera, Gap, Store, StoreError, StreamSource};
+use store::{Camera, Gap, Learnt, Store, StoreError, StreamSource};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
+use crate::finding::{self, Probed, refused};
 use crate::kept::Message;
 use crate::ledger::Told;
 use crate::ondemand::{LINGER, OnDemand, SubPlan};
@@ -79,20 +80,38 @@ impl From<ProblemKind> for RecorderError {
 }
 
 /// Where a stream comes from, as a person says it.
+#[derive(Default)]
 pub struct NewSource {
-    /// `rtsp://…`, without user name and password.
+    /// `rtsp://…`, `rtsps://…` or `sim:`, without user name and password.
     pub url: String,
     /// The user name that the camera wants to see.
     pub username: Option<String>,
     /// The password that the camera wants to see.
     pub password: Option<Zeroizing<String>>,
+    /// How its packets are to travel.
+    pub transport: Transport,
+    /// The SHA-256 of the certificate that it must show; `None`: the first one is taken.
+    pub certificate: Option<String>,
 }
 
 impl NewSource {
     fn row(&self) -> Result<StreamSource, RecorderError> {
-        Source::parse(&self.url, None).map_err(|e| RecorderError::Refused(e.into()))?;
-        Ok(StreamSource { url: self.url.trim().to_owned(), username: self.username.clone() })
+        let row = StreamSource {
+            url: self.url.trim().to_owned(),
+            username: self.username.clone(),
+            transport: self.transport,
+            learnt: Learnt { certificate: self.certificate.clone(), ..Learnt::default() },
+        };
+        check(&row)?;
+        Ok(row)
     }
+}
+
+/// Can a source be read at all?
+fn check(row: &StreamSource) -> Result<(), RecorderError> {
+    let source = Source::parse(&row.url, None).map_err(refused)?;
+    source.ways(row.transport).map_err(refused)?;
+    Ok(())
 }
 
 /// A camera as a person adds it.
@@ -114,16 +133,35 @@ pub struct SourceChange {
     pub username: Option<Option<String>>,
     /// Another password.
     pub password: Option<Option<Zeroizing<String>>>,
+    /// Another transport.
+    pub transport: Option<Transport>,
+    /// Another certificate; `Some(None)`: the next one that it shows.
+    pub certificate: Option<Option<String>>,
 }
 
 impl SourceChange {
     /// Changes a row; gives back the change of the password. A password goes to the host it was given for: with another
-    /// one, and without a new password, there is none.
+    /// one, and without a new password, there is none. So it is with the certificate. What was learnt is of one address.
     fn apply(self, row: &mut StreamSource) -> Result<Option<Option<Zeroizing<String>>>, RecorderError> {
-        let url = self.url.unwrap_or_else(|| row.url.clone());
-        let username = self.username.unwrap_or_else(|| row.username.clone());
-        let new = NewSource { url, username, password: None }.row()?;
+        let mut new = row.clone();
+        if let Some(url) = self.url {
+            new.url = url.trim().to_owned();
+        }
+        if let Some(username) = self.username {
+            new.username = username;
+        }
+        if let Some(transport) = self.transport {
+            new.transport = transport;
+        }
+        check(&new)?;
         let elsewhere = authority(&new.url) != authority(&row.url);
+        if new.url != row.url || new.transport != row.transport {
+            let certificate = new.learnt.certificate.take().filter(|_| !elsewhere);
+            new.learnt = Learnt { certificate, ..Learnt::default() };
+        }
+        if let Some(certificate) = self.certificate {
+            new.learnt.certificate = certificate;
+        }
         *row = new;
         Ok(self.password.or(elsewhere.then_some(None)))
     }
@@ -132,7 +170,7 @@ impl SourceChange {
 /// Host and port of an address.
 fn authority(url: &str) -> Option<(String, Option<u16>)> {
     let source = Source::parse(url, None).ok()?;
-    let address = source.address();
+    let address = source.address()?;
     Some((address.host_str()?.to_owned(), address.port()))
 }
 
@@ -196,7 +234,7 @@ pub(crate) struct Inner {
     shutdown: Shutdown,
     running: Mutex<BTreeMap<CameraId, Arc<Running>>>,
     /// Held over every change of the cameras, so that two changes of one camera come after one another.
-    changes: tokio::sync::Mutex<()>,
+    pub(crate) changes: tokio::sync::Mutex<()>,
     told: mpsc::UnboundedSender<Message>,
     turns: Arc<Semaphore>,
     reader: Reader,
@@ -211,7 +249,7 @@ pub(crate) struct Running {
     pub(crate) writer: footage::StreamWriter,
     /// Its small stream.
     pub(crate) sub: OnDemand,
-    plan: watch::Sender<Plan>,
+    pub(crate) plan: watch::Sender<Plan>,
     stop: Shutdown,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -351,12 +389,8 @@ impl Recorder {
     }
 
     /// Tries an address without adding it: what the camera there sends.
-    pub async fn probe(&self, source: NewSource) -> Result<media::Probe, RecorderError> {
-        let row = source.row()?;
-        let source = connect_to(&row, source.password)?;
-        media::probe(&source, &self.0.clock, &media::Options::default())
-            .await
-            .map_err(|end| RecorderError::Refused(end.problem().unwrap_or_else(|| ProblemKind::ShuttingDown.into())))
+    pub async fn probe(&self, source: NewSource) -> Result<Probed, RecorderError> {
+        finding::probe(&self.0, &source.row()?, source.password).await
     }
 
     /// Adds a camera: keys first, sealed to the recovery kit on the footage disk and wrapped for every owner, then it is
@@ -415,7 +449,7 @@ impl Recorder {
         }
         match change.sub {
             Some(Some(sub)) => {
-                let mut row = camera.sub.take().unwrap_or(StreamSource { url: String::new(), username: None });
+                let mut row = camera.sub.take().unwrap_or_default();
                 passwords.extend(sub.apply(&mut row)?.map(|p| (StreamName::Sub, p)));
                 camera.sub = Some(row);
             }
@@ -655,5 +689,5 @@ pub(crate) fn connect_to(row: &StreamSource, password: Option<Zeroizing<String>>
         let (name, password) = (row.username.as_deref().unwrap_or(""), password.as_deref().map_or("", |p| p.as_str()));
         media::Credentials::new(name, password)
     });
-    Source::parse(&row.url, credentials).map_err(|e| RecorderError::Refused(e.into()))
+    Source::parse(&row.url, credentials).map_err(refused)
 }

@@ -11,10 +11,11 @@ use footage::Kept;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use store::{Durability, Store, StoreError};
+use store::{Durability, Learnt, Store, StoreError, StreamSource};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cameras::Inner;
+use crate::finding;
 use crate::ledger::{Ledger, Row, Told};
 
 /// Rows that the store refused are offered again so often.
@@ -27,6 +28,8 @@ const MAX_WAITING: usize = 20_000;
 pub(crate) enum Message {
     /// For the ledger.
     Told(Told),
+    /// This was found out about a camera's source.
+    Learnt(CameraId, StreamSource, Learnt),
     /// The writer has stopped: take what it reported, answer, and end.
     Stopped(oneshot::Sender<()>),
 }
@@ -50,6 +53,9 @@ pub(crate) async fn follow(
             biased;
             Some(message) = told.recv() => match message {
                 Message::Told(told) => rows.save(ledger.told(told)),
+                Message::Learnt(camera, row, learnt) => {
+                    tokio::spawn(finding::keep(inner.clone(), camera, row, learnt));
+                }
                 Message::Stopped(done) => {
                     while let Ok(kept) = kept.try_recv() {
                         rows.save(ledger.kept(&kept));

@@ -13,6 +13,7 @@ mod backoff;
 mod camera;
 mod cameras;
 mod epochs;
+mod finding;
 mod history;
 mod kept;
 mod ledger;
@@ -26,6 +27,7 @@ mod space;
 
 pub use camera::{CameraStatus, GapTally};
 pub use cameras::{CameraChange, NewCamera, NewSource, Parts, Recorder, RecorderError, SourceChange, slow_disk};
+pub use finding::{Probed, Via};
 pub use history::DatedGap;
 pub use passwords::PasswordError;
 pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};

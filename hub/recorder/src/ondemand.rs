@@ -10,14 +10,15 @@ use std::time::Duration;
 use base::clock::SharedClock;
 use base::footage::{AccessUnit, Fragment, InitSegment, Track};
 use base::{CameraId, Mono, Problem, Shutdown};
-use media::{EndReason, Ingest, IngestEnd, Source};
+use media::{EndReason, Ingest, IngestEnd};
 use store::StreamSource;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
-use crate::cameras::connect_to;
+use crate::camera::Showed;
+use crate::finding::Finding;
 use crate::ring::LiveRing;
 
 /// The connection stays for so long after the last viewer.
@@ -108,6 +109,7 @@ impl Connector {
     async fn run(mut self) {
         let mut viewers = self.ring.viewers();
         let (mut backoff, mut options, mut known) = (Backoff::default(), media::Options::default(), None);
+        let mut finding: Option<Finding> = None;
         while !self.stop.is_triggered() {
             tokio::select! {
                 looked_at = viewers.wait_for(|count| *count > 0) => if looked_at.is_err() { break },
@@ -119,12 +121,29 @@ impl Connector {
                 (backoff, options) = (Backoff::default(), media::Options::default());
                 *self.trouble.lock() = None;
                 known = Some(plan.clone());
+                finding = None;
             }
             let wait = match plan {
                 SubPlan::Absent | SubPlan::Paused => None,
                 SubPlan::Connect(row, password) => {
-                    let end = match connect_to(&row, password) {
-                        Ok(source) => self.show(source, &options, &mut backoff).await,
+                    let known = match finding.take() {
+                        Some(known) => Ok(known),
+                        None => Finding::new(&row, password),
+                    };
+                    let end = match known {
+                        Ok(mut known) => {
+                            let shown = self.show(&mut known, &options, &mut backoff).await;
+                            let known = finding.insert(known);
+                            match shown {
+                                // As of the main stream: what our own source cannot read another one may.
+                                Some((end, came))
+                                    if (!came || end.reason == EndReason::Beyond) && known.failed(&end) =>
+                                {
+                                    continue;
+                                }
+                                shown => shown.map(|(end, _)| end),
+                            }
+                        }
                         Err(e) => Some(IngestEnd { reason: EndReason::Unsupported, detail: e.to_string() }),
                     };
                     // Kept over viewers that come and go: a camera is not asked more often because more look.
@@ -151,16 +170,24 @@ impl Connector {
         self.ring.end();
     }
 
-    /// One connection. Why it ended, or `None` if it was ended on purpose.
-    async fn show(&mut self, source: Source, options: &media::Options, backoff: &mut Backoff) -> Option<IngestEnd> {
+    /// One connection. Why it ended and whether pictures came, or `None` if it was ended on purpose. What is found out about
+    /// the way to read it is known until the hub stops.
+    async fn show(
+        &mut self,
+        known: &mut Finding,
+        options: &media::Options,
+        backoff: &mut Backoff,
+    ) -> Option<(IngestEnd, bool)> {
         tracing::debug!(camera = %self.camera, "somebody looks at the small stream");
-        let (seen, pictures) = watch::channel(false);
-        let intake = Intake { ring: self.ring.clone(), clock: self.clock.clone(), trouble: self.trouble.clone(), seen };
+        let (tell, showed) = watch::channel(Showed::default());
+        let intake =
+            Intake { ring: self.ring.clone(), clock: self.clock.clone(), trouble: self.trouble.clone(), showed: tell };
         let runtime = tokio::runtime::Handle::current();
-        let ingest = match Ingest::start(source, &runtime, self.clock.clone(), options.clone(), Box::new(intake)) {
-            Ok(ingest) => ingest,
-            Err(e) => return Some(IngestEnd { reason: EndReason::Error, detail: e.to_string() }),
-        };
+        let ingest =
+            match Ingest::start(known.source(), &runtime, self.clock.clone(), options.clone(), Box::new(intake)) {
+                Ok(ingest) => ingest,
+                Err(e) => return Some((e.into(), false)),
+            };
         let unwatched = unwatched(self.ring.viewers(), &self.clock, self.linger);
         let end = tokio::select! {
             end = ingest.ended() => Some(end),
@@ -173,10 +200,12 @@ impl Connector {
         };
         ingest.stop().await;
         self.ring.end();
-        if *pictures.borrow() {
+        let Showed { pictures: came, certificate } = showed.borrow().clone();
+        if came {
             backoff.worked();
+            known.works(certificate);
         }
-        end
+        end.map(|end| (end, came))
     }
 }
 
@@ -198,7 +227,7 @@ struct Intake {
     ring: Arc<LiveRing>,
     clock: SharedClock,
     trouble: Arc<Trouble>,
-    seen: watch::Sender<bool>,
+    showed: watch::Sender<Showed>,
 }
 
 impl media::Output for Intake {
@@ -208,13 +237,16 @@ impl media::Output for Intake {
     }
     fn fragment(&mut self, _: Fragment) {}
     fn unit(&mut self, unit: &AccessUnit) {
-        if unit.track == Track::Video && !*self.seen.borrow() {
-            self.seen.send_replace(true);
+        if unit.track == Track::Video && !self.showed.borrow().pictures {
+            self.showed.send_modify(|showed| showed.pictures = true);
             *self.trouble.lock() = None;
         }
         self.ring.push(unit.clone());
     }
     fn sound_dropped(&mut self, encoding: &str) {
         tracing::debug!(encoding, "the small stream's sound cannot be shown");
+    }
+    fn certificate(&mut self, fingerprint: &str) {
+        self.showed.send_modify(|showed| showed.certificate = Some(fingerprint.to_owned()));
     }
 }

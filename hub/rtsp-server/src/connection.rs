@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Mono, clock};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::request::{BadRequest, Incoming, Request, Response, base_of, next, target};
 use crate::server::Shared;
-use crate::{Admit, Mount, Packet, Parting, Source, auth, rtp, sdp};
+use crate::{Admit, Mount, Packet, Parting, Place, Scheme, Source, auth, rtp, sdp};
 
 const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, TEARDOWN";
 /// Time between two sender reports: what RFC 3550 §6.2 has as the least.
@@ -73,9 +73,14 @@ impl From<Parting> for End {
     }
 }
 
+/// Nobody sets up so many tracks.
+const STRAY_CHANNEL: u8 = 200;
+
 struct Connection {
     shared: Arc<Shared>,
     nonce: String,
+    /// The method that the nonce is for.
+    nonce_for: String,
     session: Option<Session>,
     /// Where the mount that was last asked for comes from.
     source: Option<Arc<dyn Source>>,
@@ -118,13 +123,14 @@ struct Sent {
 impl Connection {
     fn new(shared: Arc<Shared>) -> Self {
         let last_request = shared.config.clock.mono();
-        Self { shared, nonce: auth::nonce(), session: None, source: None, last_request }
+        Self { shared, nonce: auth::nonce(), nonce_for: String::new(), session: None, source: None, last_request }
     }
 
     async fn run(&mut self, stream: &mut TcpStream) -> Result<(), End> {
         let (mut reader, mut writer) = stream.split();
         let clock = self.shared.config.clock.clone();
         let limits = self.shared.config.limits;
+        let limit = Duration::from_secs(self.shared.config.quirks.session_timeout_s.unwrap_or_default().into());
         let mut received = BytesMut::with_capacity(4_096);
         loop {
             let mut out = Vec::new();
@@ -132,6 +138,8 @@ impl Connection {
             if out.is_empty() {
                 let player = self.session.as_mut().and_then(|s| s.player.as_mut());
                 let playing = player.is_some();
+                let quirks = &self.shared.config.quirks;
+                let strict = quirks.session_timeout_s.is_some() && !quirks.refuses_set_parameter && playing;
                 tokio::select! {
                     read = reader.read_buf(&mut received) => if read? == 0 { return Ok(()) },
                     burst = next_burst(player) => match burst {
@@ -140,6 +148,7 @@ impl Connection {
                         None => return Err(End::SourceEnded),
                     },
                     () = clock.sleep_until(self.last_request + limits.idle), if !playing => return Err(End::Idle),
+                    () = clock.sleep_until(self.last_request + limit), if strict => return Err(End::Idle),
                 }
             }
             let mut rest = &out[..];
@@ -166,14 +175,25 @@ impl Connection {
         loop {
             match next(received) {
                 Ok(None) => return Ok(None),
-                Ok(Some(Incoming::Interleaved)) => {}
+                // RTCP says that the client is there, RFC 3550 §6.
+                Ok(Some(Incoming::Interleaved)) => self.last_request = self.shared.config.clock.mono(),
                 Ok(Some(Incoming::Request(request))) => {
                     self.last_request = self.shared.config.clock.mono();
                     let mut response = self.answer(&request)?.header("Server", "Keepsight");
+                    let quirks = &self.shared.config.quirks;
                     if let Some(session) = &self.session {
-                        response = response.header("Session", format!("{};timeout={SESSION_TIMEOUT_S}", session.id));
+                        let timeout = quirks.session_timeout_s.unwrap_or(SESSION_TIMEOUT_S);
+                        let id = match quirks.new_session_ids {
+                            true => auth::nonce()[..16].to_owned(),
+                            false => session.id.clone(),
+                        };
+                        response = response.header("Session", format!("{id};timeout={timeout}"));
                     }
-                    out.extend(response.to_bytes(Some(request.cseq)));
+                    let wrong = quirks.refuses_set_parameter && request.method == "SET_PARAMETER";
+                    if quirks.early_data && request.method == "PLAY" {
+                        self.early_data(out);
+                    }
+                    out.extend(response.to_bytes(Some(request.cseq - u32::from(wrong))));
                 }
                 Err(bad) => {
                     let status = match bad {
@@ -191,7 +211,11 @@ impl Connection {
     fn answer(&mut self, request: &Request) -> Result<Response, End> {
         // What is served is not even said to exist without the password; OPTIONS says nothing of it.
         if request.method == "OPTIONS" {
-            return Ok(Response::new(200).header("Public", METHODS));
+            let methods = match self.shared.config.quirks.refuses_set_parameter {
+                true => METHODS.replace("GET_PARAMETER", "SET_PARAMETER"),
+                false => METHODS.to_owned(),
+            };
+            return Ok(Response::new(200).header("Public", methods));
         }
         let (path, track) = target(&request.uri);
         let mount = self.shared.mount(path);
@@ -204,19 +228,38 @@ impl Connection {
             Admit::Refuse => return Err(End::Reset),
             Admit::Silence => return Err(End::Silence),
         }
-        let config = &self.shared.config;
+        let shared = self.shared.clone();
+        let (config, quirks) = (&shared.config, &shared.config.quirks);
+        if quirks.nonce_per_method && self.nonce_for != request.method {
+            self.nonce = auth::nonce();
+            self.nonce_for = request.method.clone();
+        }
         if let Some(credentials) = &config.credentials
             && !auth::check(credentials, config.scheme, &self.nonce, request)
+            && !(quirks.also_basic.is_some() && auth::check(credentials, Scheme::Basic, &self.nonce, request))
         {
             return Ok(self.unauthorised());
         }
         Ok(match (request.method.as_str(), mount) {
             ("DESCRIBE" | "SETUP", None) => Response::new(404),
-            ("DESCRIBE", Some(mount)) => Response::new(200)
-                .header("Content-Base", base_of(&request.uri))
-                .body("application/sdp", sdp::describe(&mount.name, &mount.source.describe(&mount.tracks))),
+            ("DESCRIBE", Some(_)) if let Some(to) = &quirks.redirect => {
+                Response::new(302).header("Location", to.clone())
+            }
+            ("DESCRIBE", Some(mount)) => {
+                let described = sdp::describe(&mount.name, &mount.source.describe(&mount.tracks));
+                let response = match quirks.no_content_base {
+                    true => Response::new(200),
+                    false => Response::new(200).header("Content-Base", base_of(&request.uri)),
+                };
+                response.body("application/sdp", described)
+            }
+            ("SET_PARAMETER", _) if quirks.refuses_set_parameter => Response::new(400),
+            ("SETUP", Some(_)) if let Some(status) = quirks.refuses_tcp => Response::new(status),
             ("SETUP", Some(mount)) => self.set_up(request, path, &mount, track),
-            ("PLAY", _) => self.in_session(request, |session, clock| session.play(request, clock)),
+            ("PLAY", _) => {
+                let info = !quirks.no_rtp_info;
+                self.in_session(request, |session, clock| session.play(request, clock, info))
+            }
             ("PAUSE", _) => self.in_session(request, |session, _| {
                 session.player = None;
                 Response::new(200)
@@ -233,7 +276,27 @@ impl Connection {
     }
 
     fn unauthorised(&self) -> Response {
-        Response::new(401).header("WWW-Authenticate", auth::challenge(self.shared.config.scheme, &self.nonce))
+        let config = &self.shared.config;
+        let mut schemes = vec![config.scheme];
+        match config.quirks.also_basic {
+            Some(Place::First) => schemes.insert(0, Scheme::Basic),
+            Some(Place::Last) => schemes.push(Scheme::Basic),
+            None => {}
+        }
+        schemes.into_iter().fold(Response::new(401), |response, scheme| {
+            response.header("WWW-Authenticate", auth::challenge(scheme, &self.nonce))
+        })
+    }
+
+    /// A packet of the first track, from before its first one: nothing but a delimiter.
+    fn early_data(&self, out: &mut Vec<u8>) {
+        let Some(session) = self.session.as_ref().filter(|s| s.player.is_some()) else { return };
+        let Some(Some(channel)) = session.tracks.first() else { return };
+        let payload = Bytes::from_static(&[9, 0xf0]);
+        let packet = Packet { track: 0, seq: 0, timestamp: 0, marker: true, payload };
+        put_frame(out, channel.number, rtp::HEADER_BYTES + packet.payload.len());
+        rtp::put_header(out, session.mount.tracks[0].payload_type(0), &packet, channel.ssrc);
+        out.extend_from_slice(&packet.payload);
     }
 
     fn set_up(&mut self, request: &Request, path: &str, mount: &Arc<Mount>, track: Option<usize>) -> Response {
@@ -245,7 +308,12 @@ impl Connection {
         match &self.session {
             Some(session) if session.path != path => return Response::new(459),
             Some(session) if session.player.is_some() => return Response::new(455),
-            Some(session) if session_of(request).is_some_and(|id| id != session.id) => return Response::new(454),
+            Some(session)
+                if session_of(request).is_some_and(|id| id != session.id)
+                    && !self.shared.config.quirks.new_session_ids =>
+            {
+                return Response::new(454);
+            }
             None if session_of(request).is_some() => return Response::new(454),
             _ => {}
         }
@@ -258,6 +326,10 @@ impl Connection {
         if taken.contains(&number) {
             return Response::new(461);
         }
+        let (number, rtcp) = match self.shared.config.quirks.other_channels {
+            true => (10 + 2 * track as u8, 11 + 2 * track as u8),
+            false => (number, rtcp),
+        };
         let mut ssrc = [0; 4];
         base::random(&mut ssrc);
         let channel = Channel { number, rtcp, ssrc: u32::from_be_bytes(ssrc) };
@@ -283,8 +355,11 @@ impl Connection {
         act: impl FnOnce(&mut Session, &dyn base::Clock) -> Response,
     ) -> Response {
         let path = target(&request.uri).0;
+        let any = self.shared.config.quirks.new_session_ids;
         match &mut self.session {
-            Some(s) if session_of(request) == Some(&s.id) && s.path == path => act(s, &*self.shared.config.clock),
+            Some(s) if (any || session_of(request) == Some(&s.id)) && s.path == path => {
+                act(s, &*self.shared.config.clock)
+            }
             _ => Response::new(454),
         }
     }
@@ -328,11 +403,16 @@ impl Connection {
             sent.packets = sent.packets.wrapping_add(1);
             sent.octets = sent.octets.wrapping_add(packet.payload.len() as u32);
         }
+        if self.shared.config.quirks.stray_data {
+            put_frame(out, STRAY_CHANNEL, 4);
+            out.extend([0; 4]);
+        }
     }
 }
 
 impl Session {
-    fn play(&mut self, request: &Request, clock: &dyn base::Clock) -> Response {
+    /// `told`: the answer says where the tracks begin.
+    fn play(&mut self, request: &Request, clock: &dyn base::Clock, told: bool) -> Response {
         if self.player.is_some() {
             return Response::new(200); // some clients keep a session alive with it
         }
@@ -350,7 +430,8 @@ impl Session {
             sent.ahead_ms = self.mount.source.ahead_ms(track);
         }
         self.player = Some(Player { packets: playing.packets, at: playing.at, tracks, next_report: clock.mono() });
-        Response::new(200).header("Range", "npt=0.000-").header("RTP-Info", info.join(","))
+        let response = Response::new(200).header("Range", "npt=0.000-");
+        if told { response.header("RTP-Info", info.join(",")) } else { response }
     }
 }
 

@@ -19,6 +19,7 @@
 mod auth;
 mod clip;
 mod connection;
+mod quirks;
 mod request;
 pub mod rtp;
 mod sdp;
@@ -33,6 +34,7 @@ use futures::stream::BoxStream;
 
 pub use auth::{Credentials, Scheme};
 pub use clip::{After, BadClip, Clip, ClipSource, MAX_LAG, Start, Unit};
+pub use quirks::{Place, Quirks};
 pub use sdp::Media;
 pub use server::{Config, Limits, Reserved, Server, ServerError};
 

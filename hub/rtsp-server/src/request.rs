@@ -157,6 +157,7 @@ impl Response {
             454 => "Session Not Found",
             455 => "Method Not Valid in This State",
             459 => "Aggregate Operation Not Allowed",
+            302 => "Moved Temporarily",
             461 => "Unsupported Transport",
             501 => "Not Implemented",
             505 => "RTSP Version Not Supported",

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::{Credentials, Mount, Scheme, connection};
+use crate::{Credentials, Mount, Quirks, Scheme, connection};
 
 /// How a server behaves.
 #[derive(Clone)]
@@ -24,12 +24,14 @@ pub struct Config {
     pub scheme: Scheme,
     /// How much it puts up with.
     pub limits: Limits,
+    /// How it departs from the standard.
+    pub quirks: Quirks,
 }
 
 impl Config {
     /// Anybody may play, usual limits.
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock, credentials: None, scheme: Scheme::Digest, limits: Limits::default() }
+        Self { clock, credentials: None, scheme: Scheme::Digest, limits: Limits::default(), quirks: Quirks::default() }
     }
 }
 

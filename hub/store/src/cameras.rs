@@ -11,8 +11,8 @@
 use std::ops::ControlFlow;
 
 use base::footage::Purpose;
-use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp};
-use serde::{Deserialize, Serialize};
+use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp, Transport};
+use serde::{Deserialize, Deserializer, Serialize};
 use vault::{EpochPublic, KitFile, WrappedKey};
 
 use crate::db::Db;
@@ -41,12 +41,46 @@ pub struct Camera {
 }
 
 /// Where a stream comes from. The password is not here: it is among the hub's secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StreamSource {
     /// The address, without user name and password.
     pub url: String,
     /// The user name.
     pub username: Option<String>,
+    /// How its packets are to travel. A word of a newer hub is read as `auto`.
+    #[serde(default, skip_serializing_if = "is_auto", deserialize_with = "transport")]
+    pub transport: Transport,
+    /// What the hub found out by itself. Rows from before it was kept have none.
+    #[serde(default, skip_serializing_if = "Learnt::is_nothing")]
+    pub learnt: Learnt,
+}
+
+/// What the hub found out about a stream's address by itself. Forgotten when the address changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Learnt {
+    /// The way in which it could be read, a word of `media::Way`; one that is not known is as if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
+    /// Why it is not the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The certificate that it showed: the SHA-256 of its DER form in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+impl Learnt {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn is_auto(transport: &Transport) -> bool {
+    *transport == Transport::Auto
+}
+
+fn transport<'de, D: Deserializer<'de>>(d: D) -> Result<Transport, D::Error> {
+    Ok(String::deserialize(d)?.parse().unwrap_or_default())
 }
 
 /// A stretch of time in which a camera's footage is sealed to one pair of keys.
@@ -315,4 +349,25 @@ pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
 /// Checks any row of the keys tree.
 pub(crate) fn check_key(key: &[u8], content: &[u8]) -> Result<(), RowError> {
     read_key(key, content).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_older_and_newer_hubs_are_read() {
+        let old = r#"{"url":"rtsp://cam/main","username":null}"#;
+        let source: StreamSource = serde_json::from_str(old).unwrap();
+        assert_eq!((source.transport, source.learnt.clone()), (Transport::Auto, Learnt::default()));
+        assert_eq!(serde_json::to_string(&source).unwrap(), old, "and an older hub reads what was not set");
+
+        let newer = r#"{"url":"rtsp://cam/main","username":null,"transport":"pigeon","learnt":{"way":"pigeon","when":1},"new":2}"#;
+        let source: StreamSource = serde_json::from_str(newer).unwrap();
+        assert_eq!((source.transport, source.learnt.way.as_deref()), (Transport::Auto, Some("pigeon")));
+
+        let learnt = Learnt { way: Some("udp".into()), why: Some("461".into()), certificate: Some("ab".into()) };
+        let source = StreamSource { transport: Transport::Udp, learnt, ..source };
+        assert_eq!(serde_json::from_str::<StreamSource>(&serde_json::to_string(&source).unwrap()).unwrap(), source);
+    }
 }

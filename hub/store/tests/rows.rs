@@ -240,14 +240,14 @@ fn keys_that_belong_to_nothing_are_refused() {
 fn a_cameras_address_never_holds_a_password() {
     let (_dir, store) = memory();
     for url in ["rtsp://ada:secret@cam/main", "rtsp://ada@cam", "rtsps://a:b@[::1]:554?x"] {
-        let source = StreamSource { url: url.to_owned(), username: None };
+        let source = StreamSource { url: url.to_owned(), ..StreamSource::default() };
         for row in [Camera { main: source.clone(), ..camera(1) }, Camera { sub: Some(source), ..camera(1) }] {
             let (first, _) = epoch(camera_id(1), 1);
             let kept = store.urgent_blocking(move |db| db.add_camera(&row, &first, &[]));
             assert!(matches!(kept, Err(StoreError::Refused(_))), "{url}");
         }
     }
-    let fine = StreamSource { url: "rtsp://cam/a@b?c=d@e".to_owned(), username: None };
+    let fine = StreamSource { url: "rtsp://cam/a@b?c=d@e".to_owned(), ..StreamSource::default() };
     let (first, _) = epoch(camera_id(1), 1);
     store.urgent_blocking(move |db| db.add_camera(&Camera { main: fine, ..camera(1) }, &first, &[])).unwrap();
 }

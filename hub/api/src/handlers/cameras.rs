@@ -1,16 +1,17 @@
 //! Cameras: listed, added, changed, removed.
 
 use base::state::{CameraState, Health};
-use base::{CameraId, ProblemKind, Timestamp};
+use base::{CameraId, Problem, ProblemKind, Timestamp, Transport};
 use http::StatusCode;
-use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange};
+use media::Way;
+use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange, Via};
 use serde::{Deserialize, Deserializer, Serialize};
 use store::StreamSource;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::handlers::storage::loss_bound_s;
-use crate::hub::Ctx;
+use crate::hub::{Ctx, Session};
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
 use crate::route::{Access, Caller, Hub, Request, Right, Route};
@@ -52,7 +53,7 @@ pub(crate) struct CameraJson {
     #[schema(value_type = String)]
     id: CameraId,
     name: String,
-    /// connecting, recording, stalled, unauthorised, unreachable, unsupported, broken, not_writing or paused.
+    /// connecting, recording, stalled, unauthorised, untrusted, unreachable, unsupported, broken, not_writing or paused.
     #[schema(value_type = String)]
     state: CameraState,
     /// Since when it is in this state.
@@ -82,6 +83,9 @@ pub(crate) struct CameraJson {
     last_fragment_at: Option<Timestamp>,
     #[schema(value_type = String)]
     created: Timestamp,
+    /// In which way it is read, or was tried last. Only for who may manage the camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<ViaJson>,
     /// Only for who may manage the camera.
     #[serde(skip_serializing_if = "Option::is_none")]
     main: Option<SourceJson>,
@@ -95,21 +99,86 @@ pub(crate) struct SourceJson {
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    /// auto, tcp, udp or multicast, as it was set.
+    #[schema(value_type = String)]
+    transport: Transport,
+    /// The certificate that an rtsps: camera must show: the SHA-256 of its DER form in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+}
+
+/// In which way a camera is read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ViaJson {
+    /// How its packets travel: tcp, udp or multicast.
+    #[schema(value_type = String)]
+    transport: Transport,
+    /// Who reads it: "hub", the hub's own source, or "gstreamer", which takes more cameras and more of the processor.
+    source: &'static str,
+    /// Why it is not the first way: how the one before it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl From<Via> for ViaJson {
+    fn from(via: Via) -> Self {
+        let source = if via.way == Way::Own { "hub" } else { "gstreamer" };
+        Self { transport: via.way.transport(), source, why: via.why }
+    }
 }
 
 /// Where a stream comes from.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddSource {
-    /// `rtsp://host:port/path`, without user name and password.
+    /// `rtsp://host:port/path` or `rtsps://host:port/path`, without user name and password. On the hub's own socket also
+    /// `sim:`, a clip for self-tests.
     url: String,
     username: Option<String>,
     password: Option<String>,
+    /// auto (as if absent), tcp, udp or multicast.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    transport: Transport,
+    /// The certificate that an rtsps: camera must show: the SHA-256 of its DER form in hexadecimal. Absent: the first one that
+    /// it shows, from then on.
+    certificate: Option<String>,
 }
 
 impl AddSource {
-    fn into_new(self) -> NewSource {
-        NewSource { url: self.url, username: self.username, password: self.password.map(Zeroizing::new) }
+    fn into_new(self, caller: &Caller<Session>) -> Result<NewSource, ApiError> {
+        allowed(&self.url, caller)?;
+        Ok(NewSource {
+            url: self.url,
+            username: self.username,
+            password: self.password.map(Zeroizing::new),
+            transport: self.transport,
+            certificate: self.certificate.as_deref().map(fingerprint).transpose()?,
+        })
+    }
+}
+
+/// A clip in place of a camera is for who tests the hub on the machine itself: over the network nobody swaps one for it.
+fn allowed(url: &str, caller: &Caller<Session>) -> Result<(), ApiError> {
+    let sim = url.trim().get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sim:"));
+    match caller {
+        Caller::Signed(_) | Caller::Nobody if sim => {
+            let detail = "sim: is for self-tests, and taken by the hub's own command line only";
+            Err(Problem::with(ProblemKind::BadCameraUrl, detail).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The SHA-256 of a certificate, as people copy it: in either case, with or without colons.
+fn fingerprint(text: &str) -> Result<String, ApiError> {
+    let hex = text.trim().replace(':', "").to_ascii_lowercase();
+    match hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => Ok(hex),
+        false => {
+            let detail = "A certificate is given by its SHA-256: 64 hexadecimal digits";
+            Err(Problem::with(ProblemKind::BadCameraUrl, detail).into())
+        }
     }
 }
 
@@ -135,12 +204,28 @@ struct ChangeSource {
     /// null removes it.
     #[serde(default, deserialize_with = "given")]
     password: Option<Option<String>>,
+    /// auto, tcp, udp or multicast.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    transport: Option<Transport>,
+    /// null forgets it: the next one that the camera shows is taken.
+    #[serde(default, deserialize_with = "given")]
+    certificate: Option<Option<String>>,
 }
 
 impl ChangeSource {
-    fn into_change(self) -> SourceChange {
-        let password = self.password.map(|p| p.map(Zeroizing::new));
-        SourceChange { url: self.url, username: self.username, password }
+    fn into_change(self, caller: &Caller<Session>) -> Result<SourceChange, ApiError> {
+        self.url.as_deref().map_or(Ok(()), |url| allowed(url, caller))?;
+        Ok(SourceChange {
+            url: self.url,
+            username: self.username,
+            password: self.password.map(|p| p.map(Zeroizing::new)),
+            transport: self.transport,
+            certificate: match self.certificate {
+                Some(Some(text)) => Some(Some(fingerprint(&text)?)),
+                other => other.map(|_| None),
+            },
+        })
     }
 }
 
@@ -173,6 +258,8 @@ struct Probed {
     height: u16,
     /// Encoding of its sound if that cannot be kept.
     sound_dropped: Option<String>,
+    /// In which way it could be read, and why.
+    via: ViaJson,
 }
 
 async fn list(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -203,7 +290,8 @@ async fn show(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 
 async fn add(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let body: AddCamera = request.json()?;
-    let new = NewCamera { name: body.name, main: body.main.into_new(), sub: body.sub.map(AddSource::into_new) };
+    let sub = body.sub.map(|sub| sub.into_new(&request.caller)).transpose()?;
+    let new = NewCamera { name: body.name, main: body.main.into_new(&request.caller)?, sub };
     let camera = hub.parts.recorder.add(new).await?;
     hub.export().await?;
     one(&hub, camera.id, true, StatusCode::CREATED).await
@@ -214,8 +302,8 @@ async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let body: ChangeCamera = request.json()?;
     let change = CameraChange {
         name: body.name,
-        main: body.main.map(ChangeSource::into_change),
-        sub: body.sub.map(|sub| sub.map(ChangeSource::into_change)),
+        main: body.main.map(|main| main.into_change(&request.caller)).transpose()?,
+        sub: body.sub.map(|sub| sub.map(|sub| sub.into_change(&request.caller)).transpose()).transpose()?,
         paused: body.paused,
     };
     if hub.parts.recorder.change(id, change).await?.is_none() {
@@ -240,7 +328,8 @@ async fn remove(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 
 async fn probe(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let body: AddSource = request.json()?;
-    let found = hub.parts.recorder.probe(body.into_new()).await?;
+    let found = hub.parts.recorder.probe(body.into_new(&request.caller)?).await?;
+    let (found, via) = (found.offer, found.via);
     Ok(reply::json(&Probed {
         codec: match &found.audio {
             Some(audio) => format!("{}, {}", found.video.codec, audio.codec),
@@ -249,6 +338,7 @@ async fn probe(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
         width: found.video.width,
         height: found.video.height,
         sound_dropped: found.dropped_audio,
+        via: via.into(),
     }))
 }
 
@@ -260,7 +350,12 @@ async fn one(hub: &Ctx, id: CameraId, manages: bool, status_code: StatusCode) ->
 }
 
 fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages: bool) -> CameraJson {
-    let source = |row: &StreamSource| SourceJson { url: row.url.clone(), username: row.username.clone() };
+    let source = |row: &StreamSource| SourceJson {
+        url: row.url.clone(),
+        username: row.username.clone(),
+        transport: row.transport,
+        certificate: row.learnt.certificate.clone(),
+    };
     let loss_bound = hub.parts.recorder.loss_bound(camera.id);
     let init = status.as_ref().and_then(|s| s.init.clone());
     CameraJson {
@@ -278,6 +373,7 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         has_sub: camera.sub.is_some(),
         sound_dropped: status.as_ref().and_then(|s| s.sound_dropped.clone()),
         last_fragment_at: status.as_ref().and_then(|s| s.last_fragment_at),
+        via: status.as_ref().filter(|_| manages).and_then(|s| s.via.clone()).map(ViaJson::from),
         detail: status.and_then(|s| s.detail),
         created: camera.created,
         main: manages.then(|| source(&camera.main)),

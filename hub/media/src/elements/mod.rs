@@ -1,9 +1,17 @@
-//! The two GStreamer elements of a camera's pipeline: `keepsightrtspsrc ! keepsightsink`.
+//! The GStreamer elements of a camera's pipeline: `keepsightrtspsrc ! keepsightsink`, or `keepsightrtspbin ! keepsightsink`
+//! for cameras that the first cannot read.
 //!
-//! Neither has a thread. The source pushes from a tokio task, and the sink's whole work is done in the push.
+//! `keepsightrtspsrc` and `keepsightsink` have no thread. The source pushes from a tokio task, and the sink's whole work is
+//! done in the push.
 
+mod codings;
+mod flow;
+mod rtp;
+pub(crate) mod rtspbin;
 pub(crate) mod rtspsrc;
+pub(crate) mod sim;
 pub(crate) mod sink;
+mod watch;
 
 use std::sync::LazyLock;
 
@@ -15,9 +23,10 @@ use gstreamer::prelude::*;
 static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("keepsight", gst::DebugColorFlags::empty(), Some("Keepsight's elements")));
 
-/// Makes both elements known by name; again is harmless.
+/// Makes the elements known by name; again is harmless.
 pub(crate) fn register() -> Result<(), glib::BoolError> {
     gst::Element::register(None, "keepsightrtspsrc", gst::Rank::NONE, rtspsrc::RtspSrc::static_type())?;
+    gst::Element::register(None, "keepsightrtspbin", gst::Rank::NONE, rtspbin::RtspBin::static_type())?;
     gst::Element::register(None, "keepsightsink", gst::Rank::NONE, sink::Sink::static_type())
 }
 

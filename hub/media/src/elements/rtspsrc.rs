@@ -20,13 +20,14 @@ use retina::client::SessionGroup;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::{CAT, answer_latency};
+use super::watch::Watch;
+use super::{CAT, answer_latency, sim};
 use crate::align::Align;
 use crate::codec;
 use crate::connect::connect;
 use crate::end::{EndReason, IngestEnd};
 use crate::session::{Item, Parameters, Playing};
-use crate::source::{Options, Rtsp};
+use crate::source::{Options, Source};
 use crate::writer::rescale;
 
 glib::wrapper! {
@@ -34,16 +35,6 @@ glib::wrapper! {
     pub struct RtspSrc(ObjectSubclass<imp::RtspSrc>) @extends gst::Element, gst::Object;
 }
 
-/// Without a picture for this long the sink is told to write what it holds: a camera that sends one or two pictures a
-/// second would else have its newest one on disk too late.
-const IDLE: Duration = Duration::from_millis(400);
-/// A timer that rings this late says that the hub itself did not run.
-const LATE: Duration = Duration::from_millis(500);
-/// A camera that sends no key picture for this long cannot be recorded.
-const KEY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Key pictures that came without usable parameters for this long will not get better on this connection: the next
-/// description may hold them.
-const PARAMETERS_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the camera's answer to TEARDOWN is waited for. Closing the connection follows in any case.
 const TEARDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Sound that came before the first picture waits for it, at most this much: 4 s of AAC at 16 kHz, 1.3 s of packets of
@@ -52,7 +43,8 @@ const EARLY_SOUNDS: usize = 64;
 
 /// What the element needs to know.
 pub(crate) struct Settings {
-    pub source: Rtsp,
+    /// A camera, or the clip within the hub.
+    pub source: Source,
     pub options: Options,
     pub runtime: Handle,
     pub clock: SharedClock,
@@ -110,6 +102,10 @@ async fn run(element: RtspSrc, settings: Arc<Settings>, shutdown: Shutdown) {
 
 async fn pump(element: &RtspSrc, settings: &Settings, group: Arc<SessionGroup>) -> IngestEnd {
     let Settings { source, options, clock, .. } = settings;
+    let source = match source {
+        Source::Rtsp(rtsp) => rtsp,
+        Source::Sim => return sim::play(element, settings).await,
+    };
     let playing = match connect(source, &group, clock, options).await {
         Ok(playing) => playing,
         Err(end) => return end,
@@ -132,15 +128,9 @@ struct Pump<'a> {
     audio: Option<gst::Pad>,
     audio_rate: u32,
     parameters: Option<Parameters>,
-    /// When the first key picture came, if no parameters have.
-    unreadable: Option<Mono>,
     /// Sound that came before the first key picture: normal play time and data.
     early: Vec<(i64, Vec<u8>)>,
-    started: Mono,
-    /// When the newest picture came.
-    newest: Mono,
-    /// The sink was told that no picture has come for a while.
-    idle: bool,
+    watch: Watch,
     /// When the timer rings.
     rings: Mono,
     timer: Sleep,
@@ -162,8 +152,8 @@ impl<'a> Pump<'a> {
             begin(pad, Some(sound.caps()));
         }
         begin(&video, None); // its caps come with the first key picture
-        settings.options.pace.begin();
-        let now = settings.clock.mono();
+        let watch = Watch::new(settings.options.clone(), settings.clock.mono());
+        let rings = watch.rings();
         Ok(Self {
             settings,
             session,
@@ -172,13 +162,10 @@ impl<'a> Pump<'a> {
             audio,
             audio_rate,
             parameters: None,
-            unreadable: None,
             early: Vec::new(),
-            started: now,
-            newest: now,
-            idle: false,
-            rings: now + IDLE,
-            timer: settings.clock.sleep_until(now + IDLE),
+            watch,
+            rings,
+            timer: settings.clock.sleep_until(rings),
         })
     }
 
@@ -189,16 +176,20 @@ impl<'a> Pump<'a> {
                 () = &mut self.timer => None,
                 item = self.session.next() => Some(item),
             };
-            self.notice_standstill();
+            self.watch.notice_standstill(self.settings.clock.mono());
             let result = match item {
                 None => self.nothing_came(),
                 Some(item) => item.and_then(|item| self.item(item)),
             };
-            if let Err(end) = result.and_then(|()| self.patience()) {
+            let now = self.settings.clock.mono();
+            if let Err(end) = result.and_then(|()| self.watch.patience(now, self.align.begun(), false)) {
                 if self.session.sound_ended {
-                    self.settings.options.pace.sound_ended(self.settings.clock.mono());
+                    self.settings.options.pace.sound_ended(now);
                 }
                 return end;
+            }
+            if self.rings != self.watch.rings() {
+                self.set_timer();
             }
         }
     }
@@ -207,11 +198,7 @@ impl<'a> Pump<'a> {
         let now = self.settings.clock.mono();
         match item {
             Item::Picture { npt, key, parameters, data } => {
-                self.newest = now;
-                self.settings.options.pace.picture(now, key);
-                if std::mem::take(&mut self.idle) {
-                    self.ring(now + IDLE);
-                }
+                self.watch.picture(now, key);
                 self.picture(npt, key, parameters, data, now)
             }
             Item::Sound { npt, data } => {
@@ -250,8 +237,8 @@ impl<'a> Pump<'a> {
             self.parameters = Some(parameters);
         }
         // Without parameters not even a key picture can be shown.
-        if key && self.parameters.is_none() {
-            self.unreadable.get_or_insert(now);
+        if key {
+            self.watch.readable(now, self.parameters.is_some());
         }
         let key = key && self.parameters.is_some();
         let Some(pts) = self.align.picture(npt, now, key) else { return Ok(()) };
@@ -269,64 +256,23 @@ impl<'a> Pump<'a> {
         push(pad, ticks, self.audio_rate, true, data)
     }
 
-    /// How long the next picture may take.
-    fn limit(&self) -> Duration {
-        self.settings.options.pace.limit().unwrap_or(self.settings.options.read_timeout)
-    }
-
-    /// The timer rang: the sink is told after [`IDLE`], and the camera given up after the limit.
+    /// The timer rang: the sink is told if it was for long enough.
     fn nothing_came(&mut self) -> Result<(), IngestEnd> {
         let now = self.settings.clock.mono();
-        if !self.idle && now >= self.newest + IDLE {
-            self.idle = true;
-            if self.align.begun() {
-                let at = gst::ClockTime::from_nseconds(now.since(self.started).as_nanos() as u64);
-                self.video.push_event(gst::event::Gap::builder(at).build());
-            }
+        if self.watch.rang(now) && self.align.begun() {
+            self.video.push_event(nothing(self.watch.since_start(now)));
         }
-        let wait = if self.idle { self.limit() } else { IDLE };
-        self.ring(self.newest + wait);
+        self.set_timer();
         Ok(())
     }
 
-    /// Where the timer should have rung long ago it was the hub that did not run (no processor, or the machine was held):
-    /// what came meanwhile is still to be read, and none of that time is the camera's.
-    fn notice_standstill(&mut self) {
-        let now = self.settings.clock.mono();
-        let late = now.since(self.rings);
-        if late > LATE {
-            tracing::warn!(seconds = late.as_secs_f32(), "the hub did not run for a while");
-            self.newest = self.newest + late;
-            self.unreadable = self.unreadable.map(|since| since + late);
-            self.ring(now + IDLE);
-        }
-    }
-
-    fn ring(&mut self, at: Mono) {
-        self.rings = at;
-        self.timer = self.settings.clock.sleep_until(at);
-    }
-
-    /// Has the camera been given long enough?
-    fn patience(&self) -> Result<(), IngestEnd> {
-        let now = self.settings.clock.mono();
-        let limit = self.limit();
-        if now >= self.newest + limit {
-            let detail = format!("It is connected but has sent no picture for {} seconds", limit.as_secs());
-            return Err(IngestEnd::new(EndReason::Stalled, detail));
-        }
-        if self.parameters.is_none() && self.unreadable.is_some_and(|since| now >= since + PARAMETERS_TIMEOUT) {
-            return Err(IngestEnd::new(EndReason::Broken, "Its pictures come without what is needed to show them"));
-        }
-        if !self.align.begun() && now >= self.started + KEY_TIMEOUT {
-            let detail = format!("It has sent no key picture for {} seconds", KEY_TIMEOUT.as_secs());
-            return Err(IngestEnd::new(EndReason::Unsupported, detail));
-        }
-        Ok(())
+    fn set_timer(&mut self) {
+        self.rings = self.watch.rings();
+        self.timer = self.settings.clock.sleep_until(self.rings);
     }
 }
 
-fn add_pad(element: &RtspSrc, name: &str) -> Result<gst::Pad, glib::BoolError> {
+pub(super) fn add_pad(element: &RtspSrc, name: &str) -> Result<gst::Pad, glib::BoolError> {
     let template = element.pad_template(name).expect("both templates are of this element");
     let pad = gst::Pad::builder_from_template(&template)
         .name(name)
@@ -338,7 +284,7 @@ fn add_pad(element: &RtspSrc, name: &str) -> Result<gst::Pad, glib::BoolError> {
 }
 
 /// Stream start, and if the caps are known also they and the segment: in this order and before any data.
-fn begin(pad: &gst::Pad, caps: Option<gst::Caps>) {
+pub(super) fn begin(pad: &gst::Pad, caps: Option<gst::Caps>) {
     let id = format!("keepsight/{}", pad.name());
     pad.push_event(gst::event::StreamStart::builder(&id).group_id(gst::GroupId::next()).build());
     if let Some(caps) = caps {
@@ -347,12 +293,18 @@ fn begin(pad: &gst::Pad, caps: Option<gst::Caps>) {
     }
 }
 
-fn segment() -> gst::Event {
+/// Tells the sink that no picture has come for a while.
+pub(super) fn nothing(since_start: Duration) -> gst::Event {
+    let at = gst::ClockTime::from_nseconds(since_start.as_nanos() as u64);
+    gst::event::Gap::builder(at).build()
+}
+
+pub(super) fn segment() -> gst::Event {
     gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
 }
 
 /// Pushes one unit. What would come before media time 0 is left out.
-fn push(pad: &gst::Pad, ticks: i64, rate: u32, key: bool, data: Vec<u8>) -> Result<(), IngestEnd> {
+pub(super) fn push(pad: &gst::Pad, ticks: i64, rate: u32, key: bool, data: Vec<u8>) -> Result<(), IngestEnd> {
     let Ok(nanoseconds) = u64::try_from(rescale(ticks, 1_000_000_000, rate.into())) else { return Ok(()) };
     let mut buffer = gst::Buffer::from_slice(data);
     if let Some(buffer) = buffer.get_mut() {

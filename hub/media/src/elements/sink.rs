@@ -42,6 +42,13 @@ impl Sink {
         self.imp().lock().sound_dropped(encoding);
     }
 
+    /// Tells the output of a certificate that nothing vouches for.
+    pub(crate) fn certificate(&self, fingerprint: &str) {
+        if let Some(output) = &mut self.imp().lock().output {
+            output.certificate(fingerprint);
+        }
+    }
+
     /// Gives out what is held and drops the output. What is pushed after this is lost.
     pub(crate) fn finish(&self) {
         self.imp().lock().finish();

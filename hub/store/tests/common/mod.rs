@@ -103,7 +103,8 @@ pub fn claim(owner: &Principal) -> Claim {
 }
 
 pub fn camera(n: u8) -> Camera {
-    let main = StreamSource { url: format!("rtsp://192.168.1.{n}:554/main"), username: Some("viewer".to_owned()) };
+    let url = format!("rtsp://192.168.1.{n}:554/main");
+    let main = StreamSource { url, username: Some("viewer".to_owned()), ..StreamSource::default() };
     let name = format!("camera {n}");
     Camera { id: camera_id(n), name, main, sub: None, created: at(0), paused: false, record_sub: false }
 }

@@ -1,0 +1,162 @@
+//! Which way a camera is read, where a person left it to the hub.
+
+use crate::end::{EndReason, IngestEnd};
+use crate::source::Way;
+
+/// The way that is used, and why it is not the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Via<'a> {
+    /// Which.
+    pub way: Way,
+    /// How the one before it ended; `None` for the first.
+    pub why: Option<&'a str>,
+}
+
+/// Finds the way that works for one address, and remembers it.
+///
+/// Only what a camera answers leads to another way, never that it is away: a camera that is off is asked in the one that
+/// worked. All ways that are worth a try are tried one right after the other, as one try; then waits are for who owns it.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    ways: &'static [Way],
+    way: Way,
+    why: Option<String>,
+    /// Ways that ended without a picture since the last picture, the present one not among them.
+    failed: Vec<Way>,
+    worked: bool,
+}
+
+impl Choice {
+    /// Out of `ways`, which [`Source::ways`](crate::Source::ways) gives; `worked` is the one that worked before, with the
+    /// reason for it.
+    pub fn new(ways: &'static [Way], worked: Option<(Way, Option<String>)>) -> Self {
+        let worked = worked.filter(|(way, _)| ways.contains(way));
+        let remembered = worked.is_some();
+        let (way, why) = worked.unwrap_or((ways[0], None));
+        Self { ways, way, why, failed: Vec::new(), worked: remembered }
+    }
+
+    /// The way to take.
+    pub fn via(&self) -> Via<'_> {
+        Via { way: self.way, why: self.why.as_deref() }
+    }
+
+    /// Pictures came. `true`: this is news, to be remembered.
+    pub fn works(&mut self) -> bool {
+        self.failed.clear();
+        !std::mem::replace(&mut self.worked, true)
+    }
+
+    /// It ended without a picture. `true`: another way is to be tried at once.
+    pub fn failed(&mut self, end: &IngestEnd) -> bool {
+        let candidates: &[Way] = match end.reason {
+            EndReason::NoTransport => &[Way::Own, Way::Udp, Way::Multicast],
+            // Read over the RTSP connection by other code: redirects, further nonces, codings and packings.
+            EndReason::Beyond | EndReason::Unsupported | EndReason::Broken => match self.way {
+                Way::Own => &[Way::Tcp],
+                _ => &[Way::Own, Way::Tcp],
+            },
+            // It agreed to play and nothing came: some cameras do so where a way is blocked or broken. One that was
+            // recorded in this way hangs.
+            EndReason::Stalled if !self.worked => &[Way::Own, Way::Udp, Way::Multicast],
+            _ => return false,
+        };
+        let untried = |way: &Way| *way != self.way && self.ways.contains(way) && !self.failed.contains(way);
+        match candidates.iter().copied().find(untried) {
+            Some(next) => {
+                self.failed.push(self.way);
+                self.take(next, Some(&end.detail));
+                true
+            }
+            None => {
+                self.failed.clear();
+                if !self.worked {
+                    self.take(self.ways[0], None);
+                }
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, way: Way, why: Option<&str>) {
+        self.way = way;
+        self.why = why.map(str::to_owned);
+        self.worked = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Transport;
+
+    use super::*;
+    use crate::source::Source;
+
+    fn choice(transport: Transport, worked: Option<Way>) -> Choice {
+        let source = Source::parse("rtsp://10.0.0.2/x", None).unwrap();
+        Choice::new(source.ways(transport).unwrap(), worked.map(|way| (way, None)))
+    }
+
+    fn end(reason: EndReason) -> IngestEnd {
+        IngestEnd::new(reason, reason.as_str())
+    }
+
+    /// The ways that are tried one after the other when each ends so.
+    fn tried(mut choice: Choice, reason: EndReason) -> Vec<Way> {
+        let mut ways = vec![choice.via().way];
+        while choice.failed(&end(reason)) {
+            ways.push(choice.via().way);
+            assert!(ways.len() < 10, "{ways:?}");
+        }
+        ways
+    }
+
+    #[test]
+    fn what_a_camera_answers_leads_to_the_ways_that_may_help() {
+        use EndReason::*;
+        let auto = || choice(Transport::Auto, None);
+        assert_eq!(tried(auto(), NoTransport), [Way::Own, Way::Udp, Way::Multicast]);
+        assert_eq!(tried(auto(), Stalled), [Way::Own, Way::Udp, Way::Multicast]);
+        for beyond in [Beyond, Unsupported, Broken] {
+            assert_eq!(tried(auto(), beyond), [Way::Own, Way::Tcp], "{beyond:?}");
+        }
+        for other in [Unreachable, Unauthorised, Closed, Error, Untrusted, Missing, Stopped] {
+            assert_eq!(tried(auto(), other), [Way::Own], "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_person_set_is_kept_to() {
+        for reason in [EndReason::NoTransport, EndReason::Stalled, EndReason::Unsupported] {
+            assert_eq!(tried(choice(Transport::Udp, None), reason), [Way::Udp]);
+            assert_eq!(tried(choice(Transport::Multicast, Some(Way::Own)), reason), [Way::Multicast]);
+        }
+        assert_eq!(tried(choice(Transport::Tcp, None), EndReason::NoTransport), [Way::Own]);
+    }
+
+    #[test]
+    fn the_way_that_worked_is_kept_while_the_camera_is_away_and_left_when_it_says_no() {
+        let mut choice = choice(Transport::Auto, None);
+        assert!(choice.failed(&end(EndReason::NoTransport)));
+        assert!(choice.works(), "it is to be remembered");
+        assert!(!choice.works(), "once");
+        assert_eq!(choice.via(), Via { way: Way::Udp, why: Some("no_transport") });
+        for away in [EndReason::Unreachable, EndReason::Stalled, EndReason::Closed, EndReason::Unauthorised] {
+            assert!(!choice.failed(&end(away)));
+            assert_eq!(choice.via().way, Way::Udp, "{away:?}");
+        }
+        assert!(choice.failed(&end(EndReason::NoTransport)));
+        assert_eq!(choice.via().way, Way::Own);
+        assert!(choice.works());
+    }
+
+    #[test]
+    fn when_nothing_works_it_begins_anew_with_the_first() {
+        let mut choice = choice(Transport::Auto, None);
+        for _ in 0..3 {
+            assert!(choice.failed(&end(EndReason::Unsupported)));
+            assert!(!choice.failed(&end(EndReason::Unsupported)));
+            assert_eq!(choice.via(), Via { way: Way::Own, why: None });
+        }
+    }
+}

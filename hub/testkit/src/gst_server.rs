@@ -1,0 +1,137 @@
+//! Cameras that offer one transport only, within TLS or behind a password: GStreamer's own RTSP server in a process of its
+//! own. And a network of one's own to have them in, where multicast reaches nobody else.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::film::Film;
+
+/// How a server serves.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// `tcp`, `udp` or `multicast`: no other is offered.
+    pub transport: &'static str,
+    /// A file with a certificate and its key: it serves `rtsps:`.
+    pub tls: Option<PathBuf>,
+    /// Name and password that it wants to see.
+    pub user: Option<(&'static str, &'static str)>,
+    /// It asks for them by Basic, not Digest.
+    pub basic: bool,
+}
+
+impl Serve {
+    /// By a transport, in the open, to anybody.
+    pub fn by(transport: &'static str) -> Self {
+        Self { transport, tls: None, user: None, basic: false }
+    }
+}
+
+/// A running server; it ends when this is dropped.
+#[derive(Debug)]
+pub struct GstServer {
+    process: Child,
+    port: u16,
+    /// Where the film plays.
+    pub url: String,
+}
+
+impl GstServer {
+    /// Serves a film on a free port; returns when it listens.
+    ///
+    /// # Panics
+    /// If the server does not start.
+    pub fn start(film: &Film, serve: &Serve) -> Self {
+        Self::start_on(crate::free_port(), film, serve)
+    }
+
+    /// The same on this port.
+    ///
+    /// # Panics
+    /// If the server does not start.
+    pub fn start_on(port: u16, film: &Film, serve: &Serve) -> Self {
+        // Debian's own Python: the bindings are packages of the system.
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/gst_server.py")).arg(&film.file);
+        command.args([&port.to_string(), serve.transport]);
+        if let Some(file) = &serve.tls {
+            command.arg("--tls").arg(file);
+        }
+        if let Some((name, password)) = serve.user {
+            command.args(["--user", name, password]);
+        }
+        if serve.basic {
+            command.arg("--basic");
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("Debian's python3 runs");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the server's output is text");
+        assert_eq!(line, "ready\n", "the server starts: scripts/setup installs gir1.2-gst-rtsp-server-1.0");
+        let scheme = if serve.tls.is_some() { "rtsps" } else { "rtsp" };
+        Self { process, port, url: format!("{scheme}://127.0.0.1:{port}/film") }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// It hangs: connections stay, and nothing comes of them.
+    pub fn hang(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// It goes on.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.process.id() as i32), signal).expect("a child can be sent a signal");
+    }
+}
+
+impl Drop for GstServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Makes a certificate for itself, with its key in the same file, as cameras come with them.
+///
+/// # Panics
+/// If openssl is missing.
+pub fn certificate(file: &Path) {
+    let key = file.with_extension("key");
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(file)
+        .output()
+        .expect("openssl runs: scripts/setup installs it");
+    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+    let both = [std::fs::read(file).expect("the certificate"), std::fs::read(key).expect("its key")].concat();
+    std::fs::write(file, both).expect("a file can be written");
+}
+
+/// Moves this thread, and all threads and processes that it starts from now on, into a network of its own: a loopback that
+/// carries multicast too, and nothing else. To be called first in a test; wants root.
+///
+/// # Panics
+/// If it may not, or `ip` is missing.
+pub fn own_network() {
+    // SAFETY: a plain system call without pointers; it changes nothing but the calling thread's network namespace.
+    let moved = unsafe { nix::libc::unshare(nix::libc::CLONE_NEWNET) };
+    assert_eq!(moved, 0, "tests with a network of their own want root: {}", std::io::Error::last_os_error());
+    for arguments in ["link set lo up multicast on", "route add 224.0.0.0/4 dev lo"] {
+        let made =
+            Command::new("ip").args(arguments.split(' ')).output().expect("ip runs: scripts/setup installs iproute2");
+        assert!(made.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&made.stderr));
+    }
+}
