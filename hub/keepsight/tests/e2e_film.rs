@@ -14,7 +14,7 @@ const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 #[tokio::test]
 async fn e2e_the_film_of_pedestrians_is_kept_as_it_was_sent() {
     let home = Home::new();
-    let encode = |coding| Film::encode(&home.scratch(""), 240, coding);
+    let encode = |coding| Film::encode(&home.scratch(""), 200, coding);
     let films = std::thread::scope(|scope| {
         let films = [Coding::H264, Coding::H264B, Coding::H265].map(|coding| scope.spawn(move || encode(coding)));
         films.map(|film| film.join().expect("the film is encoded"))
@@ -101,7 +101,9 @@ fn compare(film: &Film, kept: &Path) {
     for (i, (b, hash)) in got.iter().enumerate() {
         let (a, sent_hash) = &sent[first + i];
         assert_eq!(hash, sent_hash, "{coding:?}: frame of sound {i}");
-        let off = (b - copy.video_s[0]) - (a - source.video_s[0]);
+        // The first picture stands at 0 in what was kept. ffmpeg moves pictures of a fragmented file by the greatest negative
+        // composition offset, and not the sound: its times of pictures say nothing of where the sound belongs.
+        let off = b - (a - source.video_s[0]);
         assert!(off.abs() <= 0.020, "{coding:?}: frame of sound {i} is {off} s off its picture");
     }
 }

@@ -44,7 +44,7 @@ impl Film {
                 "-c:v",
                 "libx265",
                 "-preset",
-                "superfast",
+                "ultrafast",
                 "-tag:v",
                 "hvc1",
                 "-x265-params",
