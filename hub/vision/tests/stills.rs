@@ -222,7 +222,7 @@ async fn children_stand_ready_only_while_pictures_are_asked_for() {
 
 #[tokio::test]
 async fn so_many_are_made_at_a_time_and_more_are_refused() {
-    let stills = stills(Limits { asked: 3, at_once: 1, ..Limits::default() });
+    let stills = stills(Limits { asked: 3, at_once: 1, patience: Duration::from_secs(30), ..Limits::default() });
     let picture = coded(Codec::H264, "red");
     let all = (0..6).map(|_| {
         let (stills, picture) = (stills.clone(), picture.clone());
