@@ -81,7 +81,7 @@ pub async fn record(home: &Home, film: &Loop) -> (CameraId, Timestamp) {
     let password = Password::new(PASSWORD.to_owned()).expect("a good password");
     hub.claim("Olivia", password).await.expect("the hub has no owner yet");
     // Nobody connects to it.
-    let main = NewSource { url: "rtsp://127.0.0.1:9/none".into(), username: None, password: None };
+    let main = NewSource { url: "rtsp://127.0.0.1:9/none".into(), ..NewSource::default() };
     let camera = hub.recorder().add(NewCamera { name: "Camera".into(), main, sub: None }).await.expect("a camera").id;
     let pause = CameraChange { paused: Some(true), ..CameraChange::default() };
     hub.recorder().change(camera, pause).await.expect("it pauses");
