@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `fdatasync` takes 4–9 ms, now and then half a second: it has a thread of its own, so that a slow disk delays what is
-//! reported as kept, not the sealing. A picture that waits in memory (age holds back a chunk) for more than half a
+//! reported as kept, not the sealing. Before a sync all that waits in the queue is sealed; else it waits a quarter second, so
+//! that the writer does not wake up for each fragment of each camera. A picture that waits in memory (age holds back a chunk) for more than half a
 //! second when a sync begins is pushed out before it; so no picture is older than half a second, one interval and one
 //! sync when it is on disk: 2 seconds (promise 4).
 
