@@ -6,9 +6,10 @@
 //! ```
 //!
 //! `fdatasync` takes 4–9 ms, now and then half a second: it has a thread of its own, so that a slow disk delays what is
-//! reported as kept, not the sealing. A picture that waits in memory (age holds back a chunk) for more than half a
-//! second when a sync begins is pushed out before it; so no picture is older than half a second, one interval and one
-//! sync when it is on disk: 2 seconds (promise 4).
+//! reported as kept, not the sealing. Before a sync all that waits in the queue is sealed; else it waits a quarter second,
+//! so that the writer does not wake up for each fragment of each camera. A picture that waits in memory (age holds back a
+//! chunk) for more than half a second when a sync begins is pushed out before it; so no picture is older than half a
+//! second, one interval and one sync when it is on disk: 2 seconds (promise 4).
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,7 +31,7 @@ use crate::sync::Syncer;
 use crate::writer::Writer;
 
 /// So much of all streams together is sealed at once: what waits occupies memory.
-const BATCH_BYTES: usize = 2 * 1024 * 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// The times and sizes of a [`Keeper`]. The defaults are the design's; tests are quicker.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use testkit::client::Client;
-use testkit::film::Film;
+use testkit::film::{Coding, Film};
 use testkit::gst_server::{self, GstServer, Serve};
 use testkit::hub::{self, Home, HubProcess};
 use testkit::pictures;
