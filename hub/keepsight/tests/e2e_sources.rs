@@ -1,4 +1,4 @@
-//! Cameras that our own source cannot read, each of GStreamer's own server: by datagrams, by multicast, within TLS. One hub
+//! Cameras that our own source cannot read, each of GStreamer's own server: by datagrams, within TLS. One hub
 //! records them at once, finds out by itself how, and every picture is compared with what was sent.
 
 use std::path::{Path, PathBuf};
@@ -15,13 +15,9 @@ use testkit::pictures;
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 
-/// The four kinds, the way in which each is read, and by whom.
-const KINDS: [(&str, &str, &str); 4] = [
-    ("tcp", "tcp", "hub"),
-    ("udp", "udp", "gstreamer"),
-    ("multicast", "multicast", "gstreamer"),
-    ("tls", "tcp", "gstreamer"),
-];
+/// The three kinds, the way in which each is read, and by whom.
+const KINDS: [(&str, &str, &str); 3] =
+    [("tcp", "tcp", "hub"), ("udp", "udp", "gstreamer"), ("tls", "tcp", "gstreamer")];
 
 fn serve(kind: &str, home: &Home) -> Serve {
     match kind {
@@ -33,13 +29,12 @@ fn serve(kind: &str, home: &Home) -> Serve {
             Serve { tls: Some(file), ..Serve::by("tcp") }
         }
         "udp" => Serve::by("udp"),
-        "multicast" => Serve::by("multicast"),
         _ => Serve::by("tcp"),
     }
 }
 
 #[tokio::test]
-async fn e2e_cameras_by_tcp_udp_multicast_and_tls_are_recorded_as_they_were_sent() {
+async fn e2e_cameras_by_tcp_udp_and_tls_are_recorded_as_they_were_sent() {
     gst_server::own_network();
     let home = Home::new();
     let film = Film::encode(&home.scratch(""), 120);
@@ -57,7 +52,7 @@ async fn e2e_cameras_by_tcp_udp_multicast_and_tls_are_recorded_as_they_were_sent
         assert_eq!((&told["via"]["transport"], &told["via"]["source"]), (&json!(transport), &json!(source)), "{told}");
         let why = told["via"]["why"].as_str();
         match *kind {
-            "udp" | "multicast" => assert!(why.is_some_and(|why| why.contains("461")), "{kind}: {why:?}"),
+            "udp" => assert!(why.is_some_and(|why| why.contains("461")), "{kind}: {why:?}"),
             _ => assert_eq!(why, None, "{kind}"),
         }
         assert_eq!(told["main"]["certificate"].is_string(), *kind == "tls", "{told}");
@@ -72,7 +67,7 @@ async fn e2e_cameras_by_tcp_udp_multicast_and_tls_are_recorded_as_they_were_sent
     for ((kind, transport, _), camera) in KINDS.iter().zip(&cameras) {
         let told = owner.camera(camera).await;
         assert_eq!(told["via"]["transport"], json!(transport), "{kind}");
-        assert_eq!(told["via"]["why"].is_string(), matches!(*kind, "udp" | "multicast"), "{kind}");
+        assert_eq!(told["via"]["why"].is_string(), *kind == "udp", "{kind}");
     }
     let log = std::fs::read_to_string(home.scratch("hub.log")).unwrap();
     assert_eq!(
@@ -111,7 +106,7 @@ async fn e2e_each_kind_of_camera_that_refuses_hangs_or_goes_says_so_and_is_recor
     gst_server::own_network();
     let home = Home::new();
     let film = Film::encode(&home.scratch(""), 120);
-    let kinds = ["udp", "multicast", "tls"];
+    let kinds = ["udp", "tls"];
     // One of them asks by Basic: within TLS.
     let serve = |kind: &str| Serve { user: Some(USER), basic: kind == "tls", ..serve(kind, &home) };
     let mut servers: Vec<_> = kinds.iter().map(|kind| GstServer::start(&film, &serve(kind))).collect();
@@ -141,12 +136,12 @@ async fn e2e_each_kind_of_camera_that_refuses_hangs_or_goes_says_so_and_is_recor
     servers.extend(kinds.iter().zip(&ports).map(start));
     owner.wait_recording(&cameras, Duration::from_secs(30)).await;
 
-    // Somebody else answers in the place of the third.
-    let (camera, tls) = (&cameras[2..], servers.pop().unwrap());
+    // Somebody else answers in the place of the second.
+    let (camera, tls) = (&cameras[1..], servers.pop().unwrap());
     let first = owner.camera(&camera[0]).await["main"]["certificate"].clone();
     drop(tls);
     gst_server::certificate(&home.scratch("camera.pem"));
-    servers.push(GstServer::start_on(ports[2], &film, &serve("tls")));
+    servers.push(GstServer::start_on(ports[1], &film, &serve("tls")));
     all_are(&owner, camera, "untrusted").await;
     let told = owner.camera(&camera[0]).await;
     assert_eq!(
