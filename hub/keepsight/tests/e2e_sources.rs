@@ -19,6 +19,9 @@ const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 const KINDS: [(&str, &str, &str); 3] =
     [("tcp", "tcp", "hub"), ("udp", "udp", "gstreamer"), ("tls", "tcp", "gstreamer")];
 
+/// What comes before the way that works: `udp` after one try.
+const TRIES: usize = 1;
+
 fn serve(kind: &str, home: &Home) -> Serve {
     match kind {
         "tls" => {
@@ -70,11 +73,7 @@ async fn e2e_cameras_by_tcp_udp_and_tls_are_recorded_as_they_were_sent() {
         assert_eq!(told["via"]["why"].is_string(), *kind == "udp", "{kind}");
     }
     let log = std::fs::read_to_string(home.scratch("hub.log")).unwrap();
-    assert_eq!(
-        log.matches("is tried in another way").count(),
-        3,
-        "udp once, multicast twice, before the hub was ended"
-    );
+    assert_eq!(log.matches("is tried in another way").count(), TRIES, "all before the hub was ended");
 
     // Started and stopped again and again, they leave nothing.
     for camera in &cameras {
