@@ -32,7 +32,7 @@ args = arguments.parse_args()
 
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
-server.set_address("127.0.0.1")
+server.set_address("0.0.0.0")
 server.set_service(args.port)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(

@@ -1,4 +1,4 @@
-//! Cameras that our own source cannot read, each of GStreamer's own server: by datagrams, within TLS. One hub
+//! Cameras that our own source cannot read, each of GStreamer's own server: by datagrams, by multicast, within TLS. One hub
 //! records them at once, finds out by itself how, and every picture is compared with what was sent.
 
 use std::path::{Path, PathBuf};
@@ -9,20 +9,24 @@ use http::Method;
 use serde_json::{Value, json};
 use testkit::client::Client;
 use testkit::film::Film;
-use testkit::gst_server::{self, GstServer, Serve};
+use testkit::gst_server::{self, GstServer, Network, Serve};
 use testkit::hub::{self, Home, HubProcess};
 use testkit::pictures;
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 
-/// The three kinds, the way in which each is read, and by whom.
-const KINDS: [(&str, &str, &str); 3] =
-    [("tcp", "tcp", "hub"), ("udp", "udp", "gstreamer"), ("tls", "tcp", "gstreamer")];
+/// The four kinds, the way in which each is read, and by whom.
+const KINDS: [(&str, &str, &str); 4] = [
+    ("tcp", "tcp", "hub"),
+    ("udp", "udp", "gstreamer"),
+    ("multicast", "multicast", "gstreamer"),
+    ("tls", "tcp", "gstreamer"),
+];
 
-/// What comes before the way that works: `udp` after one try.
-const TRIES: usize = 1;
+/// What comes before the ways that work: `udp` after one try, `multicast` after two.
+const TRIES: usize = 3;
 
-fn serve(kind: &str, home: &Home) -> Serve {
+fn serve(kind: &str, home: &Home, network: &Network) -> Serve {
     match kind {
         "tls" => {
             let file = home.scratch("camera.pem");
@@ -32,16 +36,17 @@ fn serve(kind: &str, home: &Home) -> Serve {
             Serve { tls: Some(file), ..Serve::by("tcp") }
         }
         "udp" => Serve::by("udp"),
+        "multicast" => Serve { elsewhere: Some(network.pid()), ..Serve::by("multicast") },
         _ => Serve::by("tcp"),
     }
 }
 
 #[tokio::test]
-async fn e2e_cameras_by_tcp_udp_and_tls_are_recorded_as_they_were_sent() {
-    gst_server::own_network();
+async fn e2e_cameras_by_tcp_udp_multicast_and_tls_are_recorded_as_they_were_sent() {
+    let network = Network::enter();
     let home = Home::new();
     let film = Film::encode(&home.scratch(""), 120);
-    let servers = KINDS.map(|(kind, ..)| GstServer::start(&film, &serve(kind, &home)));
+    let servers = KINDS.map(|(kind, ..)| GstServer::start(&film, &serve(kind, &home, &network)));
     let mut running = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
     let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
     let mut cameras = Vec::new();
@@ -55,7 +60,7 @@ async fn e2e_cameras_by_tcp_udp_and_tls_are_recorded_as_they_were_sent() {
         assert_eq!((&told["via"]["transport"], &told["via"]["source"]), (&json!(transport), &json!(source)), "{told}");
         let why = told["via"]["why"].as_str();
         match *kind {
-            "udp" => assert!(why.is_some_and(|why| why.contains("461")), "{kind}: {why:?}"),
+            "udp" | "multicast" => assert!(why.is_some_and(|why| why.contains("461")), "{kind}: {why:?}"),
             _ => assert_eq!(why, None, "{kind}"),
         }
         assert_eq!(told["main"]["certificate"].is_string(), *kind == "tls", "{told}");
@@ -70,7 +75,7 @@ async fn e2e_cameras_by_tcp_udp_and_tls_are_recorded_as_they_were_sent() {
     for ((kind, transport, _), camera) in KINDS.iter().zip(&cameras) {
         let told = owner.camera(camera).await;
         assert_eq!(told["via"]["transport"], json!(transport), "{kind}");
-        assert_eq!(told["via"]["why"].is_string(), *kind == "udp", "{kind}");
+        assert_eq!(told["via"]["why"].is_string(), matches!(*kind, "udp" | "multicast"), "{kind}");
     }
     let log = std::fs::read_to_string(home.scratch("hub.log")).unwrap();
     assert_eq!(log.matches("is tried in another way").count(), TRIES, "all before the hub was ended");
@@ -102,12 +107,12 @@ async fn e2e_cameras_by_tcp_udp_and_tls_are_recorded_as_they_were_sent() {
 #[tokio::test]
 async fn e2e_each_kind_of_camera_that_refuses_hangs_or_goes_says_so_and_is_recorded_again() {
     const USER: (&str, &str) = ("viewer", "hunter2");
-    gst_server::own_network();
+    let network = Network::enter();
     let home = Home::new();
     let film = Film::encode(&home.scratch(""), 120);
-    let kinds = ["udp", "tls"];
+    let kinds = ["udp", "multicast", "tls"];
     // One of them asks by Basic: within TLS.
-    let serve = |kind: &str| Serve { user: Some(USER), basic: kind == "tls", ..serve(kind, &home) };
+    let serve = |kind: &str| Serve { user: Some(USER), basic: kind == "tls", ..serve(kind, &home, &network) };
     let mut servers: Vec<_> = kinds.iter().map(|kind| GstServer::start(&film, &serve(kind))).collect();
     let running = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
     let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
@@ -135,12 +140,12 @@ async fn e2e_each_kind_of_camera_that_refuses_hangs_or_goes_says_so_and_is_recor
     servers.extend(kinds.iter().zip(&ports).map(start));
     owner.wait_recording(&cameras, Duration::from_secs(30)).await;
 
-    // Somebody else answers in the place of the second.
-    let (camera, tls) = (&cameras[1..], servers.pop().unwrap());
+    // Somebody else answers in the place of the third.
+    let (camera, tls) = (&cameras[2..], servers.pop().unwrap());
     let first = owner.camera(&camera[0]).await["main"]["certificate"].clone();
     drop(tls);
     gst_server::certificate(&home.scratch("camera.pem"));
-    servers.push(GstServer::start_on(ports[1], &film, &serve("tls")));
+    servers.push(GstServer::start_on(ports[2], &film, &serve("tls")));
     all_are(&owner, camera, "untrusted").await;
     let told = owner.camera(&camera[0]).await;
     assert_eq!(
@@ -163,7 +168,7 @@ async fn e2e_each_kind_of_camera_that_refuses_hangs_or_goes_says_so_and_is_recor
 
 #[tokio::test]
 async fn e2e_what_a_person_sets_is_kept_to_and_probing_finds_out() {
-    gst_server::own_network();
+    let _network = Network::enter();
     let home = Home::new();
     let film = Film::encode(&home.scratch(""), 60);
     let (tcp, udp) = (GstServer::start(&film, &Serve::by("tcp")), GstServer::start(&film, &Serve::by("udp")));

@@ -236,7 +236,9 @@ impl Supervisor {
                             let known = finding.insert(known);
                             match end {
                                 // Beyond our own source is also what goes wrong only after a while.
-                                Some((end, came)) if (!came || end.reason == EndReason::Beyond) && known.failed(&end) => {
+                                Some((end, came))
+                                    if (!came || end.reason == EndReason::Beyond) && known.failed(&end) =>
+                                {
                                     let (way, detail) = (known.via().way.as_str(), &end.detail);
                                     tracing::info!(camera = %self.shared.id, way, detail, "is tried in another way");
                                     continue;

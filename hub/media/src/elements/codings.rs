@@ -88,13 +88,13 @@ fn unknown(_: &gst::StructureRef) -> Option<gst::Caps> {
 /// RFC 3640: `config` is the AudioSpecificConfig in hexadecimal.
 fn aac_described(rtp: &gst::StructureRef) -> Option<gst::Caps> {
     let config = unhex(rtp.get::<&str>("config").ok()?)?;
-    Some(aac::caps(&AudioConfig::aac(config.into()).ok()?))
+    Some(aac::caps(&AudioConfig::aac(config).ok()?))
 }
 
 fn unhex(text: &str) -> Option<Bytes> {
     let digits = text.as_bytes();
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    (digits.len() % 2 == 0).then(|| digits.chunks(2).map(byte).collect())?
+    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(byte).collect())?
 }
 
 /// RFC 3551: the clock rate is the sampling rate; one channel unless it says otherwise.
