@@ -32,7 +32,7 @@ args = arguments.parse_args()
 
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
-server.set_address("127.0.0.1")
+server.set_address("0.0.0.0")
 server.set_service(args.port)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(
@@ -43,7 +43,7 @@ factory.set_launch(
 factory.set_protocols(TRANSPORTS[args.transport])
 if args.transport == "multicast":
     pool = GstRtspServer.RTSPAddressPool()
-    pool.add_range("239.255.42.1", "239.255.42.1", int(args.port) + 100, int(args.port) + 110, 1)
+    pool.add_range("239.255.42.1", "239.255.42.20", 5000, 5010, 1)
     factory.set_address_pool(pool)
     factory.set_shared(True)
 

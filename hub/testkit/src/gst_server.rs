@@ -21,12 +21,14 @@ pub struct Serve {
     pub user: Option<(&'static str, &'static str)>,
     /// It asks for them by Basic, not Digest.
     pub basic: bool,
+    /// It is on the other machine of the network: who listens to a group on the machine that sends to it finds its ports taken.
+    pub elsewhere: Option<u32>,
 }
 
 impl Serve {
     /// By a transport, in the open, to anybody.
     pub fn by(transport: &'static str) -> Self {
-        Self { transport, tls: None, user: None, basic: false }
+        Self { transport, tls: None, user: None, basic: false, elsewhere: None }
     }
 }
 
@@ -54,7 +56,14 @@ impl GstServer {
     /// If the server does not start.
     pub fn start_on(port: u16, film: &Film, serve: &Serve) -> Self {
         // Debian's own Python: the bindings are packages of the system.
-        let mut command = Command::new("/usr/bin/python3");
+        let mut command = match serve.elsewhere {
+            None => Command::new("/usr/bin/python3"),
+            Some(pid) => {
+                let mut command = Command::new("nsenter");
+                command.args(["--net", "--target", &pid.to_string(), "/usr/bin/python3"]);
+                command
+            }
+        };
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/gst_server.py")).arg(&film.file);
         command.args([&port.to_string(), serve.transport]);
         if let Some(file) = &serve.tls {
@@ -72,7 +81,8 @@ impl GstServer {
         BufReader::new(stdout).read_line(&mut line).expect("the server's output is text");
         assert_eq!(line, "ready\n", "the server starts: scripts/setup installs gir1.2-gst-rtsp-server-1.0");
         let scheme = if serve.tls.is_some() { "rtsps" } else { "rtsp" };
-        Self { process, port, url: format!("{scheme}://127.0.0.1:{port}/film") }
+        let host = if serve.elsewhere.is_some() { ELSEWHERE } else { "127.0.0.1" };
+        Self { process, port, url: format!("{scheme}://{host}:{port}/film") }
     }
 
     /// The port that it listens on.
@@ -120,18 +130,64 @@ pub fn certificate(file: &Path) {
     std::fs::write(file, both).expect("a file can be written");
 }
 
-/// Moves this thread, and all threads and processes that it starts from now on, into a network of its own: a loopback that
-/// carries multicast too, and nothing else. To be called first in a test; wants root.
-///
-/// # Panics
-/// If it may not, or `ip` is missing.
-pub fn own_network() {
-    // SAFETY: a plain system call without pointers; it changes nothing but the calling thread's network namespace.
-    let moved = unsafe { nix::libc::unshare(nix::libc::CLONE_NEWNET) };
-    assert_eq!(moved, 0, "tests with a network of their own want root: {}", std::io::Error::last_os_error());
-    for arguments in ["link set lo up multicast on", "route add 224.0.0.0/4 dev lo"] {
-        let made =
-            Command::new("ip").args(arguments.split(' ')).output().expect("ip runs: scripts/setup installs iproute2");
-        assert!(made.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&made.stderr));
+/// Address of the other machine.
+const ELSEWHERE: &str = "10.99.0.2";
+
+/// A network of two machines, this one and another, that carries multicast and reaches nobody else. It ends with this.
+#[derive(Debug)]
+pub struct Network {
+    elsewhere: Child,
+}
+
+impl Network {
+    /// Moves this thread, and all threads and processes that it starts from now on, into it. To be called first in a test;
+    /// wants root.
+    ///
+    /// # Panics
+    /// If it may not, or `ip` is missing.
+    pub fn enter() -> Network {
+        // SAFETY: a plain system call without pointers; it changes nothing but the calling thread's network namespace.
+        let moved = unsafe { nix::libc::unshare(nix::libc::CLONE_NEWNET) };
+        assert_eq!(moved, 0, "tests with a network of their own want root: {}", std::io::Error::last_os_error());
+        // A namespace lives as long as a process in it. `cat` waits for the end of its input, which is ours.
+        let mut elsewhere = Command::new("unshare")
+            .args(["--net", "sh", "-c", "echo there; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare runs");
+        let mut line = String::new();
+        let stdout = elsewhere.stdout.as_mut().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("text");
+        let network = Network { elsewhere };
+        let pid = network.pid().to_string();
+        let there = format!("nsenter --net --target {pid} ip");
+        for command in [
+            "ip link set lo up".to_owned(),
+            "ip link add here type veth peer name there".to_owned(),
+            format!("ip link set there netns {pid}"),
+            "ip addr add 10.99.0.1/24 dev here".to_owned(),
+            "ip link set here up".to_owned(),
+            "ip route add 224.0.0.0/4 dev here".to_owned(),
+            format!("{there} addr add {ELSEWHERE}/24 dev there"),
+            format!("{there} link set there up"),
+            format!("{there} route add 224.0.0.0/4 dev there"),
+        ] {
+            let made = Command::new("sh").args(["-c", &command]).output().expect("sh runs");
+            assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        network
+    }
+
+    /// A process on the other machine.
+    pub fn pid(&self) -> u32 {
+        self.elsewhere.id()
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let _ = self.elsewhere.kill();
+        let _ = self.elsewhere.wait();
     }
 }
