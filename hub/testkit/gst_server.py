@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Serves an MP4 film over RTSP with GStreamer's own server, in one transport only: a camera that nobody here wrote.
 
-Usage: gst_server.py FILE PORT tcp|udp|multicast [--tls PEM] [--user NAME PASSWORD] [--basic]. Prints "ready" when it listens.
+Usage: gst_server.py FILE PORT tcp|udp|multicast [--video h264|h265|jpeg] [--sound aac|pcmu|opus] [--tls PEM]
+[--user NAME PASSWORD] [--basic]. Prints "ready" when it listens. The film's pictures are H.264 or H.265 as --video says, or H.264
+and made JPEG of; its sound is AAC, or is made what --sound says.
 Each client gets the film from its first picture; of multicast there is one film for all, and it begins with the first client.
 PEM holds a certificate and its key.
 """
@@ -19,12 +21,25 @@ TRANSPORTS = {
     "udp": GstRtsp.RTSPLowerTrans.UDP,
     "multicast": GstRtsp.RTSPLowerTrans.UDP_MCAST,
 }
+VIDEO = {
+    "h264": "h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h265": "h265parse ! rtph265pay name=pay0 pt=96 config-interval=-1",
+    "jpeg": "h264parse ! avdec_h264 ! jpegenc ! rtpjpegpay name=pay0 pt=26",
+}
+RAW = "aacparse ! avdec_aac ! audioconvert ! audioresample"
+SOUND = {
+    "aac": "aacparse ! rtpmp4gpay name=pay1 pt=97",
+    "pcmu": f"{RAW} ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0",
+    "opus": f"{RAW} ! audio/x-raw,rate=48000,channels=1 ! opusenc ! rtpopuspay name=pay1 pt=97",
+}
 ROLE = "viewer"
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("film")
 arguments.add_argument("port")
 arguments.add_argument("transport", choices=TRANSPORTS)
+arguments.add_argument("--video", choices=VIDEO, default="h264")
+arguments.add_argument("--sound", choices=SOUND, default="aac")
 arguments.add_argument("--tls")
 arguments.add_argument("--user", nargs=2)
 arguments.add_argument("--basic", action="store_true")
@@ -37,8 +52,7 @@ server.set_service(args.port)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(
     f'( filesrc location="{args.film}" ! qtdemux name=d '
-    "d.video_0 ! queue ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 "
-    "d.audio_0 ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 )"
+    f"d.video_0 ! queue ! {VIDEO[args.video]} d.audio_0 ! queue ! {SOUND[args.sound]} )"
 )
 factory.set_protocols(TRANSPORTS[args.transport])
 if args.transport == "multicast":

@@ -100,7 +100,7 @@ problems! {
     BadCameraUrl "bad-camera-url" "The camera's address cannot be used." "Give one like rtsp://192.168.1.20:554/stream, with user name and password in their own fields."
     CameraUnreachable "camera-unreachable" "The camera does not answer." "Check that it has power and network, and that its address is right."
     CameraUnauthorised "camera-unauthorised" "The camera refuses the user name or the password." "Check both in the camera's own settings."
-    CameraUnsupported "camera-unsupported" "The camera's stream cannot be recorded." "Set the camera to H.264, and its sound to AAC."
+    CameraUnsupported "camera-unsupported" "The camera's stream cannot be recorded." "Set the camera to H.264 or H.265."
     CameraTransport "camera-transport" "The camera does not send its stream in the way that was asked for." "Set its transport to auto, or to one that the camera offers."
     CameraCertificate "camera-certificate" "The camera shows another certificate than before." "If it was replaced or set up anew, let the hub forget the old certificate; if not, somebody may be listening between them."
     CameraBroken "camera-broken" "What the camera sends cannot be read." "Start it again, and check its cable or Wi-Fi; if it stays, look for newer software for it."

@@ -256,6 +256,11 @@ fn units() -> Result<()> {
         bytes.extend(unit(0x40 | key, (4_500 << 8) * i32::from(n != 0), &[n; 9]));
         bytes.extend(unit(0x41, 800 << 8, &[n; 5]));
     }
+    // Sound that jumps by a day, within a fragment: once a sample lay elsewhere than its table said.
+    let mut far = bytes.clone();
+    far.extend(unit(0x43, 0x1200, &[1; 5]));
+    far.extend(unit(0x41, 800 << 8, &[2; 5]));
+    seed("units", "far", &far)?;
     bytes.extend(unit(0x30, 0, &[]));
     bytes.extend(unit(0x46, 1, &[1; 9]));
     seed("units", "usual", &bytes)

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use testkit::browser::Browser;
-use testkit::film::{Coding, Film, FilmServer};
+use testkit::film::{Coding, Film};
+use testkit::gst_server::{GstServer, Serve};
 use testkit::hub::{self, Home, HubProcess};
 use testkit::pictures;
 
@@ -19,7 +20,7 @@ async fn e2e_the_film_of_pedestrians_is_kept_as_it_was_sent() {
         let films = [Coding::H264, Coding::H264B, Coding::H265].map(|coding| scope.spawn(move || encode(coding)));
         films.map(|film| film.join().expect("the film is encoded"))
     });
-    let servers = [0, 1, 2].map(|i| FilmServer::start(&films[i]));
+    let servers = [0, 1, 2].map(|i| GstServer::start(&films[i], &Serve::by("tcp")));
     let _hub = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
     let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
     let mut cameras = Vec::new();

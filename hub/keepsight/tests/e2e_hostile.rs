@@ -1,8 +1,10 @@
 //! Cameras that send broken and hostile things, at random: the hub goes on, takes no more memory for it, and the other
 //! cameras' pictures are all there.
 //!
-//! `KEEPSIGHT_HOSTILE_SECONDS` says for how long (a minute if it is not set), `KEEPSIGHT_HOSTILE_SEED` with which dice.
+//! `KEEPSIGHT_HOSTILE_SECONDS` says for how long, in rounds of a minute (one, if it is not set), `KEEPSIGHT_HOSTILE_SEED` with which
+//! dice. With `KEEPSIGHT_RESULTS`, a folder, figures are kept there, and a run that was ended early goes on where it was.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use base::{Clock, SystemClock};
 use camera_sim::{Audio, Codec, Options, Simulator};
+use serde_json::{Value, json};
 use testkit::client::Client;
 use testkit::hostile::Hostile;
 use testkit::hub::{self, Home, HubProcess};
@@ -17,6 +20,7 @@ use testkit::{pictures, wait_for};
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 const WELL: u16 = 4;
+const ROUND_S: u64 = 60;
 const MIB: u64 = 1 << 20;
 /// What all of the hostile ones may hold together, and by how much that may still grow in the second half.
 const MOST: u64 = 64 * MIB;
@@ -38,14 +42,33 @@ fn kinds() -> Vec<Options> {
 #[tokio::test]
 async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_picture() {
     let number = |name: &str| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
-    let seconds = number("KEEPSIGHT_HOSTILE_SECONDS").unwrap_or(60);
-    let seed = number("KEEPSIGHT_HOSTILE_SEED").unwrap_or_else(|| {
-        let mut seed = [0; 4];
-        base::random(&mut seed);
-        u32::from_ne_bytes(seed).into()
-    });
-    say(&format!("KEEPSIGHT_HOSTILE_SEED={seed}"));
+    let wanted = number("KEEPSIGHT_HOSTILE_SECONDS").unwrap_or(ROUND_S);
+    let results = std::env::var_os("KEEPSIGHT_RESULTS").map(|folder| Path::new(&folder).join("hostile.jsonl"));
+    let mut done = results.as_deref().map_or(0, seconds_done);
+    while done < wanted {
+        let seed = number("KEEPSIGHT_HOSTILE_SEED").unwrap_or_else(|| {
+            let mut seed = [0; 4];
+            base::random(&mut seed);
+            u32::from_ne_bytes(seed).into()
+        });
+        say(&format!("KEEPSIGHT_HOSTILE_SEED={seed}"));
+        let figures = round(seed, ROUND_S).await;
+        done += ROUND_S;
+        if let Some(file) = &results {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("a file of figures");
+            writeln!(file, "{figures}").expect("room for a line");
+        }
+    }
+}
 
+/// How long was done already.
+fn seconds_done(file: &Path) -> u64 {
+    let lines = std::fs::read_to_string(file).unwrap_or_default(); // there is none at first
+    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["seconds"].as_u64()).sum()
+}
+
+/// One hub, for so long.
+async fn round(seed: u64, seconds: u64) -> Value {
     let home = Home::new();
     let well = testkit::cameras(WELL).await;
     // As it is installed: to make a backtrace of a debug build takes seconds, and a hundred megabytes.
@@ -92,10 +115,13 @@ async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_pictur
     assert!(early <= before.rss + MOST && later <= early + MOST_LATER, "memory: {sizes:?}");
     assert!(connections >= seconds, "they were tried again and again: {connections}");
     let log = std::fs::read_to_string(home.scratch("hub.log")).expect("the hub's log");
-    let ours: Vec<_> = log.lines().filter(|l| l.contains("panicked at hub/")).collect();
+    // Where something panicked, as the hub's log has it.
+    let places: Vec<_> = log.split("place=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let (libraries, ours): (Vec<_>, Vec<_>) = places.into_iter().partition(|place| place.contains("/registry/"));
     assert!(ours.is_empty(), "what a library panics at is caught, what the hub panics at is a defect: {ours:?}");
 
     let kept_until = SystemClock.wall();
+    let mut pictures_of_others = 0;
     for (n, id) in ids.iter().enumerate() {
         wait_for("all of it is on disk", Duration::from_secs(10), async || {
             let kept = owner.camera(id).await["last_fragment_at"].as_str().and_then(|t| t.parse().ok());
@@ -104,6 +130,7 @@ async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_pictur
         .await;
         let all = pictures::none_is_missing(&owner, id, n as u16 + 1, began, &home.scratch("film.mp4")).await;
         assert!(all as u64 >= 10 * seconds, "camera {n}: {all} pictures");
+        pictures_of_others += all;
     }
     let mut recorded = 0;
     for (id, _) in &hostile {
@@ -112,6 +139,11 @@ async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_pictur
     }
     assert!(recorded > 0, "something of the hostile ones is kept too");
     process.stop().await;
+    json!({
+        "seed": seed, "seconds": seconds, "hostile_cameras": hostile.len(), "connections": connections,
+        "hostile_segments": recorded, "library_panics_caught": libraries.len(), "other_cameras_pictures": pictures_of_others,
+        "rss_mib": [before.rss / MIB, early / MIB, later / MIB],
+    })
 }
 
 /// What was kept of a hostile camera is shown, or is refused as a damaged film; no answer says that the hub is at fault. How

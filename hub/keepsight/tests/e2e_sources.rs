@@ -104,6 +104,62 @@ async fn e2e_cameras_by_tcp_udp_multicast_and_tls_are_recorded_as_they_were_sent
     running.stop().await;
 }
 
+/// What the hub's own source does with every coding in `e2e_matrix`, GStreamer's does too.
+#[tokio::test]
+async fn e2e_by_datagrams_and_within_tls_every_coding_is_recorded() {
+    let network = Network::enter();
+    let home = Home::new();
+    let rows = [
+        (Coding::H265, false, "pcmu", "udp", "hvc1.", "mp4a.40.2"),
+        (Coding::H264B, false, "opus", "tls", "avc1.", "opus"),
+        (Coding::H264, true, "aac", "udp", "mp4v.6C", "mp4a.40.2"),
+        (Coding::H264, false, "pcmu", "tls", "avc1.", "mp4a.40.2"),
+    ];
+    let films = [Coding::H264, Coding::H264B, Coding::H265].map(|coding| Film::encode(&home.scratch(""), 60, coding));
+    let film = |coding| films.iter().find(|film| film.coding == coding).expect("it is encoded");
+    let mut cameras = Vec::new();
+    let running = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    for (coding, jpeg, sound, kind, ..) in rows {
+        let server = GstServer::start(film(coding), &Serve { jpeg, sound, ..serve(kind, &home, &network) });
+        let id = owner.add_camera(&format!("{coding:?} {jpeg} {sound} {kind}"), &server.url).await;
+        cameras.push((id, server));
+    }
+    for ((coding, jpeg, sound, kind, picture_codec, sound_codec), (camera, _server)) in rows.iter().zip(&cameras) {
+        let name = format!("{coding:?} {jpeg} {sound} {kind}");
+        recorded(&owner, camera, 15).await;
+        let told = owner.camera(camera).await;
+        let (picture, heard) = told["codec"].as_str().and_then(|c| c.split_once(", ")).expect("picture and sound");
+        assert!(picture.starts_with(picture_codec) && heard == *sound_codec, "{name}: {told}");
+        assert_eq!(told["via"]["source"], "gstreamer", "{name}");
+
+        let segments = owner.segments(camera).await;
+        let answer = owner.playback(camera, segments[0].0, segments[segments.len() - 1].1).await.expect(200);
+        assert_eq!(answer.header("keepsight-next"), "", "{name}: one stretch without a gap");
+        let kept = home.scratch("coding.mp4");
+        std::fs::write(&kept, &answer.body).unwrap();
+        let copy = pictures::probe(&kept);
+        assert_eq!(copy.complaints, "", "{name}");
+        assert!(copy.video_s.len() >= 140, "{name}: {} pictures in 15 s at 10 per second", copy.video_s.len());
+        // Cut off anywhere: of the last ones, some that are shown in between may not have come.
+        let whole = copy.video_s.len() - if *coding == Coding::H264 { 0 } else { 8 };
+        for pair in copy.video_s[..whole].windows(2) {
+            assert!((pair[1] - pair[0] - 0.1).abs() <= 0.001, "{name}: {} s after {}", pair[1], pair[0]);
+        }
+        if !jpeg {
+            let (sent, got) = (packets(&film(*coding).file, "v:0"), packets(&kept, "v:0"));
+            let first = sent.iter().position(|(_, hash)| *hash == got[0].1).expect("the first picture is one of those sent");
+            for (i, ((_, sent), (_, got))) in sent[first..].iter().zip(&got[..whole]).enumerate() {
+                assert_eq!(sent, got, "{name}: picture {i}");
+            }
+        }
+        assert!(copy.audio_s.len() >= 100, "{name}: {} frames of sound", copy.audio_s.len());
+        let longest = copy.audio_s.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+        assert!(longest <= 0.15, "{name}: sound without a hole, {longest} s"); // AAC of 8 kHz has frames of 0.128 s
+    }
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn e2e_each_kind_of_camera_that_refuses_hangs_or_goes_says_so_and_is_recorded_again() {
     const USER: (&str, &str) = ("viewer", "hunter2");

@@ -168,10 +168,10 @@ mod tests {
 
     #[test]
     fn a_person_is_told_what_happened_and_what_to_do() {
-        let end = IngestEnd::new(EndReason::Unsupported, "Its pictures are coded as h265");
+        let end = IngestEnd::new(EndReason::Unsupported, "Its pictures are coded as vp8");
         assert_eq!(
             end.problem().unwrap().to_string(),
-            "The camera's stream cannot be recorded. Its pictures are coded as h265. Set the camera to H.264, and its sound to AAC."
+            "The camera's stream cannot be recorded. Its pictures are coded as vp8. Set the camera to H.264 or H.265."
         );
         assert_eq!(IngestEnd::stopped().problem(), None);
     }

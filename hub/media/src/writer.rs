@@ -27,6 +27,8 @@ const FRAGMENT_90K: i64 = VIDEO_TIMESCALE as i64 / 2;
 const FRAGMENT_BYTES: usize = 4 << 20;
 /// The largest access unit that is taken. Key pictures of 4K cameras are about 1 MB.
 pub const MAX_UNIT_BYTES: usize = 8 << 20;
+/// Times from here on (centuries, at any rate) are none, and sums of smaller ones stay within 64 bits.
+const LATEST: i64 = 1 << 52;
 /// The most units of a track in one fragment; 10,000 pictures a second are no camera.
 const MAX_UNITS: usize = 4_096;
 /// Length of the first picture while nothing better is known: 25 pictures per second.
@@ -132,7 +134,7 @@ impl FragmentWriter {
     /// Takes one unit: gives it out at once as a unit, and later in a fragment. Units that cannot be used are left
     /// out: what is before the first key picture, empty, or over [`MAX_UNIT_BYTES`].
     pub fn push(&mut self, unit: MediaUnit, out: &mut dyn Output) {
-        if unit.data.is_empty() || unit.pts < 0 {
+        if unit.data.is_empty() || !(0..LATEST).contains(&unit.pts) {
             return;
         }
         if unit.data.len() > MAX_UNIT_BYTES {
@@ -230,8 +232,9 @@ impl FragmentWriter {
             _ => unit.pts,
         };
         if let Some(before) = self.sounds.last_mut() {
-            // A hole inside a fragment can only be a longer frame.
-            before.duration = u32::try_from(dts - before.dts).unwrap_or(u32::MAX);
+            // A hole inside a fragment can only be a longer frame. What is too far away for that was put there by no clock.
+            let Ok(length) = u32::try_from(dts - before.dts) else { return };
+            before.duration = length;
         }
         if self.sounds.len() >= MAX_UNITS || self.bytes[1] + unit.data.len() > FRAGMENT_BYTES {
             // Sound without pictures for minutes: it has no fragment to go into.

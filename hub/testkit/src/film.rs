@@ -1,9 +1,7 @@
-//! Real input that nobody here made: the film of pedestrians that OpenCV's documentation ships (Debian's `opencv-doc`),
-//! served by GStreamer's own RTSP server.
+//! Real input that nobody here made: the film of pedestrians that OpenCV's documentation ships (Debian's `opencv-doc`).
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// Where Debian's `opencv-doc` has it: 795 pictures of 768×576 at 10 per second.
 const VTEST: &str = "/usr/share/doc/opencv-doc/examples/data/vtest.avi";
@@ -61,45 +59,5 @@ impl Film {
             .expect("ffmpeg runs: scripts/setup installs it");
         assert!(out.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&out.stderr));
         Film { file, coding }
-    }
-}
-
-/// A running film server; it ends when this is dropped.
-#[derive(Debug)]
-pub struct FilmServer {
-    process: Child,
-    /// Where the film plays.
-    pub url: String,
-}
-
-impl FilmServer {
-    /// Serves a film; returns when it listens.
-    ///
-    /// # Panics
-    /// If the server does not start.
-    pub fn start(film: &Film) -> FilmServer {
-        let port = crate::free_port();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/film_server.py");
-        // Debian's own Python: the bindings are packages of the system.
-        let mut process = Command::new("/usr/bin/python3")
-            .arg(script)
-            .arg(&film.file)
-            .arg(port.to_string())
-            .arg(if film.coding == Coding::H265 { "h265" } else { "h264" })
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Debian's python3 runs");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the film server's output is text");
-        assert_eq!(line, "ready\n", "the film server starts: scripts/setup installs gir1.2-gst-rtsp-server-1.0");
-        FilmServer { process, url: format!("rtsp://127.0.0.1:{port}/film") }
-    }
-}
-
-impl Drop for FilmServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -1,5 +1,5 @@
-//! Cameras that offer one transport only, within TLS or behind a password: GStreamer's own RTSP server in a process of its
-//! own. And a network of one's own to have them in, where multicast reaches nobody else.
+//! Cameras that nobody here made, and that offer one transport only, within TLS or behind a password: GStreamer's own RTSP
+//! server in a process of its own. And a network of one's own to have them in, where multicast reaches nobody else.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::film::Film;
+use crate::film::{Coding, Film};
 
 /// How a server serves.
 #[derive(Debug, Clone)]
@@ -21,6 +21,10 @@ pub struct Serve {
     pub user: Option<(&'static str, &'static str)>,
     /// It asks for them by Basic, not Digest.
     pub basic: bool,
+    /// Its pictures are made JPEG of.
+    pub jpeg: bool,
+    /// What its sound is: `aac` as in the film, or made `pcmu` or `opus`.
+    pub sound: &'static str,
     /// It is on the other machine of the network: who listens to a group on the machine that sends to it finds its ports taken.
     pub elsewhere: Option<u32>,
 }
@@ -28,7 +32,7 @@ pub struct Serve {
 impl Serve {
     /// By a transport, in the open, to anybody.
     pub fn by(transport: &'static str) -> Self {
-        Self { transport, tls: None, user: None, basic: false, elsewhere: None }
+        Self { transport, tls: None, user: None, basic: false, jpeg: false, sound: "aac", elsewhere: None }
     }
 }
 
@@ -65,7 +69,12 @@ impl GstServer {
             }
         };
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/gst_server.py")).arg(&film.file);
-        command.args([&port.to_string(), serve.transport]);
+        let video = match film.coding {
+            _ if serve.jpeg => "jpeg",
+            Coding::H264 | Coding::H264B => "h264",
+            Coding::H265 => "h265",
+        };
+        command.args([&port.to_string(), serve.transport, "--video", video, "--sound", serve.sound]);
         if let Some(file) = &serve.tls {
             command.arg("--tls").arg(file);
         }
