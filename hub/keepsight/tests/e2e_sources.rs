@@ -148,7 +148,8 @@ async fn e2e_by_datagrams_and_within_tls_every_coding_is_recorded() {
         }
         if !jpeg {
             let (sent, got) = (packets(&film(*coding).file, "v:0"), packets(&kept, "v:0"));
-            let first = sent.iter().position(|(_, hash)| *hash == got[0].1).expect("the first picture is one of those sent");
+            let first =
+                sent.iter().position(|(_, hash)| *hash == got[0].1).expect("the first picture is one of those sent");
             for (i, ((_, sent), (_, got))) in sent[first..].iter().zip(&got[..whole]).enumerate() {
                 assert_eq!(sent, got, "{name}: picture {i}");
             }
