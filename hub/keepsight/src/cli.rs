@@ -55,6 +55,9 @@ pub enum Command {
         /// The hub's process
         hub: i32,
     },
+    /// Reads one camera for a running hub, which starts it
+    #[command(hide = true)]
+    MediaChild,
 }
 
 /// Where the configuration is.
@@ -107,9 +110,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // A child locks itself in, in its own order, and says nothing to anybody but the hub.
-    if !matches!(command, Command::VisionChild { .. }) {
+    if !matches!(command, Command::VisionChild { .. } | Command::MediaChild) {
         logs::init(if matches!(command, Command::Run(_)) { "info" } else { "warn" });
         hygiene::harden();
+        media::isolated::isolate();
     }
     let json = command.json();
     match command.dispatch() {
@@ -134,6 +138,7 @@ impl Command {
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
             Command::VisionChild { hub } => return Ok(vision::child::main(hub)),
+            Command::MediaChild => return Ok(media::isolated::main()),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -148,7 +153,8 @@ impl Command {
             | Command::Demo(_)
             | Command::Open(_)
             | Command::CameraSim(_)
-            | Command::VisionChild { .. } => false,
+            | Command::VisionChild { .. }
+            | Command::MediaChild => false,
         }
     }
 }

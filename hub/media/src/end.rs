@@ -60,6 +60,11 @@ impl EndReason {
         EndReason::Error,
     ];
 
+    /// The reason of this word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     /// A word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ use crate::elements::rtspbin::{self, RtspBin};
 use crate::elements::rtspsrc::{RtspSrc, Settings};
 use crate::elements::sink::Sink;
 use crate::end::IngestEnd;
+use crate::isolated;
 use crate::output::Output;
 use crate::source::{Options, Source, Way};
 
@@ -70,6 +71,12 @@ impl Ingest {
         options: Options,
         output: Box<dyn Output>,
     ) -> Result<Self, MediaError> {
+        let source = match source {
+            Source::Rtsp(rtsp) if rtsp.way != Way::Own && isolated::is_isolated() => {
+                return Ok(isolated::start(rtsp, runtime, clock, options, output));
+            }
+            source => source,
+        };
         let sink = Sink::new(clock.clone(), output);
         let source = Reader::new(source, runtime, clock, options, &sink)?;
         let pipeline = gst::Pipeline::new();
@@ -101,6 +108,11 @@ impl Ingest {
         let (tell_done, ended) = watch::channel(None);
         runtime.spawn(supervise(pipeline, source, sink, ends, shutdown.clone(), tell_done));
         Ok(Self { shutdown, ended })
+    }
+
+    /// One that somebody else sees to.
+    pub(crate) fn of(shutdown: Shutdown, ended: watch::Receiver<Option<IngestEnd>>) -> Self {
+        Self { shutdown, ended }
     }
 
     /// Waits for the end and says why. The output has been given everything and dropped by then. May be called again.

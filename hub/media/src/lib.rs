@@ -19,6 +19,7 @@ mod elements;
 mod end;
 mod frames;
 mod ingest;
+pub mod isolated;
 mod output;
 mod pace;
 mod probe;

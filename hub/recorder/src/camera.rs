@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
-use crate::finding::{Finding, Via};
+use crate::finding::{self, Finding, Via};
 use crate::kept::Message;
 use crate::ledger::Told;
 use crate::ring::LiveRing;
@@ -227,6 +227,8 @@ impl Supervisor {
         let mut backoff = Backoff::new(self.recorded_before);
         let mut options = media::Options::default();
         let mut finding: Option<Finding> = None;
+        // How the first of several ways ended.
+        let mut first: Option<IngestEnd> = None;
         while !self.shutdown.is_triggered() {
             let plan = self.plan.borrow_and_update().clone();
             let wait = match plan {
@@ -256,9 +258,13 @@ impl Supervisor {
                                 {
                                     let (way, detail) = (known.via().way.as_str(), &end.detail);
                                     tracing::info!(camera = %self.shared.id, way, detail, "is tried in another way");
+                                    first.get_or_insert(end);
                                     continue;
                                 }
-                                end => end.map(|(end, _)| end),
+                                end => end.map(|(end, came)| {
+                                    let first = first.take().filter(|_| !came);
+                                    finding::most_telling(first, end)
+                                }),
                             }
                         }
                         Err(e) => Some(IngestEnd { reason: EndReason::Unsupported, detail: e.to_string() }),

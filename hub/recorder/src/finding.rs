@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::CameraId;
-use media::{BadSource, Choice, IngestEnd, Source, Way};
+use media::{BadSource, Choice, EndReason, IngestEnd, Source, Way};
 use store::{Learnt, StreamSource};
 use zeroize::Zeroizing;
 
@@ -71,6 +71,16 @@ impl Finding {
     /// It ended without a picture. `true`: it is to be tried in another way at once.
     pub(crate) fn failed(&mut self, end: &IngestEnd) -> bool {
         self.choice.failed(end)
+    }
+}
+
+/// Of several ways that were tried: how the last one ended; but where that only says that the way does not fit, how the first
+/// one did.
+pub(crate) fn most_telling(first: Option<IngestEnd>, last: IngestEnd) -> IngestEnd {
+    use EndReason::{Beyond, Broken, Missing, NoTransport, Unsupported};
+    match first {
+        Some(first) if matches!(last.reason, Beyond | Broken | Missing | NoTransport | Unsupported) => first,
+        _ => last,
     }
 }
 
@@ -145,8 +155,6 @@ pub(crate) fn refused(bad: BadSource) -> RecorderError {
 
 #[cfg(test)]
 mod tests {
-    use media::EndReason;
-
     use super::*;
 
     fn row(url: &str) -> StreamSource {

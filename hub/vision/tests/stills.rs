@@ -30,7 +30,7 @@ fn coded(codec: Codec, colour: &str) -> Coded {
         Codec::Mjpeg => "jpegenc",
     };
     let sink = pull(&format!(
-        "videotestsrc num-buffers=1 pattern={colour} ! video/x-raw,format=I420,width=640,height=360 ! {encoder} ! appsink name=out"
+        "videotestsrc num-buffers=1 pattern={colour} ! video/x-raw,format=I420,width=640,height=360 ! {encoder} ! appsink name=out sync=false"
     ));
     let config = sink.caps().and_then(|caps| caps.structure(0)?.get::<gst::Buffer>("codec_data").ok());
     let config = config.map(|b| Bytes::copy_from_slice(&b.map_readable().unwrap())).unwrap_or_default();

@@ -30,9 +30,12 @@ pub(crate) fn template() -> gst::Caps {
 
 /// Parameters from caps.
 pub(crate) fn from_caps(s: &gst::StructureRef) -> Result<AudioConfig, BadParameters> {
-    // As RTP has it: every stream may hold stereo, whatever its description says (RFC 7587 §7).
-    let channels = s.get::<i32>("channels").unwrap_or(2);
-    u16::try_from(channels).map_err(|_| bad("a number of channels that is none")).and_then(config)
+    // As RTP has it: every stream may hold stereo, whatever its description or its first packet says (RFC 7587 §7), and
+    // decoders make two channels of one.
+    match s.get::<i32>("channels").unwrap_or(2) {
+        1 | 2 => config(2),
+        _ => Err(bad("more channels than two")),
+    }
 }
 
 /// See [`AudioConfig::opus`].

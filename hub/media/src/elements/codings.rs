@@ -5,7 +5,7 @@ use base::footage::Track;
 use bytes::Bytes;
 use gstreamer as gst;
 
-use crate::codec::{AudioConfig, aac};
+use crate::codec::{AudioConfig, aac, opus};
 
 /// One row.
 pub(super) struct Coding {
@@ -52,7 +52,7 @@ const CODINGS: &[Coding] = &[
     sound("MP4A-LATM", &["rtpmp4adepay", "aacparse"], AAC, unknown),
     sound("PCMU", &["rtppcmudepay"], "audio/x-mulaw", g711_described),
     sound("PCMA", &["rtppcmadepay"], "audio/x-alaw", g711_described),
-    sound("OPUS", &["rtpopusdepay", "opusparse"], "audio/x-opus", unknown),
+    sound("OPUS", &["rtpopusdepay", "opusparse"], "audio/x-opus", opus_described),
 ];
 
 const AAC: &str = "audio/mpeg,mpegversion=4,stream-format=raw";
@@ -95,6 +95,11 @@ fn unhex(text: &str) -> Option<Bytes> {
     let digits = text.as_bytes();
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(byte).collect())?
+}
+
+/// RFC 7587: there is but one kind.
+fn opus_described(_: &gst::StructureRef) -> Option<gst::Caps> {
+    Some(opus::caps(&AudioConfig::opus(2).ok()?))
 }
 
 /// RFC 3551: the clock rate is the sampling rate; one channel unless it says otherwise.

@@ -1,0 +1,439 @@
+//! GStreamer's source in a process of its own.
+//!
+//! It is a lot of C that reads what a camera sends, and some of it crashes at what it should not (`rtph265depay` and
+//! `rtpjpegdepay` of 1.22, found by cameras that are spoiled at random): one camera must not end the recording of all. So
+//! the program begins itself anew for each such connection, hands it address and password by its standard input, and is
+//! given back what an [`Output`] is given, by its standard output. A child that dies ends this one connection.
+//!
+//! ```text
+//! Ingest ── request, a line ──▶ child: rtspsrc ! … ! keepsightsink ── init, units, fragments, end ──▶ Ingest's output
+//! ```
+//!
+//! What the child says is taken as hostile: it is bounded, and fragments are checked again before they are kept.
+
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::os::fd::AsFd;
+use std::process::{ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base::footage::{AccessUnit, AudioParams, Fragment, InitSegment, Sample, Track, VideoParams};
+use base::{Mono, SharedClock, Shutdown, SystemClock, clock};
+use bytes::Bytes;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::resource::{Resource, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::end::{EndReason, IngestEnd};
+use crate::ingest::Ingest;
+use crate::output::Output;
+use crate::source::{Credentials, Options, Rtsp, Source, Way};
+
+/// The hidden subcommand that calls [`main`].
+pub const COMMAND: &str = "media-child";
+
+/// Most bytes of a message's head, and of what follows it: a fragment of pictures and sound of the largest kind.
+const HEAD_BYTES: u32 = 2 << 20;
+const BODY_BYTES: u32 = 32 << 20;
+/// What waits between the two processes: the hub's reading thread naps, and a key picture must not wait for that.
+const PIPE_BYTES: i32 = 1 << 20;
+/// A child that was asked to stop is killed after this: a camera that does not answer the goodbye takes one.
+const STOPS_WITHIN: Duration = Duration::from_secs(4);
+/// What a child may occupy: its threads' stacks and heaps are reserved, not used.
+const ADDRESS_SPACE: u64 = 4 << 30;
+
+static ISOLATED: AtomicBool = AtomicBool::new(false);
+
+/// From now on GStreamer's source runs in processes of their own. To be called by a program whose `main` knows [`COMMAND`]; others
+/// (tests, that is) have it in their own.
+pub fn isolate() {
+    ISOLATED.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn is_isolated() -> bool {
+    ISOLATED.load(Ordering::Relaxed)
+}
+
+/// What a child is asked for.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    url: String,
+    username: Option<String>,
+    password: Option<String>,
+    way: String,
+    certificate: Option<String>,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.password.zeroize();
+    }
+}
+
+/// What a child says; the bytes follow it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+enum Head {
+    Init { video: VideoParams, audio: Option<AudioParams>, zero: Mono },
+    Fragment { samples: Vec<Row>, start_90k: i64, end_90k: i64, key: bool, arrived: Mono },
+    Unit { track: Track, dts: i64, cts_offset: i32, duration: u32, key: bool, arrived: Mono },
+    SoundDropped { encoding: String },
+    Certificate { fingerprint: String },
+    Ended { reason: String, detail: String },
+}
+
+/// A sample: track, offset, size, dts, composition offset, duration, key.
+type Row = (Track, u32, u32, i64, i32, u32, bool);
+
+/// Starts a child for one connection; as [`Ingest::start`].
+pub(crate) fn start(
+    rtsp: Rtsp,
+    runtime: &tokio::runtime::Handle,
+    clock: SharedClock,
+    options: Options,
+    output: Box<dyn Output>,
+) -> Ingest {
+    let shutdown = Shutdown::new();
+    let (tell_done, ended) = watch::channel(None);
+    let stop = shutdown.clone();
+    runtime.spawn(async move {
+        let end = follow(rtsp, &clock, &options, output, stop).await;
+        let _ = tell_done.send(Some(end)); // nobody wants to know any more
+    });
+    Ingest::of(shutdown, ended)
+}
+
+/// From a child's start to its end. The output is dropped by then.
+async fn follow(
+    rtsp: Rtsp,
+    clock: &SharedClock,
+    options: &Options,
+    output: Box<dyn Output>,
+    stop: Shutdown,
+) -> IngestEnd {
+    options.pace.begin();
+    let mut child = match begin(&rtsp, options).await {
+        Ok(child) => child,
+        Err(e) => {
+            tracing::error!(error = &e as &dyn std::error::Error, "a camera's process does not start");
+            return IngestEnd::new(EndReason::Error, "The program that reads it does not start");
+        }
+    };
+    let (mut to, Some(from)) = (child.stdin.take(), child.stdout.take()) else { return IngestEnd::stopped() };
+    let mut listening = Box::pin(listen(from, output, clock, options));
+    let end = tokio::select! {
+        end = &mut listening => end,
+        () = stop.wait() => {
+            // The end of its input tells it to stop; what it still says is taken.
+            drop(to.take());
+            let _ = clock::timeout(&**clock, STOPS_WITHIN, &mut listening).await;
+            IngestEnd::stopped()
+        }
+    };
+    drop((listening, to));
+    if clock::timeout(&**clock, STOPS_WITHIN, child.wait()).await.is_none() {
+        let _ = child.kill().await; // an error means that it has ended meanwhile
+    }
+    end
+}
+
+/// Gives all that a child says to the output.
+async fn listen(
+    mut from: impl AsyncRead + Unpin,
+    mut output: Box<dyn Output>,
+    clock: &SharedClock,
+    options: &Options,
+) -> IngestEnd {
+    loop {
+        let (head, body) = match message(&mut from).await {
+            Ok(message) => message,
+            Err(e) => {
+                tracing::warn!(error = &e as &dyn std::error::Error, "a camera's process says no more");
+                return IngestEnd::new(EndReason::Broken, "The program that reads it failed at what it sends");
+            }
+        };
+        if let Head::Unit { track: Track::Video, key, .. } = head {
+            options.pace.picture(clock.mono(), key);
+        }
+        if let Some(end) = take(head, body, &mut *output) {
+            return end;
+        }
+    }
+}
+
+async fn begin(rtsp: &Rtsp, options: &Options) -> std::io::Result<Child> {
+    let request = Request {
+        url: rtsp.url.to_string(),
+        username: rtsp.credentials.as_ref().map(|c| c.username.clone()),
+        password: rtsp.credentials.as_ref().map(|c| c.password().to_owned()),
+        way: rtsp.way.as_str().to_owned(),
+        certificate: rtsp.certificate.clone(),
+        connect_timeout: options.connect_timeout,
+        read_timeout: options.pace.limit().unwrap_or(options.read_timeout),
+    };
+    let mut line = Zeroizing::new(serde_json::to_vec(&request)?);
+    line.push(b'\n');
+    let mut child = Command::new("/proc/self/exe")
+        .arg(COMMAND)
+        .env_remove("NOTIFY_SOCKET") // the hub alone talks to systemd
+        .env_remove("WATCHDOG_USEC")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null()) // what a camera could write into the log
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(stdout) = &child.stdout {
+        // A smaller one does, too.
+        let _ = fcntl(stdout.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+    }
+    if let Some(stdin) = &mut child.stdin {
+        stdin.write_all(&line).await?;
+        stdin.flush().await?;
+    }
+    Ok(child)
+}
+
+/// The next message. An end of input is an error: a child says when it ends.
+async fn message(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(Head, Bytes)> {
+    let too_large = || std::io::Error::other("a message is too large");
+    let (head, body) = (from.read_u32_le().await?, from.read_u32_le().await?);
+    if head > HEAD_BYTES || body > BODY_BYTES {
+        return Err(too_large());
+    }
+    let mut bytes = vec![0; head as usize];
+    from.read_exact(&mut bytes).await?;
+    let head = serde_json::from_slice(&bytes)?;
+    let mut bytes = vec![0; body as usize];
+    from.read_exact(&mut bytes).await?;
+    Ok((head, bytes.into()))
+}
+
+/// Gives a message to the output; the end, if it is that.
+fn take(head: Head, body: Bytes, output: &mut dyn Output) -> Option<IngestEnd> {
+    match head {
+        Head::Init { video, audio, zero } => output.init(InitSegment { bytes: body, video, audio }, zero),
+        Head::Fragment { samples, start_90k, end_90k, key, arrived } => {
+            let sample = |(track, offset, size, dts, cts_offset, duration, key): Row| Sample {
+                track,
+                offset,
+                size,
+                dts,
+                cts_offset,
+                duration,
+                key,
+            };
+            let samples = samples.into_iter().map(sample).collect();
+            output.fragment(Fragment { bytes: body.into(), samples, start_90k, end_90k, key, arrived });
+        }
+        Head::Unit { track, dts, cts_offset, duration, key, arrived } => {
+            output.unit(&AccessUnit { track, dts, cts_offset, duration, key, arrived, data: body });
+        }
+        Head::SoundDropped { encoding } => output.sound_dropped(&encoding),
+        Head::Certificate { fingerprint } => output.certificate(&fingerprint),
+        Head::Ended { reason, detail } => {
+            let reason = EndReason::from_word(&reason).unwrap_or(EndReason::Error);
+            return Some(IngestEnd { reason, detail });
+        }
+    }
+    None
+}
+
+/// A child's whole life. To be called first in the process, before there is another thread.
+pub fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE, // the hub sees that it ended, and nobody reads more
+    }
+}
+
+fn serve() -> std::io::Result<()> {
+    // No core dumps: there are pictures in memory, and a password.
+    for (resource, limit) in
+        [(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_NOFILE, 256), (Resource::RLIMIT_AS, ADDRESS_SPACE)]
+    {
+        setrlimit(resource, limit, limit)?;
+    }
+    nix::sys::prctl::set_dumpable(false)?;
+    nix::sys::prctl::set_no_new_privs()?;
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().lock().read_line(&mut line)?;
+    let request: Request = serde_json::from_str(&line)?;
+    let to = Arc::new(Mutex::new(File::from(std::io::stdout().as_fd().try_clone_to_owned()?)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let end = runtime.block_on(run(request, Wire(to.clone())));
+    let head = Head::Ended { reason: end.reason.as_str().to_owned(), detail: end.detail };
+    Wire(to).say(&head, &[]);
+    Ok(())
+}
+
+async fn run(request: Request, wire: Wire) -> IngestEnd {
+    let refused = |detail: String| IngestEnd::new(EndReason::Error, detail);
+    if let Err(e) = crate::init() {
+        return e.into();
+    }
+    let password = request.password.as_deref().unwrap_or_default();
+    let credentials = request.username.as_deref().map(|name| Credentials::new(name, password));
+    let source = match (Source::parse(&request.url, credentials), Way::from_word(&request.way)) {
+        (Ok(source), Some(way)) => source.by(way).pinned(request.certificate.clone()),
+        _ => return refused("The request cannot be read".into()),
+    };
+    let options =
+        Options { connect_timeout: request.connect_timeout, read_timeout: request.read_timeout, ..Options::default() };
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ingest = match Ingest::start(source, &tokio::runtime::Handle::current(), clock, options, Box::new(wire)) {
+        Ok(ingest) => ingest,
+        Err(e) => return e.into(),
+    };
+    let stop = Shutdown::new();
+    let told = stop.clone();
+    // Nothing more comes but the end, when the hub stops this or is gone itself.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        told.trigger();
+    });
+    tokio::select! {
+        end = ingest.ended() => end,
+        () = stop.wait() => ingest.stop().await,
+    }
+}
+
+/// Says to the hub what an output is given.
+struct Wire(Arc<Mutex<File>>);
+
+impl Wire {
+    fn say(&self, head: &Head, body: &[u8]) {
+        let said = || -> std::io::Result<()> {
+            let head = serde_json::to_vec(head)?;
+            let lengths = [head.len(), body.len()].map(|n| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes());
+            let mut to = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            to.write_all(&[&lengths.concat()[..], &head].concat())?;
+            to.write_all(body)
+        };
+        if said().is_err() {
+            std::process::exit(1); // the hub is gone, or has given this up
+        }
+    }
+}
+
+impl Output for Wire {
+    fn init(&mut self, init: InitSegment, zero: Mono) {
+        self.say(&Head::Init { video: init.video, audio: init.audio, zero }, &init.bytes);
+    }
+    fn fragment(&mut self, f: Fragment) {
+        let row = |s: &Sample| (s.track, s.offset, s.size, s.dts, s.cts_offset, s.duration, s.key);
+        let samples = f.samples.iter().map(row).collect();
+        let (start_90k, end_90k, key, arrived) = (f.start_90k, f.end_90k, f.key, f.arrived);
+        self.say(&Head::Fragment { samples, start_90k, end_90k, key, arrived }, &f.bytes);
+    }
+    fn unit(&mut self, unit: &AccessUnit) {
+        let AccessUnit { track, dts, cts_offset, duration, key, arrived, ref data } = *unit;
+        self.say(&Head::Unit { track, dts, cts_offset, duration, key, arrived }, data);
+    }
+    fn sound_dropped(&mut self, encoding: &str) {
+        self.say(&Head::SoundDropped { encoding: encoding.to_owned() }, &[]);
+    }
+    fn certificate(&mut self, fingerprint: &str) {
+        self.say(&Head::Certificate { fingerprint: fingerprint.to_owned() }, &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Remembers what it was given, as text.
+    #[derive(Default)]
+    struct Remember(Vec<String>);
+
+    impl Output for Remember {
+        fn init(&mut self, init: InitSegment, zero: Mono) {
+            self.0.push(format!("{init:?} {zero:?}"));
+        }
+        fn fragment(&mut self, fragment: Fragment) {
+            self.0.push(format!("{fragment:?}"));
+        }
+        fn unit(&mut self, unit: &AccessUnit) {
+            self.0.push(format!("{unit:?}"));
+        }
+        fn sound_dropped(&mut self, encoding: &str) {
+            self.0.push(encoding.to_owned());
+        }
+    }
+
+    fn give(output: &mut dyn Output) {
+        let video = VideoParams { codec: "hvc1.1.6.L93.B0".into(), width: 640, height: 360 };
+        let audio = Some(AudioParams { codec: "opus".into(), sample_rate: 48_000, channels: 2 });
+        output.init(InitSegment { bytes: Bytes::from_static(b"moov"), video, audio }, Mono(7));
+        let (track, key, arrived) = (Track::Video, true, Mono(9));
+        let data = Bytes::from_static(&[0, 1, 255]);
+        output.unit(&AccessUnit { track, dts: 90_000, cts_offset: -4_500, duration: 4_500, key, arrived, data });
+        let sample = Sample { track, offset: 8, size: 3, dts: 90_000, cts_offset: -4_500, duration: 4_500, key };
+        output.fragment(Fragment {
+            bytes: vec![9; 11],
+            samples: vec![sample],
+            start_90k: -1,
+            end_90k: 5,
+            key,
+            arrived,
+        });
+        output.sound_dropped("l16");
+    }
+
+    #[tokio::test]
+    async fn what_a_child_is_given_its_hub_is_given() {
+        let file = tempfile::tempfile().unwrap();
+        let wire = Wire(Arc::new(Mutex::new(file.try_clone().unwrap())));
+        give(&mut Wire(wire.0.clone()));
+        wire.say(&Head::Ended { reason: "stalled".into(), detail: "No picture".into() }, &[]);
+        let said = {
+            use std::io::{Read, Seek};
+            let (mut file, mut said) = (file, Vec::new());
+            file.rewind().unwrap();
+            file.read_to_end(&mut said).unwrap();
+            said
+        };
+
+        let (mut expected, mut seen, mut from) = (Remember::default(), Remember::default(), &said[..]);
+        give(&mut expected);
+        let end = loop {
+            let (head, body) = message(&mut from).await.unwrap();
+            if let Some(end) = take(head, body, &mut seen) {
+                break end;
+            }
+        };
+        assert_eq!((end.reason, end.detail.as_str()), (EndReason::Stalled, "No picture"));
+        assert_eq!(seen.0, expected.0);
+        // Cut anywhere, it is an error and no panic.
+        for len in 0..said.len() {
+            let mut from = &said[..len];
+            while message(&mut from).await.is_ok() {}
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_waited_for() {
+        let mut huge = &[&u32::MAX.to_le_bytes()[..], &0u32.to_le_bytes()].concat()[..];
+        assert_eq!(message(&mut huge).await.unwrap_err().to_string(), "a message is too large");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut from = &bytes[..];
+                while let Ok((head, body)) = message(&mut from).await {
+                    let _ = take(head, body, &mut Remember::default());
+                }
+            });
+        }
+    }
+}
