@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use base::{Clock, SystemClock, Timestamp};
 use http::Method;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::client::Client;
 use testkit::film::{Coding, Film};
@@ -158,6 +161,19 @@ async fn e2e_by_datagrams_and_within_tls_every_coding_is_recorded() {
         let longest = copy.audio_s.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
         assert!(longest <= 0.15, "{name}: sound without a hole, {longest} s"); // AAC of 8 kHz has frames of 0.128 s
     }
+
+    // Each is read in a process of its own: one that crashes ends its own connection and nothing else.
+    let ids: Vec<_> = cameras.iter().map(|(id, _)| id.clone()).collect();
+    let readers = readers(running.pid());
+    assert_eq!(readers.len(), cameras.len(), "{readers:?}");
+    let killed_at = SystemClock.wall();
+    kill(readers[0], Signal::SIGKILL).expect("it runs");
+    testkit::wait_for("one of them begins anew", Duration::from_secs(20), async || {
+        gaps(&owner, &ids, killed_at).await == 1
+    })
+    .await;
+    owner.wait_recording(&ids, Duration::from_secs(20)).await;
+    assert_eq!(gaps(&owner, &ids, killed_at).await, 1, "the others have none");
     running.stop().await;
 }
 
@@ -270,6 +286,28 @@ async fn e2e_what_a_person_sets_is_kept_to_and_probing_finds_out() {
     owner.wait_recording(&sim, Duration::from_secs(10)).await;
     assert_eq!(owner.camera(&sim[0]).await["width"], 320);
     running.stop().await;
+}
+
+/// The processes that read cameras for a hub.
+fn readers(hub: u32) -> Vec<Pid> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_one = |pid: &i32| {
+        let read = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        read("status").lines().any(|line| line == format!("PPid:\t{hub}")) && read("cmdline").contains("media-child")
+    };
+    all.filter(is_one).map(Pid::from_raw).collect()
+}
+
+/// How many of the cameras have a gap that ended after an instant, or lasts.
+async fn gaps(owner: &Client, cameras: &[String], after: Timestamp) -> usize {
+    let mut with_gaps = 0;
+    for camera in cameras {
+        let timeline = owner.timeline(camera).await;
+        let ends_later =
+            |gap: &Value| gap["end"].as_str().and_then(|t| t.parse::<Timestamp>().ok()).is_some_and(|end| end > after);
+        with_gaps += usize::from(timeline["gaps"].as_array().expect("a list").iter().any(ends_later));
+    }
+    with_gaps
 }
 
 async fn change(owner: &Client, camera: &str, body: Value) {

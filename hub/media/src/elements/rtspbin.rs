@@ -9,9 +9,10 @@
 //! times are the camera's, not GStreamer's: each packet's is written over as it leaves the jitter buffer, and both tracks
 //! are aligned by the rules of `align.rs`. A task watches that pictures come. Every end is told once, sorted by its reason.
 //!
-//! Locks: `flow`, held for a moment and never while anything is pushed or a state is changed; `task`, for its handle.
+//! Locks, in this order: `streams`, while pads are made; `flow`, held for a moment and never while anything is pushed or a
+//! state is changed; `task`, for its handle.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base::clock::timeout;
@@ -169,6 +170,8 @@ mod imp {
     pub struct RtspBin {
         pub(super) settings: OnceLock<Arc<Settings>>,
         flow: Mutex<Flow>,
+        /// Held while a stream's elements and pads are made: those of picture and sound may begin at once, in two threads.
+        streams: Mutex<()>,
         /// The camera agreed to play.
         plays: Notify,
         pub(super) shutdown: Shutdown,
@@ -242,6 +245,7 @@ mod imp {
 
         /// A stream's packets begin to come.
         fn stream(&self, pad: &gst::Pad) -> Result<(), IngestEnd> {
+            let _one_at_a_time = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
             let bin = self.obj();
             let broken = |error: glib::BoolError| IngestEnd::new(EndReason::Error, error.to_string());
             let settings = self.settings.get().expect("set when it was made");
