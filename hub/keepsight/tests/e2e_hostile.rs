@@ -113,7 +113,7 @@ async fn round(seed: u64, seconds: u64) -> Value {
         sizes.iter().map(|s| s.threads).max().expect("some sizes"),
     ));
     assert!(early <= before.rss + MOST && later <= early + MOST_LATER, "memory: {sizes:?}");
-    assert!(connections >= seconds, "they were tried again and again: {connections}");
+    assert!(connections >= seconds / 3, "they were tried again and again: {connections}");
     let log = std::fs::read_to_string(home.scratch("hub.log")).expect("the hub's log");
     // Where something panicked, as the hub's log has it.
     let places: Vec<_> = log.split("place=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
