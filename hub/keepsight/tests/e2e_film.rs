@@ -57,15 +57,7 @@ async fn e2e_the_film_of_pedestrians_is_kept_as_it_was_sent() {
 
     // A browser plays it.
     let browser = Browser::start(&home.root_pem()).await;
-    browser.open(&format!("https://127.0.0.1:{}/", home.port)).await;
-    let body = format!("{{name: 'Olivia', password: '{}', device: 'test'}}", testkit::client::PASSWORD);
-    browser
-        .run(&format!(
-            "fetch('/api/v1/sessions', {{method: 'POST', headers: {{'content-type': 'application/json'}}, \
-             body: JSON.stringify({body})}}).then(a => document.title = 'signed in ' + a.ok)"
-        ))
-        .await;
-    browser.wait("the browser signs in", Duration::from_secs(20), "return document.title === 'signed in true'").await;
+    browser.sign_in(home.port).await;
     browser
         .run(&format!(
             "const v = document.createElement('video'); v.id = 'film'; v.muted = true; \

@@ -335,15 +335,7 @@ fn decoded_by_gstreamer(file: &Path, (width, height): (u32, u32)) -> usize {
 
 /// A browser shows live what it can play: those cameras' pictures move.
 async fn play(browser: &Browser, home: &Home, cameras: &[Camera]) {
-    browser.open(&format!("https://127.0.0.1:{}/", home.port)).await;
-    let body = format!("{{name: 'Olivia', password: '{}', device: 'test'}}", testkit::client::PASSWORD);
-    browser
-        .run(&format!(
-            "fetch('/api/v1/sessions', {{method: 'POST', headers: {{'content-type': 'application/json'}}, \
-             body: JSON.stringify({body})}}).then(a => document.title = 'signed in ' + a.ok)"
-        ))
-        .await;
-    browser.wait("the browser signs in", Duration::from_secs(20), "return document.title === 'signed in true'").await;
+    browser.sign_in(home.port).await;
     browser
         .run(&format!(
             "window.live = {ids}.map(id => {{

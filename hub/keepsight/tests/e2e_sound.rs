@@ -185,15 +185,7 @@ fn tones_off(file: &Path) -> Vec<(f64, f64)> {
 
 async fn sign_in(home: &Home) -> Browser {
     let browser = Browser::start(&home.root_pem()).await;
-    browser.open(&format!("https://127.0.0.1:{}/", home.port)).await;
-    let body = format!("{{name: 'Olivia', password: '{}', device: 'test'}}", testkit::client::PASSWORD);
-    browser
-        .run(&format!(
-            "fetch('/api/v1/sessions', {{method: 'POST', headers: {{'content-type': 'application/json'}}, \
-             body: JSON.stringify({body})}}).then(a => document.title = 'signed in ' + a.ok)"
-        ))
-        .await;
-    browser.wait("the browser signs in", Duration::from_secs(20), "return document.title === 'signed in true'").await;
+    browser.sign_in(home.port).await;
     browser
 }
 

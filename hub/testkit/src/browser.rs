@@ -65,6 +65,22 @@ impl Browser {
         self.call("url", json!({ "url": url })).await;
     }
 
+    /// Opens a hub's page and signs its owner in.
+    ///
+    /// # Panics
+    /// If that does not work within 20 s.
+    pub async fn sign_in(&self, port: u16) {
+        self.open(&format!("https://127.0.0.1:{port}/")).await;
+        let body = json!({"name": "Olivia", "password": crate::client::PASSWORD, "device": "test"});
+        self.run(&format!(
+            "fetch('/api/v1/sessions', {{method: 'POST', headers: {{'content-type': 'application/json'}}, \
+             body: JSON.stringify({body})}}).then(a => document.title = 'signed in ' + a.ok)"
+        ))
+        .await;
+        let so = "return document.title === 'signed in true'";
+        self.wait("the browser signs in", Duration::from_secs(20), so).await;
+    }
+
     /// Runs JavaScript (a function body) in the page and gives back what it returns.
     pub async fn run(&self, script: &str) -> Value {
         self.call("execute/sync", json!({"script": script, "args": []})).await
