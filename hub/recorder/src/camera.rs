@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::clock::SharedClock;
 use base::footage::{AccessUnit, Fragment, InitSegment, Track};
 use base::state::{CameraState, GapReason, Health, Reason};
-use base::{CameraId, ConnectionId, Mono, Shutdown, Timestamp};
+use base::{CameraId, ConnectionId, Mono, SegmentId, Shutdown, Timestamp};
 use footage::StreamWriter;
 use media::{EndReason, Ingest, IngestEnd};
 use store::StreamSource;
@@ -89,7 +89,7 @@ struct Status {
     since: Timestamp,
     detail: Option<String>,
     init: Option<Arc<InitSegment>>,
-    synced: Option<(Timestamp, Mono)>,
+    synced: Option<Synced>,
     /// When it began to record: a sync from before says nothing of now.
     recording_from: Mono,
     pictures: u64,
@@ -99,6 +99,14 @@ struct Status {
     /// What was wrong with the disk the last time that footage was not written, if it was the disk.
     refused: Option<Reason>,
     via: Option<Via>,
+}
+
+/// How far the footage on disk reaches.
+#[derive(Clone, Copy)]
+struct Synced {
+    segment: SegmentId,
+    end: Timestamp,
+    at: Mono,
 }
 
 impl Shared {
@@ -120,6 +128,12 @@ impl Shared {
         Self { id, ring, status: Mutex::new(status), clock }
     }
 
+    /// Up to where a segment that the store does not know to be closed is on disk; `None` if nothing of it is: the last
+    /// sync was of one before it.
+    pub(crate) fn synced_of(&self, segment: SegmentId) -> Option<Timestamp> {
+        self.lock().synced.filter(|synced| segment <= synced.segment).map(|synced| synced.end)
+    }
+
     pub(crate) fn status(&self) -> CameraStatus {
         let now = self.clock.mono();
         let s = self.lock();
@@ -128,9 +142,10 @@ impl Shared {
             since: s.since,
             detail: s.detail.clone(),
             recording: s.state == CameraState::Recording
-                && s.synced.is_some_and(|(_, at)| at >= s.recording_from && now.since(at) <= RECORDING_WITHIN),
+                && s.synced
+                    .is_some_and(|synced| synced.at >= s.recording_from && now.since(synced.at) <= RECORDING_WITHIN),
             init: s.init.clone(),
-            last_fragment_at: s.synced.map(|(end, _)| end),
+            last_fragment_at: s.synced.map(|synced| synced.end),
             pictures: s.pictures,
             failures: s.failures,
             gaps: s.gaps.clone(),
@@ -139,13 +154,13 @@ impl Shared {
         }
     }
 
-    /// Footage up to `end` is on disk.
-    pub(crate) fn synced(&self, end: Timestamp) {
+    /// Footage up to `end`, in this segment, is on disk.
+    pub(crate) fn synced(&self, segment: SegmentId, end: Timestamp) {
         let mut s = self.lock();
         if s.state == CameraState::NotWriting {
             self.set(&mut s, CameraState::Recording, None);
         }
-        s.synced = Some((end, self.clock.mono()));
+        s.synced = Some(Synced { segment, end, at: self.clock.mono() });
     }
 
     /// A gap has ended, or (`new` is false) one that had ended went on for so long.
@@ -429,5 +444,31 @@ impl media::Output for Intake {
 
     fn certificate(&mut self, fingerprint: &str) {
         self.showed.send_modify(|showed| showed.certificate = Some(fingerprint.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Clock;
+
+    use super::*;
+
+    #[test]
+    fn a_segment_of_which_nothing_is_on_disk_has_no_end() {
+        let sim = base::SimClock::default();
+        let segment = || {
+            sim.advance(Duration::from_secs(60));
+            SegmentId::new(&sim)
+        };
+        let (before, synced, begun) = (segment(), segment(), segment());
+        let id = CameraId::new(&sim);
+        let epoch = vault::EpochSecrets::generate(base::EpochId::new(&sim), id).public();
+        let camera = Shared::new(id, Arc::new(LiveRing::new(id, &epoch)), Arc::new(sim.clone()));
+        assert_eq!(camera.synced_of(synced), None);
+        let end = sim.wall();
+        camera.synced(synced, end);
+        assert_eq!(camera.synced_of(synced), Some(end));
+        assert_eq!(camera.synced_of(before), Some(end), "its row is closed a moment later");
+        assert_eq!(camera.synced_of(begun), None);
     }
 }

@@ -40,7 +40,8 @@ impl Recorder {
     }
 
     /// The segments of a camera's main stream that may have a part in `from..to`: those that truly have, and some that
-    /// turn out to be elsewhere once they are dated. The one that is being written ends where the last sync did.
+    /// turn out to be elsewhere once they are dated. The one that is being written ends where its last sync did, and is not
+    /// there before its first.
     pub async fn segments(
         &self,
         camera: CameraId,
@@ -50,10 +51,14 @@ impl Recorder {
         let map = self.clock_map();
         let rows = self.0.store.read(move |db| rows(db, &map, camera, StreamName::Main, from, to));
         let mut rows = rows.await?;
-        let synced = self.status(camera).and_then(|s| s.last_fragment_at);
-        for open in rows.iter_mut().filter(|s| s.details == SegmentDetails::Open) {
-            open.end = synced.unwrap_or(open.start).max(open.start);
-        }
+        let running = self.0.camera(camera);
+        rows.retain_mut(|segment| {
+            if segment.details != SegmentDetails::Open {
+                return true;
+            }
+            segment.end = running.as_ref().and_then(|c| c.shared.synced_of(segment.id)).unwrap_or(segment.start);
+            segment.end > segment.start
+        });
         Ok(rows)
     }
 

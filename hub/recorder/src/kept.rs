@@ -91,9 +91,9 @@ fn pictures(inner: &Inner, kept: &Kept) -> u64 {
 
 fn tell_camera(inner: &Inner, kept: &Kept) {
     match kept {
-        Kept::Synced { camera, stream: StreamName::Main, end, .. } => {
+        Kept::Synced { camera, stream: StreamName::Main, segment, end, .. } => {
             if let Some(camera) = inner.camera(*camera) {
-                camera.shared.synced(*end);
+                camera.shared.synced(*segment, *end);
             }
         }
         Kept::Failed { camera, error, .. } => {

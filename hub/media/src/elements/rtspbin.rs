@@ -411,7 +411,8 @@ mod imp {
                         pad.push_event(segment());
                     }
                 }
-                gst::EventView::Eos(_) => {
+                // All tracks end with the connection, and the sound may do so before the last picture is through.
+                gst::EventView::Eos(_) if track == Track::Video => {
                     self.end(IngestEnd::new(EndReason::Closed, "The camera closed the connection"));
                 }
                 _ => {}
