@@ -21,7 +21,8 @@ use vault::{EpochPublic, Gate, ViewError, Viewer};
 const MAX_RING_BYTES: usize = 8 << 20;
 /// What a unit counts beside its data, so that many small ones are bounded too.
 const UNIT_BYTES: usize = 128;
-/// Units a viewer may lag behind before it is dropped to the last key picture, if that is newer: about 4 s with sound.
+/// Units a viewer may lag behind before it is dropped to the last key picture, if that is newer: about 4 s with sound. While
+/// nobody looks, nothing from before the last key picture is kept: it is half of what a camera takes in memory.
 const MAX_LAG_UNITS: u64 = 160;
 
 /// Why a live ring stayed shut.
@@ -145,7 +146,8 @@ impl LiveRing {
 
     /// One more picture or audio frame.
     pub(crate) fn push(&self, unit: AccessUnit) {
-        self.change(|state| state.push(unit));
+        let lag = if *self.viewers.borrow() > 0 { MAX_LAG_UNITS } else { 0 };
+        self.change(|state| state.push(unit, lag));
     }
 
     /// The connection ended: nothing old is shown as live.
@@ -172,7 +174,8 @@ impl State {
         (self.key, self.bytes) = (None, 0);
     }
 
-    fn push(&mut self, unit: AccessUnit) {
+    /// `lag`: how many units are kept, though they came before the last key picture.
+    fn push(&mut self, unit: AccessUnit, lag: u64) {
         if unit.key && unit.track == Track::Video {
             self.key = Some(self.end());
         } else if self.units.is_empty() {
@@ -180,8 +183,7 @@ impl State {
         }
         self.bytes += cost(&unit);
         self.units.push_back(Arc::new(unit));
-        // What came before the last key picture is kept for who lags a little.
-        let too_old = |s: &Self| s.end() - s.first > MAX_LAG_UNITS && s.key.is_some_and(|key| s.first < key);
+        let too_old = |s: &Self| s.end() - s.first > lag && s.key.is_some_and(|key| s.first < key);
         while self.bytes > MAX_RING_BYTES || too_old(self) {
             let Some(unit) = self.units.pop_front() else { break };
             self.bytes -= cost(&unit);

@@ -168,6 +168,29 @@ fn a_viewer_that_is_a_little_late_misses_nothing_at_a_key_picture() {
 }
 
 #[test]
+fn while_nobody_looks_only_what_came_since_the_last_key_picture_takes_memory() {
+    struct Data(Arc<()>);
+    impl AsRef<[u8]> for Data {
+        fn as_ref(&self) -> &[u8] {
+            &[0; 10]
+        }
+    }
+    let home = Home::new();
+    let (ring, viewer) = (home.ring(), viewer(&[&home]));
+    let held = Arc::new(());
+    let push = |n: i64| {
+        ring.push(AccessUnit { data: Bytes::from_owner(Data(held.clone())), ..unit(n, n % 10 == 0) });
+        Arc::strong_count(&held) - 1
+    };
+    ring.begin(init("A"), Timestamp::UNIX_EPOCH);
+    assert_eq!((0..=19).map(push).last(), Some(10));
+    let stream = ring.open(&viewer, home.camera).unwrap();
+    assert_eq!((20..=29).map(push).last(), Some(20), "who looks may lag");
+    drop(stream);
+    assert_eq!(push(30), 1);
+}
+
+#[test]
 fn viewers_are_counted_while_their_streams_are_open() {
     let home = Home::new();
     let (ring, viewer) = (home.ring(), viewer(&[&home]));
