@@ -113,8 +113,8 @@ impl<C: Hub> Table<C> {
         let (peer, method) = (incoming.peer, incoming.method.clone());
         let path = incoming.uri.path().to_owned();
         let found = self.find(&method, &path, peer);
-        let caller = match peer {
-            Peer::Local => Caller::Local,
+        let (caller, host) = match peer {
+            Peer::Local => (Caller::Local, None),
             Peer::Net(_) => {
                 let own = HostPort::of(&incoming.uri, &incoming.headers);
                 let own = own.filter(|own| incoming.hub.knows_host(&own.host)).ok_or(ProblemKind::WrongHost)?;
@@ -125,7 +125,7 @@ impl<C: Hub> Table<C> {
                 if origin == Origin::Foreign || (changes && by_cookie && origin == Origin::Absent) {
                     return Err(ProblemKind::ForeignOrigin.into());
                 }
-                caller
+                (caller, Some(own))
             }
         };
         let (route, fields) = match found {
@@ -152,8 +152,13 @@ impl<C: Hub> Table<C> {
         incoming.headers.remove(COOKIE);
         incoming.headers.remove(AUTHORIZATION);
         let (headers, upgrade) = (incoming.headers, incoming.ws);
-        let request = Request { caller, peer, headers, path: fields, query, body, upgrade };
-        (route.handler)(incoming.hub, request).await
+        let request = Request { caller, peer, host, headers, path: fields, query, body, upgrade };
+        let answer = (route.handler)(incoming.hub, request);
+        if matches!(method, Method::GET | Method::HEAD) {
+            return answer.await;
+        }
+        // A change that was begun is made to its end, though who asked for it hangs up.
+        tokio::spawn(answer).await.map_err(ApiError::internal)?
     }
 
     /// The route of a method and path. Where several fit, the one whose first differing part is literal.

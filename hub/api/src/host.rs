@@ -64,6 +64,17 @@ impl HostPort {
     }
 }
 
+impl std::fmt::Display for HostPort {
+    /// As it stands in an address after `https://`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
 /// Whose page sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -115,6 +126,13 @@ mod tests {
         assert_eq!(parsed("[fe80::1]:443"), Some(("fe80::1".into(), Some(443))));
         assert_eq!(parsed("[::ffff:192.168.1.5]"), Some(("192.168.1.5".into(), None)));
         assert_eq!(parsed("localhost:"), Some(("localhost".into(), None)));
+    }
+
+    #[test]
+    fn a_host_reads_back_from_the_address_it_is_written_into() {
+        for host in ["keepsight-ab12.local", "localhost:8443", "192.168.1.5:443", "[fe80::1]:443", "[::1]"] {
+            assert_eq!(HostPort::parse(host).unwrap().to_string(), host);
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::state::Health;
-use base::{CameraId, HubId, Problem, ProblemKind, SecretId, SharedClock, Shutdown};
+use base::{CameraId, HubId, Problem, ProblemKind, SharedClock, Shutdown, Timestamp};
 use footage::Footage;
 use recorder::Recorder;
-use store::{ExportKind, Principal, Role, Secret, SecretKind, Store};
+use store::{Actor, Db, Durability, ExportKind, Principal, PrincipalKind, Role, Secret, SecretKind, Store, StoreError};
 use system::HubClock;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore};
 use vault::{Password, PrincipalIdentity, SessionToken, Viewer, Zeroizing};
 
 use crate::claiming::Claiming;
@@ -17,6 +17,10 @@ use crate::limit::Attempts;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
 use crate::route::{Credentials, Hub, Peer, Rights, Standing};
+use crate::watch::{Ends, Watch};
+
+/// A device's last use is written down so often.
+const SEEN_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// What the API is made of.
 pub struct Parts {
@@ -72,6 +76,7 @@ pub struct Inner {
     pub(crate) claiming: Claiming,
     pub(crate) claim_attempts: Attempts,
     pub(crate) sign_in_attempts: Attempts,
+    pub(crate) invitation_attempts: Attempts,
     /// Password derivations at a time: each takes 64 MiB and a core.
     pub(crate) derivations: Semaphore,
     /// Files that are taken away at a time, see [`crate::export::MOST`].
@@ -80,8 +85,12 @@ pub struct Inner {
     pub(crate) claims: tokio::sync::Mutex<()>,
     /// Held over an export: two at once would write one temporary file.
     exports: tokio::sync::Mutex<()>,
-    /// Sessions that ended: who looks live by one of them is shown out.
-    pub(crate) ended_sessions: broadcast::Sender<SecretId>,
+    /// What ends is told here: who looks at pictures by it is shown out.
+    pub(crate) ends: Ends,
+    /// Something that ends by itself was made or changed.
+    pub(crate) expiries: Notify,
+    /// Secrets of one-time codes that nobody has confirmed yet.
+    pub(crate) pending_totp: crate::handlers::PendingTotp,
     pub(crate) metrics: Metrics,
 }
 
@@ -96,9 +105,12 @@ impl Ctx {
             claiming,
             claim_attempts: Attempts::for_claim(parts.clock.clone()),
             sign_in_attempts: Attempts::for_sign_in(parts.clock.clone()),
+            invitation_attempts: Attempts::for_claim(parts.clock.clone()),
             derivations: Semaphore::new(1),
             files: Arc::new(Semaphore::new(crate::export::MOST)),
-            ended_sessions: broadcast::channel(64).0,
+            ends: Ends::default(),
+            expiries: Notify::new(),
+            pending_totp: Default::default(),
             claims: tokio::sync::Mutex::default(),
             exports: tokio::sync::Mutex::default(),
             metrics: Metrics::default(),
@@ -156,6 +168,13 @@ impl Ctx {
     }
 }
 
+impl Ctx {
+    /// Writes into the audit log what somebody did.
+    pub(crate) async fn audit(&self, who: Actor, what: &'static str, about: String) -> Result<(), ApiError> {
+        Ok(self.parts.store.urgent(move |db| db.append_audit(who, what, &about).map(drop)).await?)
+    }
+}
+
 impl Inner {
     pub(crate) async fn claimed(&self) -> Result<bool, ApiError> {
         Ok(self.parts.store.read(|db| db.hub_row()).await?.claim.is_some())
@@ -176,11 +195,37 @@ impl Session {
         self.principal.role == Role::Owner
     }
 
-    /// The viewer for one camera: holds that camera's keys only, as far as they were granted.
-    pub(crate) async fn into_viewer(self, hub: &Ctx, camera: CameraId) -> Result<Viewer, ApiError> {
+    /// Who does what is asked for.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Principal(self.principal.id)
+    }
+
+    /// The viewer for one camera, which holds that camera's keys only, as far as they were granted; and when it ends.
+    pub(crate) async fn into_viewer(self, hub: &Ctx, camera: CameraId) -> Result<(Viewer, Watch), ApiError> {
+        let (principal, secret) = (self.principal.id, self.secret.id);
+        // What ended since this session was found is not told to who begins to watch now.
+        let watch = hub.ends.watch(secret, principal, camera);
+        let keys = hub.parts.store.read(move |db| match db.secret(principal, secret)? {
+            Some(_) => db.wrapped_keys(principal, camera).map(Some),
+            None => Ok(None),
+        });
+        let keys = keys.await?.ok_or(ProblemKind::NotSignedIn)?;
+        Ok((Viewer::new(principal, self.identity, keys), watch))
+    }
+
+    /// The viewer of all that the principal may see, to wrap keys anew. To be asked for while no keys change hands.
+    ///
+    /// # Errors
+    /// [`ProblemKind::TooBusy`] if the principal got another identity since the request came: what was wrapped to that
+    /// would not open, and would be lost.
+    pub(crate) async fn into_whole_viewer(self, hub: &Ctx) -> Result<Viewer, ApiError> {
         let principal = self.principal.id;
-        let keys = hub.parts.store.read(move |db| db.wrapped_keys(principal, camera)).await?;
-        Ok(Viewer::new(principal, self.identity, keys))
+        let read = hub.parts.store.read(move |db| Ok((db.principal(principal)?, db.wrapped_keys_of(principal)?)));
+        let (row, keys) = read.await?;
+        match row.is_some_and(|row| row.recipient == self.identity.recipient()) {
+            true => Ok(Viewer::new(principal, self.identity, keys)),
+            false => Err(ProblemKind::TooBusy.into()),
+        }
     }
 }
 
@@ -207,12 +252,18 @@ impl Hub for Ctx {
             })
             .await?;
         let Some((principal, secret)) = found else { return Ok(None) };
-        let expires = match &secret.kind {
-            SecretKind::Session { expires, .. } | SecretKind::Token { expires } => *expires,
-            SecretKind::Password { .. } => return Ok(None), // a password is no session
+        let seen = match (&principal.kind, &secret.kind) {
+            (PrincipalKind::Person, SecretKind::Session { last_used, .. }) => Some(*last_used),
+            (PrincipalKind::Token, SecretKind::Token { .. }) => None,
+            _ => return Ok(None), // a password is no session, nor is an invitation
         };
-        if expires.is_some_and(|at| at <= now) {
+        if secret.kind.expires().is_some_and(|at| at <= now) {
             return Ok(None);
+        }
+        if seen.is_some_and(|seen| now.duration_since(seen) >= SEEN_EVERY) {
+            let (principal, id) = (principal.id, secret.id);
+            let call = move |db: &mut Db| saw(db, principal, id, now);
+            drop(self.parts.store.submit(Durability::Lazy, call)); // it only tells people which device is which
         }
         let identity = token.unlock(&secret.sealed).map_err(|e| {
             tracing::error!(principal = %principal.id, error = %e, "a session does not open its principal's identity");
@@ -222,10 +273,10 @@ impl Hub for Ctx {
     }
 
     fn standing(&self, session: &Session) -> Standing {
-        match (session.principal.role, &session.secret.kind) {
-            (_, SecretKind::Token { .. }) => Standing::Token,
-            (Role::Owner, _) => Standing::Owner,
-            (Role::Member, _) => Standing::Member,
+        match (session.principal.kind, session.principal.role) {
+            (PrincipalKind::Person, Role::Owner) => Standing::Owner,
+            (PrincipalKind::Person, Role::Member) => Standing::Member,
+            (PrincipalKind::Token | PrincipalKind::Invitation { .. }, _) => Standing::Token,
         }
     }
 
@@ -245,4 +296,13 @@ impl Hub for Ctx {
             (true, _) => None,
         })
     }
+}
+
+/// A device was seen, if it is still signed in.
+fn saw(db: &mut Db, principal: base::PrincipalId, id: base::SecretId, now: Timestamp) -> Result<(), StoreError> {
+    let Some(mut secret) = db.secret(principal, id)? else { return Ok(()) };
+    if let SecretKind::Session { last_used, .. } = &mut secret.kind {
+        *last_used = now;
+    }
+    db.put_secret(&secret)
 }

@@ -1,10 +1,13 @@
 //! Bodies that are made part by part, each when the one before has gone.
 
 use std::io;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::mpsc;
+
+use crate::watch::Watch;
 
 /// Bytes that are read and opened at a time, about.
 pub(crate) const PART_BYTES: usize = 256 * 1024;
@@ -18,10 +21,15 @@ pub(crate) trait Parts: Send + 'static {
     fn part(&mut self) -> io::Result<Bytes>;
 }
 
-/// The body, which begins with `first`; each part is made when the one before has been taken.
+type Taken = mpsc::Receiver<io::Result<Bytes>>;
+type Ending = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// The body, which begins with `first`; each part is made when the one before has been taken. It is cut when what lets its
+/// reader see it ends.
 pub(crate) fn stream(
     first: Bytes,
     source: impl Parts,
+    watch: Watch,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
     let (parts, taken) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -45,7 +53,13 @@ pub(crate) fn stream(
             source = Some(s);
         }
     });
-    futures::stream::unfold(taken, async |mut taken: mpsc::Receiver<io::Result<Bytes>>| {
-        Some((taken.recv().await?, taken))
+    let watch: Ending = Box::pin(watch.ended());
+    futures::stream::unfold(Some((taken, watch)), async |state: Option<(Taken, Ending)>| {
+        let (mut taken, mut watch) = state?;
+        tokio::select! {
+            biased;
+            () = &mut watch => Some((Err(io::Error::other("what let its reader see it has ended")), None)),
+            part = taken.recv() => Some((part?, Some((taken, watch)))),
+        }
     })
 }

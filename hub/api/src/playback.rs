@@ -12,6 +12,7 @@ use futures::Stream;
 use vault::Viewer;
 
 use crate::parts::{self, PART_BYTES, Parts};
+use crate::watch::Watch;
 
 /// A longer hole ends a stretch.
 const LONGEST_HOLE: Duration = Duration::from_secs(1);
@@ -124,8 +125,8 @@ impl Player {
     }
 
     /// The file: what a player needs first, then the fragments.
-    pub(crate) fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
-        parts::stream(self.reader.init().bytes.clone(), self)
+    pub(crate) fn stream(self, watch: Watch) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
+        parts::stream(self.reader.init().bytes.clone(), self, watch)
     }
 
     /// Opens the next segment; `false` if the stretch ends here.

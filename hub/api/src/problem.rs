@@ -111,12 +111,14 @@ pub fn status(kind: ProblemKind) -> StatusCode {
     use ProblemKind as P;
     match kind {
         P::BadRequest | P::BadBody | P::BadInterval | P::BadKeyFile | P::BadExport => StatusCode::BAD_REQUEST,
-        P::NotSignedIn | P::WrongPassword => StatusCode::UNAUTHORIZED,
+        P::NotSignedIn | P::WrongPassword | P::TotpNeeded | P::WrongRecoveryKit => StatusCode::UNAUTHORIZED,
         P::ForeignOrigin | P::NotAllowed | P::WrongClaimToken | P::NotGranted => StatusCode::FORBIDDEN,
+        P::BadInvitation | P::NotForTokens => StatusCode::FORBIDDEN,
         P::NotFound | P::NoFootage | P::NoSubStream => StatusCode::NOT_FOUND,
         P::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         P::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
+        P::LastOwner | P::OwnerHasAll | P::TooManyPeople => StatusCode::CONFLICT,
         P::KeyExists | P::HubRunning | P::TimeKnown => StatusCode::CONFLICT,
         P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
@@ -127,6 +129,9 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         // What was sent can be read, but must be something else.
         P::WeakPassword
         | P::BadName
+        | P::WrongTotp
+        | P::BadGrant
+        | P::BadEnd
         | P::BadTime
         | P::BadCameraUrl
         | P::CameraUnauthorised

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use zeroize::Zeroizing;
 
+use crate::host::HostPort;
 use crate::problem::ApiError;
 use crate::reply::Response;
 
@@ -167,6 +168,8 @@ pub struct Request<C: Hub> {
     pub caller: Caller<C::Session>,
     /// From where.
     pub peer: Peer,
+    /// To which of the hub's names or addresses; `None` on the hub's own socket.
+    pub host: Option<HostPort>,
     /// Its headers, without cookies and authorization: those are used up.
     pub headers: HeaderMap,
     /// The parts of the path in braces.
@@ -318,6 +321,14 @@ impl<C: Hub> Route<C> {
     {
         Self::new(Method::PATCH, path, access, summary, handler)
     }
+    /// A PUT route.
+    pub fn put<F, Fut>(path: &'static str, access: Access, summary: &'static str, handler: F) -> Self
+    where
+        F: Fn(C, Request<C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response, ApiError>> + Send + 'static,
+    {
+        Self::new(Method::PUT, path, access, summary, handler)
+    }
     /// A DELETE route.
     pub fn delete<F, Fut>(path: &'static str, access: Access, summary: &'static str, handler: F) -> Self
     where
@@ -345,6 +356,13 @@ impl<C: Hub> Route<C> {
     /// Its body may have this many bytes.
     pub fn body_bytes(mut self, limit: u64) -> Self {
         self.body_bytes = Some(limit);
+        self
+    }
+    /// It takes a bare JSON array of this type.
+    pub fn takes_list<T: ToSchema + 'static>(mut self) -> Self {
+        self.body_bytes.get_or_insert(DEFAULT_BODY_BYTES);
+        let item = self.schema::<T>();
+        self.doc.request = Some(utoipa::openapi::ArrayBuilder::new().items(item).into());
         self
     }
     /// It answers with JSON of this type.

@@ -95,6 +95,16 @@ problems! {
     WeakPassword "weak-password" "The password is too easy to guess." "Choose a longer one: four unrelated words are good."
     BadName "bad-name" "The name cannot be used." "Choose one of 1 to 64 characters, without control characters or spaces at its ends."
     NameTaken "name-taken" "The name is taken." "Choose another one."
+    TotpNeeded "totp-needed" "A one-time code is needed." "Give the six digits that your app for one-time codes shows now; each is good once."
+    WrongTotp "wrong-totp" "The one-time code is wrong, or was used already." "Wait for the next one; if it stays, check the clocks of the hub and of your device."
+    WrongRecoveryKit "wrong-recovery-kit" "The name is no owner's, or the recovery kit is not this hub's." "Check both: the kit is the sheet with 24 words that was shown at the claim, or the one made last."
+    BadInvitation "bad-invitation" "The invitation is none, was used, or has ended." "Ask an owner of the hub for a new one."
+    BadGrant "bad-grant" "A grant cannot be used." "Give each camera once, one that is there, with one right at least and an end that is still to come."
+    BadEnd "bad-end" "It cannot end at that time." "Give one that is still to come; an invitation holds from a minute to seven days."
+    LastOwner "last-owner" "This is the hub's only owner." "Make somebody else an owner first."
+    OwnerHasAll "owner-has-all" "An owner may do everything with every camera." "Make them a member first, or give no grants."
+    TooManyPeople "too-many-people" "The hub has as many of these as it can take." "Remove some that are not needed any more."
+    NotForTokens "not-for-tokens" "An API token cannot do this." "Sign in with a name and a password."
 
     // Cameras
     BadCameraUrl "bad-camera-url" "The camera's address cannot be used." "Give one like rtsp://192.168.1.20:554/stream, with user name and password in their own fields."

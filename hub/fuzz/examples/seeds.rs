@@ -14,7 +14,10 @@ use base::{
 use footage::bmff::{self, NewRun, NewSample, build_fragment};
 use footage::{Disk, Keeper, Kept, Options, open_any};
 use store::engine::{Engine, KeyRange, MemoryEngine, Order, Tree};
-use store::{Actor, Camera, Epoch, Event, EventKind, ExportKind, Gap, Grant, Principal, Rights, Role, StreamSource};
+use store::{
+    Actor, Camera, Epoch, Event, EventKind, ExportKind, Gap, Grant, Principal, PrincipalKind, Rights, Role,
+    StreamSource,
+};
 use vault::{EpochSecrets, PrincipalIdentity, Purpose, Viewer};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -98,8 +101,16 @@ fn store() -> Result<()> {
     store.urgent_blocking(move |db| {
         let url = "rtsp://192.168.1.20:554/main".to_owned();
         let main = StreamSource { url, username: Some("viewer".to_owned()), ..StreamSource::default() };
-        let camera =
-            Camera { id, name: "Door".to_owned(), main, sub: None, created: start, paused: false, record_sub: false };
+        let camera = Camera {
+            id,
+            name: "Door".to_owned(),
+            main,
+            sub: None,
+            created: start,
+            paused: false,
+            paused_until: None,
+            record_sub: false,
+        };
         let public = EpochSecrets::generate(EpochId::from_bytes(fuzz::EPOCH), id).public();
         db.add_camera(&camera, &Epoch { camera: id, public, created: start, hub: None, owed: None }, &[])?;
         db.put_segment(&SegmentInfo {
@@ -135,7 +146,14 @@ fn store() -> Result<()> {
         let identity = PrincipalIdentity::generate();
         let ada = PrincipalId::new(&now);
         let (name, recipient) = ("ada".to_owned(), identity.recipient());
-        db.put_principal(&Principal { id: ada, name, role: Role::Member, recipient, created: start })?;
+        db.put_principal(&Principal {
+            id: ada,
+            name,
+            kind: PrincipalKind::Person,
+            role: Role::Member,
+            recipient,
+            created: start,
+        })?;
         db.put_grant(&Grant {
             principal: ada,
             camera: id,

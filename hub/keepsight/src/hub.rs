@@ -154,6 +154,7 @@ impl Hub {
             table: table.clone(),
             hub: ctx.clone(),
         });
+        tokio::spawn(api::ends::run(ctx.clone()));
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         let clocks = clock_file.clocks().clone();
         tokio::spawn(keep_clock_file(clock_file, boot, time, shutdown.clone()));

@@ -91,18 +91,22 @@ impl Before {
     async fn assert_history(&self, hub: &Hub) {
         let rescue = hub.rescue().expect("the store was made again");
         let history = rescue.history.expect("the footage disk is there");
-        assert!(history.until.is_some() && history.audit.entries == 2, "the claim and the test's own: {history:?}");
-        assert!(rescue.lost().contains("entries after 1 are missing, if there were any"), "{}", rescue.lost());
+        assert!(
+            history.until.is_some() && history.audit.entries == 4,
+            "the claim, the camera's and the test's own: {history:?}"
+        );
+        assert!(rescue.lost().contains("entries after 3 are missing, if there were any"), "{}", rescue.lost());
         self.assert_gap(hub, Duration::from_secs(10)).await;
         let log = hub.store().read(|db| db.audit(0, 10)).await.unwrap();
         assert_eq!(
-            (&log[0].action[..], &log[1].subject[..], &log[2].action[..]),
-            ("hub.claim", "before", "store.rebuilt")
+            (&log[0].action[..], &log[1].action[..], &log[2].action[..]),
+            ("hub.claim", "camera.add", "camera.pause")
         );
-        assert!(log[2].subject.ends_with(": entries after 1 are missing, if there were any"), "{}", log[2].subject);
+        assert_eq!((&log[3].subject[..], &log[4].action[..]), ("before", "store.rebuilt"));
+        assert!(log[4].subject.ends_with(": entries after 3 are missing, if there were any"), "{}", log[2].subject);
         let store = hub.store().clone();
         let checked = tokio::task::spawn_blocking(move || store.check_blocking(|_| {})).await.unwrap().unwrap();
-        assert!(checked.is_good() && checked.audit.entries >= 3, "{:?}", checked.audit);
+        assert!(checked.is_good() && checked.audit.entries >= 5, "{:?}", checked.audit);
     }
     async fn assert_gap(&self, hub: &Hub, within: Duration) {
         testkit::wait_for("the gap is back", within, async || {

@@ -9,7 +9,7 @@ use base::clock::SharedClock;
 use base::footage::{SegmentInfo, StreamName};
 use base::fs::FsError;
 use base::state::{Health, Reason};
-use base::{BootId, CameraId, Problem, ProblemKind, Shutdown, Transport};
+use base::{BootId, CameraId, Problem, ProblemKind, Shutdown, Timestamp, Transport};
 use footage::{Clocks, Footage, Keeper, Kept};
 use media::Source;
 use store::{Camera, Gap, Learnt, Store, StoreError, StreamSource};
@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
 use crate::finding::{self, Probed, refused};
 use crate::kept::Message;
+use crate::keys::Keys;
 use crate::ledger::Told;
 use crate::ondemand::{LINGER, OnDemand, SubPlan};
 use crate::pace::Paces;
@@ -185,6 +186,8 @@ pub struct CameraChange {
     pub sub: Option<Option<SourceChange>>,
     /// Record or not.
     pub paused: Option<bool>,
+    /// Pause until then; `Some(None)`: a pause lasts until somebody ends it.
+    pub paused_until: Option<Option<Timestamp>>,
 }
 
 /// What a recorder is made of.
@@ -405,6 +408,7 @@ impl Recorder {
             sub: new.sub.as_ref().map(NewSource::row).transpose()?,
             created: inner.clock.wall(),
             paused: false,
+            paused_until: None,
             record_sub: false,
         };
         let others = inner.store.read(|db| db.cameras()).await?;
@@ -441,7 +445,15 @@ impl Recorder {
             unique(&cameras, &camera)?;
         }
         if let Some(paused) = change.paused {
-            camera.paused = paused;
+            (camera.paused, camera.paused_until) = (paused, None);
+        }
+        match change.paused_until {
+            Some(Some(until)) if change.paused != Some(false) && until > inner.clock.wall() => {
+                (camera.paused, camera.paused_until) = (true, Some(until));
+            }
+            Some(Some(_)) => return Err(ProblemKind::BadEnd.into()),
+            Some(None) => camera.paused_until = None,
+            None => {}
         }
         let mut passwords = Vec::new();
         if let Some(main) = change.main {
@@ -462,18 +474,22 @@ impl Recorder {
         for (stream, password) in passwords {
             inner.passwords.save(id, stream, password.as_ref().map(|p| p.as_str()))?;
         }
-        let row = camera.clone();
-        inner.store.urgent(move |db| db.update_camera(&row)).await?;
-        match inner.camera(id) {
-            // A change of the name alone leaves the connection as it is.
-            Some(running) => {
-                let plan = inner.plan(&camera)?;
-                running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
-                running.sub.set_plan(inner.sub_plan(&camera));
-            }
-            None => inner.begin(&camera).await?,
-        }
+        inner.set(&camera).await?;
         Ok(Some(camera))
+    }
+
+    /// Records the cameras again whose pause is over; gives back which.
+    pub async fn resume_due(&self) -> Result<Vec<CameraId>, RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        let now = self.0.clock.wall();
+        let mut resumed = Vec::new();
+        for camera in self.0.store.read(|db| db.cameras()).await? {
+            if camera.paused && camera.paused_until.is_some_and(|until| until <= now) {
+                self.0.set(&Camera { paused: false, paused_until: None, ..camera.clone() }).await?;
+                resumed.push(camera.id);
+            }
+        }
+        Ok(resumed)
     }
 
     /// Removes a camera; `false` if there is none. What was recorded stays on the disk until its room is needed, and
@@ -514,6 +530,12 @@ impl Recorder {
     pub async fn new_epoch(&self, id: CameraId) -> Result<(), RecorderError> {
         let _one_at_a_time = self.0.changes.lock().await;
         epochs::next(&self.0, id).await
+    }
+
+    /// For a change of who holds which keys: while it is held no epoch begins, so that none is wrapped for somebody's old
+    /// identity, or for who has just lost a grant.
+    pub async fn keys(&self) -> Keys<'_> {
+        Keys { inner: &self.0, _one_at_a_time: self.0.changes.lock().await }
     }
 }
 
@@ -578,6 +600,22 @@ impl Inner {
 
     pub(crate) fn camera(&self, id: CameraId) -> Option<Arc<Running>> {
         self.lock().get(&id).cloned()
+    }
+
+    /// Keeps a camera's row, and has its supervisor do as it says.
+    async fn set(&self, camera: &Camera) -> Result<(), RecorderError> {
+        let row = camera.clone();
+        self.store.urgent(move |db| db.update_camera(&row)).await?;
+        match self.camera(camera.id) {
+            // A change of the name alone leaves the connection as it is.
+            Some(running) => {
+                let plan = self.plan(camera)?;
+                running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
+                running.sub.set_plan(self.sub_plan(camera));
+                Ok(())
+            }
+            None => self.begin(camera).await,
+        }
     }
 
     /// Starts a camera's supervisor.

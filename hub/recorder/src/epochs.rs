@@ -1,5 +1,7 @@
 //! Epochs: whose keys a camera's footage is sealed to from now on.
 
+use std::collections::BTreeSet;
+
 use base::{CameraId, EpochId, PrincipalId, ProblemKind, Timestamp};
 use store::{Actor, Camera, Db, Epoch, Principal, Role, StoreError};
 use vault::{EpochPublic, EpochSecrets, KitFile, Purpose, WrappedKey};
@@ -15,25 +17,29 @@ pub(crate) async fn first(inner: &Inner, camera: &Camera) -> Result<EpochPublic,
     Ok(public)
 }
 
-/// A new epoch of a camera that has one: the open segment is closed, the live ring gets a new gate.
+/// A new epoch of a camera that has one: the open segment is closed, the live ring gets a new gate, and who does not hold
+/// the new key is shown out of it.
 pub(crate) async fn next(inner: &Inner, camera: CameraId) -> Result<(), RecorderError> {
     let (epoch, keys) = make(inner, camera).await?;
     let public = epoch.public.clone();
+    let live: BTreeSet<_> =
+        keys.iter().filter(|(_, k)| k.purpose == Purpose::Live).map(|(holder, _)| *holder).collect();
     inner.store.urgent(move |db| db.add_epoch(&epoch, &keys)).await?;
     if let Some(running) = inner.camera(camera) {
         running.writer.set_epoch(public.clone());
-        running.shared.ring.set_epoch(camera, &public);
-        running.sub.ring.set_epoch(camera, &public);
+        running.shared.ring.set_epoch(camera, &public, &live);
+        running.sub.ring.set_epoch(camera, &public, &live);
     }
     Ok(())
 }
 
-/// The epoch that a camera is sealed to. A new one if the store knows none of this hub's own, if the key file of the one it
-/// knows is not on the disk, and if the disk has one that the store does not know: then the store is behind, and a grant may
-/// have ended in between.
+/// The epoch that a camera is sealed to. A new one if it is due one, if the store knows none of this hub's own, if the key
+/// file of the one it knows is not on the disk, and if the disk has one that the store does not know: then the store is
+/// behind, and a grant may have ended in between.
 pub(crate) async fn current(inner: &Inner, camera: CameraId) -> Result<EpochPublic, RecorderError> {
-    let newest = inner.store.read(move |db| db.current_epoch(camera)).await?;
-    let own = newest.filter(|epoch| epoch.hub.is_none());
+    let read = inner.store.read(move |db| Ok((db.current_epoch(camera)?, db.due_epochs()?.contains(&camera))));
+    let (newest, due) = read.await?;
+    let own = newest.filter(|epoch| epoch.hub.is_none() && !due);
     let unknown = on_disk(inner, camera, own.as_ref().map(|e| e.public.epoch)).await?;
     match (own, unknown) {
         (Some(newest), Some(OnDisk { missing: false, unknown })) if unknown.is_empty() => Ok(newest.public),
@@ -154,7 +160,8 @@ pub(crate) async fn settle(inner: &Inner) -> Result<(), RecorderError> {
     Ok(inner.store.urgent(move |db| db.paid(&paid)).await?)
 }
 
-/// Who holds which keys of a camera: owners both, others as they were granted.
+/// Who holds which keys of a camera: owners both, others as they were granted. An invitation holds what who accepts it may
+/// see.
 fn holders(db: &Db, camera: CameraId, now: Timestamp) -> Result<Vec<(Principal, Purpose)>, StoreError> {
     let grants = db.grants_on(camera)?;
     let mut holders = Vec::new();
@@ -162,12 +169,8 @@ fn holders(db: &Db, camera: CameraId, now: Timestamp) -> Result<Vec<(Principal, 
         let grant = grants.iter().find(|g| g.principal == principal.id && g.expires.is_none_or(|at| at > now));
         let rights = grant.map(|g| g.rights).unwrap_or_default();
         let owner = principal.role == Role::Owner;
-        if owner || rights.live {
-            holders.push((principal.clone(), Purpose::Live));
-        }
-        if owner || rights.playback || rights.export {
-            holders.push((principal, Purpose::Footage));
-        }
+        let needed = [Purpose::Live, Purpose::Footage].into_iter().filter(|purpose| owner || rights.need(*purpose));
+        holders.extend(needed.map(|purpose| (principal.clone(), purpose)));
     }
     Ok(holders)
 }

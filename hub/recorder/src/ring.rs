@@ -9,11 +9,11 @@
 //!
 //! Lock order: `LiveRing::state` is a leaf; nothing is awaited and no I/O is done under it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use base::footage::{AccessUnit, InitSegment, Track, VIDEO_TIMESCALE};
-use base::{CameraId, Problem, Timestamp};
+use base::{CameraId, PrincipalId, Problem, Timestamp};
 use tokio::sync::watch;
 use vault::{EpochPublic, Gate, ViewError, Viewer};
 
@@ -65,8 +65,12 @@ pub struct LiveRing {
 #[derive(Debug)]
 struct State {
     gate: Gate,
-    /// Goes up with every gate: a stream opened before is closed.
+    /// Goes up with every gate: who opened the one before has to open this one.
     generation: u64,
+    /// Whose streams are open, by a number of their own.
+    streams: BTreeMap<u64, Option<PrincipalId>>,
+    /// Streams that there have been.
+    opened: u64,
     /// Goes up with every connection and every change of parameters.
     session: u64,
     init: Option<Arc<InitSegment>>,
@@ -87,6 +91,8 @@ impl LiveRing {
         let state = State {
             gate: Gate::new(&epoch.live, camera),
             generation: 0,
+            streams: BTreeMap::new(),
+            opened: 0,
             session: 0,
             init: None,
             zero: Timestamp::UNIX_EPOCH,
@@ -107,11 +113,18 @@ impl LiveRing {
             (state.gate.clone(), state.generation)
         };
         gate.open(viewer, camera).map_err(LiveError::Shut)?;
-        if self.lock().generation != generation {
-            return Err(LiveError::Shut(ViewError::NotGranted)); // a new epoch began just now
-        }
+        let number = {
+            let mut state = self.lock();
+            if state.generation != generation {
+                return Err(LiveError::Shut(ViewError::NotGranted)); // a new epoch began just now
+            }
+            state.opened += 1;
+            let number = state.opened;
+            state.streams.insert(number, viewer.principal());
+            number
+        };
         self.viewers.send_modify(|count| *count += 1);
-        Ok(LiveStream { news: self.news.subscribe(), ring: self.clone(), generation, place: None })
+        Ok(LiveStream { news: self.news.subscribe(), ring: self.clone(), number, place: None })
     }
 
     /// How many streams of it are open.
@@ -119,12 +132,14 @@ impl LiveRing {
         self.viewers.subscribe()
     }
 
-    /// A new epoch: a new gate, and who came through the old one is shown out.
-    pub fn set_epoch(&self, camera: CameraId, epoch: &EpochPublic) {
+    /// A new epoch: a new gate, and who does not hold its `live` key is shown out. The others have that key, and need not
+    /// come in again to show it.
+    pub fn set_epoch(&self, camera: CameraId, epoch: &EpochPublic, holders: &BTreeSet<PrincipalId>) {
         let gate = Gate::new(&epoch.live, camera);
         self.change(|state| {
             state.gate = gate;
             state.generation += 1;
+            state.streams.retain(|_, principal| principal.is_some_and(|principal| holders.contains(&principal)));
         });
     }
 
@@ -132,6 +147,7 @@ impl LiveRing {
     pub(crate) fn close(&self) {
         self.change(|state| {
             state.generation += 1;
+            state.streams.clear();
             state.begin(None);
         });
     }
@@ -206,12 +222,13 @@ fn cost(unit: &AccessUnit) -> usize {
     unit.data.len() + UNIT_BYTES
 }
 
-/// One viewer's view of a ring. Ends when a new epoch begins or the camera is removed.
+/// One viewer's view of a ring. Ends when an epoch begins that the viewer holds no key of, or the camera is removed.
 #[derive(Debug)]
 pub struct LiveStream {
     ring: Arc<LiveRing>,
     news: watch::Receiver<()>,
-    generation: u64,
+    /// Which of the ring's streams it is.
+    number: u64,
     /// Of which session, and which unit comes next; `None`: it waits for the first key picture.
     place: Option<(u64, u64)>,
 }
@@ -222,7 +239,7 @@ impl LiveStream {
         loop {
             {
                 let state = self.ring.lock();
-                if state.generation != self.generation {
+                if !state.streams.contains_key(&self.number) {
                     return None;
                 }
                 if let Some((item, place)) = next(&state, self.place) {
@@ -252,6 +269,7 @@ impl LiveStream {
 
 impl Drop for LiveStream {
     fn drop(&mut self) {
+        self.ring.lock().streams.remove(&self.number);
         self.ring.viewers.send_modify(|count| *count -= 1);
     }
 }

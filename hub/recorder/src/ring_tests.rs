@@ -103,18 +103,25 @@ fn a_key_for_footage_does_not_open_what_is_live() {
 }
 
 #[test]
-fn a_new_epoch_shows_out_who_came_in_before_and_keeps_out_who_has_old_keys() {
+fn a_new_epoch_shows_out_who_does_not_hold_it_and_keeps_out_who_has_old_keys() {
     let home = Home::new();
-    let (ring, viewer) = (home.ring(), viewer(&[&home]));
+    let (ring, ends, stays) = (home.ring(), viewer(&[&home]), viewer(&[&home]));
     ring.begin(init("A"), Timestamp::UNIX_EPOCH);
     ring.push(unit(0, true));
-    let mut stream = ring.open(&viewer, home.camera).unwrap();
-    assert_eq!(ready(&mut stream).len(), 2);
+    let mut streams = [&ends, &stays].map(|viewer| ring.open(viewer, home.camera).unwrap());
+    assert_eq!(streams.each_mut().map(|stream| ready(stream).len()), [2, 2]);
     let next = EpochSecrets::generate(EpochId::new(&home.clock), home.camera);
-    ring.set_epoch(home.camera, &next.public());
+    ring.set_epoch(home.camera, &next.public(), &stays.principal().into_iter().collect());
     ring.push(unit(1, true));
-    assert!(matches!(stream.next().now_or_never(), Some(None)), "the stream is closed");
-    assert!(matches!(ring.open(&viewer, home.camera), Err(LiveError::Shut(_))));
+    let [ended, stayed] = &mut streams;
+    assert!(matches!(ended.next().now_or_never(), Some(None)), "the stream is closed");
+    assert_eq!(ready(stayed), ["1"], "who holds the new epoch notices nothing");
+    // Old keys open nothing any more, whoever has them.
+    for viewer in [&ends, &stays] {
+        assert!(matches!(ring.open(viewer, home.camera), Err(LiveError::Shut(_))));
+    }
+    ring.close();
+    assert!(matches!(stayed.next().now_or_never(), Some(None)), "the camera is gone");
 }
 
 #[test]

@@ -3,11 +3,14 @@
 //! ```text
 //! cameras: c <camera>                                          → Camera
 //!          e <camera> <number, 4 bytes>                        → Epoch
+//!          d <camera>                                          → nothing: it is due a new epoch
 //! keys:    <principal> <camera> <purpose, 1 byte> <number>     → epoch, then the wrapped key's bytes
 //! ```
 //!
 //! A camera's epochs are numbered as they are added: a clock that is set back does not make an old epoch the newest.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 
 use base::footage::Purpose;
@@ -36,6 +39,9 @@ pub struct Camera {
     pub created: Timestamp,
     /// Somebody stopped it from being recorded.
     pub paused: bool,
+    /// Until when; `None`: until somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
     /// The small stream is recorded too.
     pub record_sub: bool,
 }
@@ -158,6 +164,9 @@ impl Db {
             self.remove_wrapped_keys(principal.id, id)?;
         }
         self.delete_range(TREE, &KeyRange::prefix(&key(&[EPOCH, &id.to_bytes()])))?;
+        if self.contains(TREE, &due_key(id))? {
+            self.delete(TREE, due_key(id))?;
+        }
         self.delete(TREE, camera_key(id))
     }
     /// Forgets up to `limit` segments, gaps and events of a camera; answers how many there were. Call it again until it
@@ -184,6 +193,9 @@ impl Db {
         }
         let number = before.first().map_or(0, |(number, _)| number + 1);
         self.put(TREE, key(&[EPOCH, &epoch.camera.to_bytes(), &number.to_be_bytes()]), epoch)?;
+        if self.contains(TREE, &due_key(epoch.camera))? && epoch.hub.is_none() {
+            self.delete(TREE, due_key(epoch.camera))?;
+        }
         for (principal, wrapped) in keys {
             if wrapped.camera != epoch.camera || wrapped.epoch != epoch.public.epoch {
                 return Err(StoreError::Refused("a wrapped key of another camera or epoch"));
@@ -191,6 +203,23 @@ impl Db {
             self.put_wrapped_key(*principal, wrapped)?;
         }
         Ok(())
+    }
+    /// A camera is due a new epoch: somebody who held its keys must not open what is recorded from now on. It stays so,
+    /// through power cuts and exports, until [`Db::add_epoch`] adds one of this hub's own.
+    pub fn owe_epoch(&mut self, camera: CameraId) -> Result<(), StoreError> {
+        match self.contains(TREE, &camera_key(camera))? {
+            true => self.put_raw(TREE, due_key(camera), &[]),
+            false => Ok(()), // it is gone, and so is all that is sealed to it from now on
+        }
+    }
+    /// The cameras that are due a new epoch.
+    pub fn due_epochs(&self) -> Result<Vec<CameraId>, StoreError> {
+        self.list(TREE, &KeyRange::prefix(DUE), Order::Forward, |key, _| {
+            let mut rest = Parts(key.strip_prefix(DUE).ok_or(RowError::Key)?);
+            let camera = CameraId::from_bytes(rest.take()?);
+            rest.end()?;
+            Ok(camera)
+        })
     }
     /// Takes a camera and its epochs from another hub's disk, or from this hub's own, if its store lost them. Before the
     /// camera is recorded it needs an epoch of this hub's own: the newest one names a hub.
@@ -243,15 +272,31 @@ impl Db {
     /// # Errors
     /// [`StoreError::NoSuch`] if the principal or the camera's epoch is not there.
     pub fn put_wrapped_key(&mut self, principal: PrincipalId, wrapped: &WrappedKey) -> Result<(), StoreError> {
+        self.put_wrapped_keys(principal, std::slice::from_ref(wrapped))
+    }
+    /// The same for many keys of one principal, as many as fit into a call: some 15,000.
+    ///
+    /// # Errors
+    /// As [`Db::put_wrapped_key`].
+    pub fn put_wrapped_keys(&mut self, principal: PrincipalId, wrapped: &[WrappedKey]) -> Result<(), StoreError> {
         if self.principal(principal)?.is_none() {
             return Err(StoreError::NoSuch("principal"));
         }
-        let epochs = self.numbered_epochs(wrapped.camera)?;
-        let found = epochs.iter().find(|(_, epoch)| epoch.public.epoch == wrapped.epoch);
-        let Some((number, _)) = found else { return Err(StoreError::NoSuch("epoch")) };
-        let prefix = keys_prefix(principal, wrapped.camera);
-        let key = key(&[&prefix, &[purpose_byte(wrapped.purpose)], &number.to_be_bytes()]);
-        self.put_raw(Tree::Keys, key, &[&wrapped.epoch.to_bytes()[..], &wrapped.blob].concat())
+        let mut numbers: BTreeMap<CameraId, BTreeMap<EpochId, u32>> = BTreeMap::new();
+        for one in wrapped {
+            let of_camera = match numbers.entry(one.camera) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let epochs = self.numbered_epochs(one.camera)?;
+                    new.insert(epochs.into_iter().map(|(number, epoch)| (epoch.public.epoch, number)).collect())
+                }
+            };
+            let number = of_camera.get(&one.epoch).ok_or(StoreError::NoSuch("epoch"))?;
+            let prefix = keys_prefix(principal, one.camera);
+            let key = key(&[&prefix, &[purpose_byte(one.purpose)], &number.to_be_bytes()]);
+            self.put_raw(Tree::Keys, key, &[&one.epoch.to_bytes()[..], &one.blob].concat())?;
+        }
+        Ok(())
     }
     /// Everything a principal's viewer needs: its wrapped keys of every camera, per camera and purpose newest first.
     pub fn wrapped_keys_of(&self, principal: PrincipalId) -> Result<Vec<WrappedKey>, StoreError> {
@@ -261,9 +306,25 @@ impl Db {
     pub fn wrapped_keys(&self, principal: PrincipalId, camera: CameraId) -> Result<Vec<WrappedKey>, StoreError> {
         self.keys_in(&keys_prefix(principal, camera))
     }
-    /// Removes a principal's wrapped keys of a camera; answers how many there were.
+    /// Removes a principal's wrapped keys of a camera; answers how many there were. If there were any, the camera is due
+    /// a new epoch.
     pub fn remove_wrapped_keys(&mut self, principal: PrincipalId, camera: CameraId) -> Result<usize, StoreError> {
-        self.delete_range(Tree::Keys, &KeyRange::prefix(&keys_prefix(principal, camera)))
+        let live = self.take_keys(principal, camera, Purpose::Live)?;
+        Ok(live + self.take_keys(principal, camera, Purpose::Footage)?)
+    }
+    /// The same for one purpose.
+    pub fn take_keys(
+        &mut self,
+        principal: PrincipalId,
+        camera: CameraId,
+        purpose: Purpose,
+    ) -> Result<usize, StoreError> {
+        let prefix = key(&[&keys_prefix(principal, camera), &[purpose_byte(purpose)]]);
+        let taken = self.delete_range(Tree::Keys, &KeyRange::prefix(&prefix))?;
+        if taken > 0 {
+            self.owe_epoch(camera)?;
+        }
+        Ok(taken)
     }
 
     fn put_camera(&mut self, camera: &Camera) -> Result<(), StoreError> {
@@ -295,9 +356,14 @@ impl Db {
 const TREE: Tree = Tree::Cameras;
 pub(crate) const CAMERA: &[u8] = b"c";
 const EPOCH: &[u8] = b"e";
+const DUE: &[u8] = b"d";
 
 fn camera_key(id: CameraId) -> Vec<u8> {
     key(&[CAMERA, &id.to_bytes()])
+}
+
+fn due_key(id: CameraId) -> Vec<u8> {
+    key(&[DUE, &id.to_bytes()])
 }
 
 /// With which the keys of every wrapped key of a principal begin.
@@ -342,6 +408,7 @@ pub(crate) fn check(key: &[u8], content: &[u8]) -> Result<(), RowError> {
     match (kind, rest.len()) {
         (CAMERA, ID) => read::<Camera>(key, content).map(drop),
         (EPOCH, 20) => read::<Epoch>(key, content).map(drop),
+        (DUE, ID) if content.is_empty() => Ok(()),
         _ => Err(RowError::Key),
     }
 }

@@ -38,7 +38,7 @@ pub use events::{BadEventCursor, Event, EventCursor, EventKind, EventPage, Event
 pub use export::{ExportHeader, ExportKind};
 pub use hub::{Claim, HubRow, RecoveryKitRow};
 pub use keep::{KeepLimit, ProtectedSpan};
-pub use people::{Grant, Principal, Rights, Role, Secret, SecretKind};
+pub use people::{Grant, Principal, PrincipalKind, Rights, Role, Secret, SecretKind, Totp};
 pub use row::{MAX_ROW_BYTES, RowError, RowTooLong};
 pub use segments::Gap;
 pub use store::{Durability, Options, Pending, Store};

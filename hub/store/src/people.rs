@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! p <principal>            → Principal
-//! n <name, lower case>     → principal
+//! n <name, lower case>     → principal, of people only
 //! s <principal> <secret>   → Secret
 //! l <look-up hash>         → principal, secret
 //! g <principal> <camera>   → Grant
 //! ```
 //!
-//! No secret stands here, only what a secret opens and by what it is found.
+//! No secret stands here, only what a secret opens and by what it is found. Whoever loses a key of a camera makes that
+//! camera due a new epoch, in the same call: see [`Db::due_epochs`].
 
+use std::collections::BTreeSet;
+
+use base::footage::Purpose;
 use base::{CameraId, PrincipalId, SecretId, Timestamp};
 use serde::{Deserialize, Serialize};
-use vault::{LookupHash, PasswordParams, PrincipalRecipient, SealedIdentity, SecretRecipient};
+use vault::{LookupHash, PasswordParams, PrincipalRecipient, SealedIdentity, SealedTotp, SecretRecipient, WrappedKey};
 
 use crate::db::Db;
 use crate::engine::{KeyRange, Order, Tree};
@@ -25,14 +29,40 @@ use crate::row::RowError;
 pub struct Principal {
     /// This principal.
     pub id: PrincipalId,
-    /// By which it signs in; unique, whatever the case of its letters.
+    /// By which a person signs in: unique among people, whatever the case of its letters.
     pub name: String,
-    /// What it may do besides its grants.
+    /// What it is. Rows from before there were others are of people.
+    #[serde(default, skip_serializing_if = "PrincipalKind::is_person")]
+    pub kind: PrincipalKind,
+    /// What it may do besides its grants; an invitation: what who accepts it may.
     pub role: Role,
     /// Camera keys are wrapped to it.
     pub recipient: PrincipalRecipient,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// What a principal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    /// Somebody who signs in with a password.
+    #[default]
+    Person,
+    /// A program that shows an API token.
+    Token,
+    /// A place that is kept for somebody: who shows its secret becomes a person.
+    Invitation {
+        /// The person who lost the password and is to get in again; `None`: somebody new.
+        member: Option<PrincipalId>,
+    },
+}
+
+impl PrincipalKind {
+    /// It is a person.
+    pub fn is_person(&self) -> bool {
+        *self == PrincipalKind::Person
+    }
 }
 
 /// What a principal may do besides its grants.
@@ -72,6 +102,9 @@ pub enum SecretKind {
     Password {
         /// How it becomes a key.
         params: PasswordParams,
+        /// One-time codes, where the person wants to be asked for one too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        totp: Option<Totp>,
     },
     /// A signed-in device.
     Session {
@@ -87,6 +120,31 @@ pub enum SecretKind {
         /// When it ends by itself.
         expires: Option<Timestamp>,
     },
+    /// What is in an invitation's address.
+    Invitation {
+        /// When it ends by itself.
+        expires: Timestamp,
+    },
+}
+
+impl SecretKind {
+    /// When it ends by itself, if it does.
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self {
+            SecretKind::Password { .. } => None,
+            SecretKind::Session { expires, .. } | SecretKind::Token { expires } => *expires,
+            SecretKind::Invitation { expires } => Some(*expires),
+        }
+    }
+}
+
+/// One-time codes of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totp {
+    /// Their secret, sealed to the password.
+    pub sealed: SealedTotp,
+    /// Step of the last code that was used: it and those before are no good any more.
+    pub used: u64,
 }
 
 /// What a principal may do with a camera.
@@ -115,6 +173,16 @@ pub struct Rights {
     pub manage: bool,
 }
 
+impl Rights {
+    /// Is a key of this purpose needed for them?
+    pub fn need(self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Live => self.live,
+            Purpose::Footage => self.playback || self.export,
+        }
+    }
+}
+
 /// Longest name in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
@@ -122,23 +190,53 @@ impl Db {
     /// Keeps a principal, or replaces the one with its id.
     ///
     /// # Errors
-    /// [`StoreError::NameTaken`] if another one has the name.
+    /// [`StoreError::NameTaken`] if it is a person, and another person has the name.
     pub fn put_principal(&mut self, principal: &Principal) -> Result<(), StoreError> {
         let name = name_key(&principal.name);
         if name.len() > MAX_NAME_BYTES + NAME.len() {
             return Err(StoreError::Refused("a principal's name is too long"));
         }
-        match self.get_raw(TREE, &name)? {
-            Some(holder) if holder == principal.id.to_bytes() => {}
-            Some(_) => return Err(StoreError::NameTaken),
-            None => {
-                if let Some(before) = self.principal(principal.id)? {
-                    self.delete(TREE, name_key(&before.name))?;
+        if principal.kind.is_person() {
+            match self.get_raw(TREE, &name)? {
+                Some(holder) if holder == principal.id.to_bytes() => {}
+                Some(_) => return Err(StoreError::NameTaken),
+                None => {
+                    if let Some(before) = self.principal(principal.id)?.filter(|before| before.kind.is_person()) {
+                        self.delete(TREE, name_key(&before.name))?;
+                    }
+                    self.put_raw(TREE, name, &principal.id.to_bytes())?;
                 }
-                self.put_raw(TREE, name, &principal.id.to_bytes())?;
             }
         }
         self.put(TREE, principal_key(principal.id), principal)
+    }
+    /// Gives a principal another identity: its row has the new recipient, `secrets` are those that open it, and `keys` are
+    /// wrapped to it. Secrets that are not among them, and keys that are not, are gone. Makes no camera due an epoch: a
+    /// key that could not be wrapped anew was not taken from anybody.
+    ///
+    /// # Errors
+    /// Those of [`Db::put_principal`], [`Db::put_secret`] and [`Db::put_wrapped_keys`]; [`StoreError::NoSuch`] if it is
+    /// not there.
+    pub fn replace_identity(
+        &mut self,
+        principal: &Principal,
+        secrets: &[Secret],
+        keys: &[WrappedKey],
+    ) -> Result<(), StoreError> {
+        let id = principal.id;
+        if !self.contains(TREE, &principal_key(id))? {
+            return Err(StoreError::NoSuch("principal"));
+        }
+        if secrets.iter().any(|secret| secret.principal != id) {
+            return Err(StoreError::Refused("a secret of another principal"));
+        }
+        self.put_principal(principal)?;
+        for secret in self.secrets_of(id)? {
+            self.remove_secret(id, secret.id)?;
+        }
+        secrets.iter().try_for_each(|secret| self.put_secret(secret))?;
+        self.delete_range(Tree::Keys, &KeyRange::prefix(&crate::cameras::keys_of_principal(id)))?;
+        self.put_wrapped_keys(id, keys)
     }
     /// One principal.
     pub fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
@@ -159,8 +257,28 @@ impl Db {
     pub fn principals(&self) -> Result<Vec<Principal>, StoreError> {
         self.list(TREE, &KeyRange::prefix(PRINCIPAL), Order::Forward, read)
     }
-    /// Removes a principal with its secrets, grants and wrapped keys. Which cameras need a new epoch is for the caller
-    /// to see first.
+    /// Gives a principal another role. Who becomes an owner needs no grants, and has none any more; the keys that they lack
+    /// are [`Db::put_wrapped_keys`]'s. Who is an owner no more has no grants either: every camera that they had keys of is
+    /// due a new epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuch`] if there is none.
+    pub fn set_role(&mut self, id: PrincipalId, role: Role) -> Result<(), StoreError> {
+        let mut principal = self.principal(id)?.ok_or(StoreError::NoSuch("principal"))?;
+        if principal.role == role {
+            return Ok(());
+        }
+        self.delete_range(TREE, &KeyRange::prefix(&key(&[GRANT, &id.to_bytes()])))?;
+        if role == Role::Member {
+            let held: BTreeSet<CameraId> = self.wrapped_keys_of(id)?.iter().map(|key| key.camera).collect();
+            for camera in held {
+                self.remove_wrapped_keys(id, camera)?;
+            }
+        }
+        principal.role = role;
+        self.put(TREE, principal_key(id), &principal)
+    }
+    /// Removes a principal with its secrets, grants and wrapped keys; the cameras that it had keys of are due a new epoch.
     ///
     /// # Errors
     /// [`StoreError::NoSuch`] if there is none.
@@ -170,8 +288,12 @@ impl Db {
             self.remove_secret(id, secret.id)?;
         }
         self.delete_range(TREE, &KeyRange::prefix(&key(&[GRANT, &id.to_bytes()])))?;
+        let held: BTreeSet<CameraId> = self.wrapped_keys_of(id)?.iter().map(|key| key.camera).collect();
         self.delete_range(Tree::Keys, &KeyRange::prefix(&crate::cameras::keys_of_principal(id)))?;
-        self.delete(TREE, name_key(&principal.name))?;
+        held.into_iter().try_for_each(|camera| self.owe_epoch(camera))?;
+        if principal.kind.is_person() {
+            self.delete(TREE, name_key(&principal.name))?;
+        }
         self.delete(TREE, principal_key(id))
     }
 
@@ -235,17 +357,21 @@ impl Db {
         Ok(true)
     }
 
-    /// Keeps a grant, or replaces the one of the same principal and camera. The keys that go with it are
-    /// [`Db::put_wrapped_key`]'s.
+    /// Keeps a grant, or replaces the one of the same principal and camera. Keys that are not needed any more are
+    /// removed, unless it is an owner's, and the camera is due a new epoch then; those that are needed now are
+    /// [`Db::put_wrapped_keys`]'s.
     ///
     /// # Errors
     /// [`StoreError::NoSuch`] if the principal or the camera is not there.
     pub fn put_grant(&mut self, grant: &Grant) -> Result<(), StoreError> {
-        if !self.contains(TREE, &principal_key(grant.principal))? {
-            return Err(StoreError::NoSuch("principal"));
-        }
+        let principal = self.principal(grant.principal)?.ok_or(StoreError::NoSuch("principal"))?;
         if self.camera(grant.camera)?.is_none() {
             return Err(StoreError::NoSuch("camera"));
+        }
+        for purpose in [Purpose::Live, Purpose::Footage] {
+            if principal.role != Role::Owner && !grant.rights.need(purpose) {
+                self.take_keys(grant.principal, grant.camera, purpose)?;
+            }
         }
         self.put(TREE, grant_key(grant.principal, grant.camera), grant)
     }
@@ -263,8 +389,8 @@ impl Db {
         grants.retain(|grant| grant.camera == camera);
         Ok(grants)
     }
-    /// Removes a grant with its wrapped keys; answers whether there was one. The camera needs a new epoch then, which is
-    /// the caller's to add.
+    /// Removes a grant with its wrapped keys; answers whether there was one. The camera is due a new epoch then, if it
+    /// came with keys.
     pub fn remove_grant(&mut self, principal: PrincipalId, camera: CameraId) -> Result<bool, StoreError> {
         let key = grant_key(principal, camera);
         let there = self.contains(TREE, &key)?;

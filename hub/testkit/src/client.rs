@@ -25,6 +25,7 @@ pub struct Client {
     tls: Arc<rustls::ClientConfig>,
     base: String,
     cookie: Option<String>,
+    token: Option<String>,
 }
 
 /// An answer, read whole.
@@ -92,7 +93,7 @@ impl Client {
             .timeout(Duration::from_secs(60))
             .build()
             .expect("a client");
-        Client { http, tls: Arc::new(tls), base: format!("https://127.0.0.1:{port}"), cookie: None }
+        Client { http, tls: Arc::new(tls), base: format!("https://127.0.0.1:{port}"), cookie: None, token: None }
     }
 
     /// The hub's address.
@@ -107,7 +108,12 @@ impl Client {
 
     /// The same browser without its session.
     pub fn signed_out(&self) -> Client {
-        Client { cookie: None, ..self.clone() }
+        Client { cookie: None, token: None, ..self.clone() }
+    }
+
+    /// A program that shows an API token, instead of a browser.
+    pub fn with_token(&self, token: &str) -> Client {
+        Client { cookie: None, token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The same browser with another session cookie (`name=value`).
@@ -123,6 +129,9 @@ impl Client {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         if method != Method::GET {
             request = request.header("origin", &self.base);
@@ -176,6 +185,16 @@ impl Client {
         let body = json!({"name": name, "password": password, "device": "test"});
         let answer = self.post("/api/v1/sessions", body).await;
         assert!(answer.status == 200 || answer.status == 201, "{}", String::from_utf8_lossy(&answer.body));
+        self.keep_cookie(&answer);
+    }
+
+    /// Accepts an invitation; this client is the new person's from then on.
+    ///
+    /// # Panics
+    /// If the hub refuses.
+    pub async fn accept(&mut self, secret: &str) {
+        let body = json!({"secret": secret, "password": PASSWORD, "device": "phone"});
+        let answer = self.post("/api/v1/invitations/accept", body).await.expect(201);
         self.keep_cookie(&answer);
     }
 
@@ -237,6 +256,9 @@ impl Client {
         headers.insert("origin", self.base.parse().expect("an address is a header value"));
         if let Some(cookie) = &self.cookie {
             headers.insert("cookie", cookie.parse().expect("a cookie is a header value"));
+        }
+        if let Some(token) = &self.token {
+            headers.insert("authorization", format!("Bearer {token}").parse().expect("a token is a header value"));
         }
         let address = self.base.trim_start_matches("https://");
         let began = SystemClock.mono();

@@ -1,8 +1,9 @@
-//! Members and grants, made through the store: their routes come with the people's issue.
+//! Members and grants: as owners make them, and quicker through the store.
 
 use base::{Clock, PrincipalId, SecretId, SystemClock};
 use keepsight::hub::Hub;
-use store::{Grant, Principal, Rights, Role, Secret, SecretKind};
+use serde_json::{Value, json};
+use store::{Grant, Principal, PrincipalKind, Rights, Role, Secret, SecretKind};
 use vault::{Password, PasswordParams, PrincipalIdentity};
 
 use crate::client::{Client, PASSWORD};
@@ -25,12 +26,18 @@ pub async fn member_of(hub: &Hub, home: &Home, name: &str) -> Client {
     let password = Password::new(PASSWORD.to_owned()).expect("it is short enough").derive(&params);
     let now = SystemClock.wall();
     let id = PrincipalId::new(&SystemClock);
-    let member =
-        Principal { id, name: name.to_owned(), role: Role::Member, recipient: identity.recipient(), created: now };
+    let member = Principal {
+        id,
+        name: name.to_owned(),
+        kind: PrincipalKind::Person,
+        role: Role::Member,
+        recipient: identity.recipient(),
+        created: now,
+    };
     let secret = Secret {
         id: SecretId::new(&SystemClock),
         principal: id,
-        kind: SecretKind::Password { params },
+        kind: SecretKind::Password { params, totp: None },
         lookup: None,
         recipient: password.recipient(),
         sealed: identity.seal_for(&password.recipient()),
@@ -59,4 +66,17 @@ pub async fn grant(hub: &TestHub, name: &str, camera: &str) {
     });
     granted.await.expect("the store takes a grant");
     hub.hub.recorder().new_epoch(camera).await.expect("a new epoch begins");
+}
+
+/// Has an owner invite somebody with these grants, who accepts: their browser, and their id.
+///
+/// # Panics
+/// If the hub refuses.
+pub async fn invited(owner: &Client, name: &str, grants: Value) -> (Client, String) {
+    let invitation =
+        owner.post("/api/v1/invitations", json!({"name": name, "grants": grants})).await.expect(201).json();
+    let mut client = owner.signed_out();
+    client.accept(invitation["secret"].as_str().expect("a secret")).await;
+    let id = client.get("/api/v1/me").await.expect(200).json()["id"].as_str().expect("an id").to_owned();
+    (client, id)
 }

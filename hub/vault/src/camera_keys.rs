@@ -120,7 +120,8 @@ pub struct WrappedKey {
 }
 
 impl WrappedKey {
-    pub(crate) fn label(&self) -> KeyLabel {
+    /// Whose key it says it is, and for what.
+    pub fn label(&self) -> KeyLabel {
         KeyLabel { camera: self.camera, epoch: self.epoch, purpose: self.purpose }
     }
 
@@ -136,7 +137,7 @@ impl WrappedKey {
 }
 
 /// Whose key it is, and for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyLabel {
     /// Whose.
     pub camera: CameraId,

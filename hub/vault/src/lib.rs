@@ -29,6 +29,7 @@ mod session;
 mod signing;
 mod small;
 mod text;
+mod totp;
 mod viewer;
 
 pub use base::footage::Purpose;
@@ -46,5 +47,6 @@ pub use recovery::{RecoveryFile, RecoveryKit};
 pub use seal::{Sealer, seal, seal_small};
 pub use session::{BadSessionToken, LookupHash, SessionToken};
 pub use signing::{BadSigningKey, BadVerifyingKey, HubSigningKey, VerifyingKey};
+pub use totp::{BadTotpSecret, SealedTotp, TotpSecret};
 pub use viewer::Viewer;
 pub use zeroize::Zeroizing;

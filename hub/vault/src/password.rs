@@ -11,6 +11,7 @@ use crate::principal::{PrincipalIdentity, SealedIdentity};
 use crate::recipients::SecretRecipient;
 use crate::secret::{Secret, hidden};
 use crate::text;
+use crate::totp::{SealedTotp, TotpSecret};
 
 const SALT_BYTES: usize = 16;
 
@@ -166,6 +167,10 @@ impl PasswordSecret {
     }
     /// Opens the principal's identity: [`KeyError::WrongKey`] is a wrong password.
     pub fn unlock(&self, sealed: &SealedIdentity) -> Result<PrincipalIdentity, KeyError> {
+        sealed.unlock(&self.0)
+    }
+    /// Opens the secret of one-time codes: who gave the password, and nobody else, can check a code.
+    pub fn unlock_totp(&self, sealed: &SealedTotp) -> Result<TotpSecret, KeyError> {
         sealed.unlock(&self.0)
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Alphabet {
 pub(crate) const HEX: Alphabet = Alphabet { symbols: b"0123456789abcdef", bits: 4 };
 /// Crockford's base 32, lower case: no letter looks like a digit.
 pub(crate) const BASE32: Alphabet = Alphabet { symbols: b"0123456789abcdefghjkmnpqrstvwxyz", bits: 5 };
+/// RFC 4648 §6, upper case, without padding: what apps for one-time codes read.
+pub(crate) const BASE32_OTP: Alphabet = Alphabet { symbols: b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", bits: 5 };
 /// RFC 4648 §5 without padding.
 pub(crate) const BASE64URL: Alphabet =
     Alphabet { symbols: b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", bits: 6 };
@@ -94,20 +96,21 @@ mod tests {
         assert_eq!(*BASE64URL.encode(b"foobar"), "Zm9vYmFy");
         assert_eq!(*BASE64URL.encode(b"fooba"), "Zm9vYmE");
         assert_eq!(*BASE64URL.encode(&[0xfb, 0xff]), "-_8");
+        assert_eq!(*BASE32_OTP.encode(b"foobar"), "MZXW6YTBOI");
         assert_eq!(*BASE32.encode(b"foobar"), "csqpyrk1e8"); // RFC 4648's mzxw6ytboi in Crockford's symbols
     }
 
     proptest! {
         #[test]
         fn bytes_read_back(bytes: Vec<u8>) {
-            for alphabet in [&HEX, &BASE32, &BASE64URL] {
+            for alphabet in [&HEX, &BASE32, &BASE32_OTP, &BASE64URL] {
                 prop_assert_eq!(&*alphabet.decode(alphabet.encode(&bytes).as_bytes()).unwrap(), &bytes);
             }
         }
 
         #[test]
         fn one_value_has_one_text(text in "[0-9a-zA-Z_-]{0,9}") {
-            for alphabet in [&HEX, &BASE32, &BASE64URL] {
+            for alphabet in [&HEX, &BASE32, &BASE32_OTP, &BASE64URL] {
                 if let Some(bytes) = alphabet.decode(text.as_bytes()) {
                     prop_assert_eq!(&*alphabet.encode(&bytes), &text);
                 }

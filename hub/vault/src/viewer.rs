@@ -148,6 +148,32 @@ impl Viewer {
         Ok(wrap(KeyLabel { camera, epoch, purpose }, &key.secret, to))
     }
 
+    /// Wraps every key that this viewer holds and that is wanted to another principal: what one of them may see, or may
+    /// go on to see with another identity. Slow: a tenth of a millisecond for each. Those that do not open are told
+    /// with the reason, and keep none of the others back.
+    pub fn rewrap_all(
+        &self,
+        wanted: impl Fn(KeyLabel) -> bool,
+        to: &PrincipalRecipient,
+    ) -> (Vec<WrappedKey>, Vec<(KeyLabel, KeyError)>) {
+        let (mut wrapped, mut shut) = (Vec::new(), Vec::new());
+        match &self.keys {
+            Held::Wrapped { identity, keys } => {
+                for key in keys.iter().filter(|key| wanted(key.label())) {
+                    match key.open(identity) {
+                        Ok(opened) => wrapped.push(wrap(key.label(), &opened.secret, to)),
+                        Err(e) => shut.push((key.label(), e)),
+                    }
+                }
+            }
+            Held::Plain(keys) => {
+                let labelled = keys.iter().filter_map(|key| Some((key.label?, key)));
+                wrapped.extend(labelled.filter(|(label, _)| wanted(*label)).map(|(l, key)| wrap(l, &key.secret, to)));
+            }
+        }
+        (wrapped, shut)
+    }
+
     /// The one key of an epoch. Keys without a label do not count: nothing says that they are this epoch's.
     fn one(&self, camera: CameraId, epoch: EpochId, purpose: Purpose) -> Result<CameraKey, ViewError> {
         for key in self.key(camera, purpose, Some(epoch))? {

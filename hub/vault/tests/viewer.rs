@@ -247,3 +247,44 @@ fn the_recovery_kit_opens_every_camera_whose_key_files_are_there() {
     let crossed = viewer.open(a.id, Footage, None, Cursor::new(b.seal(b"a picture")));
     assert!(matches!(crossed, Err(ViewError::WrongKey)), "{crossed:?}");
 }
+
+#[test]
+fn all_that_is_wanted_is_wrapped_to_another_and_nothing_else() {
+    let (a, b) = (Camera::new(3), Camera::new(2));
+    let identity = PrincipalIdentity::generate();
+    let mut keys = a.keys(&[Live, Footage], &identity.recipient());
+    keys.extend(b.keys(&[Footage], &identity.recipient()));
+    // One of them does not open: it is told, and keeps none of the others back.
+    let strange = b.epochs[0].wrap(Footage, &PrincipalIdentity::generate().recipient());
+    let at = keys.iter().position(|k| k.label() == strange.label()).unwrap();
+    keys[at] = strange.clone();
+    let owner = Viewer::new(PrincipalId::new(&SimClock::default()), identity, keys);
+
+    let member = PrincipalIdentity::generate();
+    let (wrapped, shut) = owner.rewrap_all(|label| label.purpose == Footage, &member.recipient());
+    assert_eq!(shut, [(strange.label(), KeyError::WrongKey)]);
+    assert_eq!(wrapped.len(), 4);
+    let viewer = Viewer::new(PrincipalId::new(&SimClock::default()), member, wrapped);
+    for epoch in &a.epochs {
+        let sealed = seal_to(&epoch.public().footage, b"a picture");
+        assert_eq!(read(viewer.open(a.id, Footage, Some(epoch.epoch()), Cursor::new(sealed))).unwrap(), b"a picture");
+    }
+    assert!(!viewer.granted(a.id, Live));
+    assert_eq!(read(viewer.open(b.id, Footage, None, Cursor::new(b.seal(b"of b")))).unwrap(), b"of b");
+    let first = seal_to(&b.epochs[0].public().footage, b"of b");
+    assert!(viewer.open(b.id, Footage, None, Cursor::new(first)).is_err());
+}
+
+#[test]
+fn the_recovery_kit_wraps_what_it_opens() {
+    let camera = Camera::new(2);
+    let kit = RecoveryKit::generate();
+    let files = camera.epochs.iter().map(|e| (camera.id, e.epoch(), e.kit_file(&kit.recipient())));
+    let (by_kit, refused) = Viewer::from_recovery_kit(&kit, files);
+    assert_eq!(refused, []);
+    let owner = PrincipalIdentity::generate();
+    let (wrapped, shut) = by_kit.rewrap_all(|label| label.camera == camera.id, &owner.recipient());
+    assert_eq!((wrapped.len(), shut), (4, vec![]));
+    let viewer = Viewer::new(PrincipalId::new(&SimClock::default()), owner, wrapped);
+    assert_eq!(read(viewer.open(camera.id, Footage, None, Cursor::new(camera.seal(b"x")))).unwrap(), b"x");
+}

@@ -6,7 +6,7 @@ use http::StatusCode;
 use media::Way;
 use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange, Via};
 use serde::{Deserialize, Deserializer, Serialize};
-use store::StreamSource;
+use store::{Actor, Camera, StreamSource};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -70,6 +70,9 @@ pub(crate) struct CameraJson {
     loss_bound_s: f64,
     /// Whether somebody paused it.
     paused: bool,
+    /// Until when; null: until somebody ends it.
+    #[schema(value_type = Option<String>)]
+    paused_until: Option<Timestamp>,
     /// RFC 6381 codecs of the main stream, as Media Source Extensions want them; absent before the first picture.
     codec: Option<String>,
     width: Option<u16>,
@@ -243,6 +246,10 @@ struct ChangeCamera {
     /// true: is not recorded until it is false again.
     #[serde(default)]
     paused: Option<bool>,
+    /// Pauses it until then; it is recorded again by itself. null: the pause lasts until it is ended.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    paused_until: Option<Option<Timestamp>>,
 }
 
 /// Tells `"x": null` from no `x` at all.
@@ -293,6 +300,7 @@ async fn add(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let sub = body.sub.map(|sub| sub.into_new(&request.caller)).transpose()?;
     let new = NewCamera { name: body.name, main: body.main.into_new(&request.caller)?, sub };
     let camera = hub.parts.recorder.add(new).await?;
+    hub.audit(actor(&request.caller), "camera.add", camera.id.to_string()).await?;
     hub.export().await?;
     one(&hub, camera.id, true, StatusCode::CREATED).await
 }
@@ -300,15 +308,23 @@ async fn add(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let id: CameraId = request.id("id")?;
     let body: ChangeCamera = request.json()?;
+    // They are not in the row.
+    let given = |source: &ChangeSource| source.password.is_some();
+    let passwords =
+        body.main.as_ref().is_some_and(given) || body.sub.as_ref().is_some_and(|sub| sub.as_ref().is_some_and(given));
     let change = CameraChange {
         name: body.name,
         main: body.main.map(|main| main.into_change(&request.caller)).transpose()?,
         sub: body.sub.map(|sub| sub.map(|sub| sub.into_change(&request.caller)).transpose()).transpose()?,
         paused: body.paused,
+        paused_until: body.paused_until,
     };
-    if hub.parts.recorder.change(id, change).await?.is_none() {
-        return Err(ProblemKind::NotFound.into());
+    let before = hub.parts.store.read(move |db| db.camera(id)).await?.ok_or(ProblemKind::NotFound)?;
+    let after = hub.parts.recorder.change(id, change).await?.ok_or(ProblemKind::NotFound)?;
+    for what in changes(&before, &after, passwords) {
+        hub.audit(actor(&request.caller), what, id.to_string()).await?;
     }
+    hub.expiries.notify_one();
     hub.export().await?;
     one(&hub, id, true, StatusCode::OK).await
 }
@@ -322,8 +338,35 @@ async fn remove(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     if !hub.parts.recorder.remove(id).await? {
         return Err(ProblemKind::NotFound.into());
     }
+    hub.audit(actor(&request.caller), "camera.remove", id.to_string()).await?;
     hub.export().await?;
     Ok(reply::no_content())
+}
+
+/// Who asks: over the network somebody who is signed in.
+fn actor(caller: &Caller<Session>) -> Actor {
+    match caller {
+        Caller::Signed(session) => session.actor(),
+        Caller::Local | Caller::Nobody => Actor::Console,
+    }
+}
+
+/// What was done to a camera, in the audit log's words.
+fn changes(before: &Camera, after: &Camera, passwords: bool) -> Vec<&'static str> {
+    let source = |camera: &Camera| {
+        let of = |s: &StreamSource| (s.url.clone(), s.username.clone(), s.transport, s.learnt.certificate.clone());
+        (of(&camera.main), camera.sub.as_ref().map(of))
+    };
+    let paused = (before.paused, before.paused_until) != (after.paused, after.paused_until);
+    [
+        (before.name != after.name, "camera.rename"),
+        (passwords || source(before) != source(after), "camera.change"),
+        (paused && after.paused, "camera.pause"),
+        (paused && !after.paused, "camera.resume"),
+    ]
+    .into_iter()
+    .filter_map(|(done, what)| done.then_some(what))
+    .collect()
 }
 
 async fn probe(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -367,6 +410,7 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         disk: loss_bound.map_or(Health::Ok, recorder::slow_disk),
         loss_bound_s: loss_bound_s(loss_bound),
         paused: camera.paused,
+        paused_until: camera.paused_until.filter(|_| camera.paused),
         codec: init.as_ref().map(|i| i.codecs()),
         width: init.as_ref().map(|i| i.video.width),
         height: init.as_ref().map(|i| i.video.height),

@@ -42,7 +42,7 @@ async fn export(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let headers = request.headers.clone();
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let who = Actor::Principal(request.session()?.principal.id);
-    let (camera, viewer, from, to) = asked(&hub, request).await?;
+    let (camera, viewer, watch, from, to) = asked(&hub, request).await?;
     if to.duration_since(from) > LONGEST {
         return Err(ApiError::with(ProblemKind::BadInterval, "A file holds at most 24 hours"));
     }
@@ -87,7 +87,8 @@ async fn export(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     if status == StatusCode::PARTIAL_CONTENT {
         answer.insert(CONTENT_RANGE, value(format!("bytes {}-{}/{len}", bytes.start, bytes.end - 1))?);
     }
-    let mut response = reply::stream("video/mp4", answer, parts::stream(bytes::Bytes::new(), export.only(bytes)));
+    let mut response =
+        reply::stream("video/mp4", answer, parts::stream(bytes::Bytes::new(), export.only(bytes), watch));
     *response.status_mut() = status;
     Ok(response)
 }

@@ -6,16 +6,17 @@ use base::{CameraId, GapId, ProblemKind, SegmentId, Timestamp};
 use footage::Dated;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-use store::{Actor, SecretKind};
+use store::Actor;
 use utoipa::ToSchema;
 use vault::{Password, Purpose, ViewError, Viewer, Zeroizing};
 
-use crate::handlers::people::derive;
 use crate::hub::Ctx;
 use crate::playback::{self, Stretch};
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
 use crate::route::{Access, Caller, Request, Right, Route};
+use crate::secrets::asked_again;
+use crate::watch::Watch;
 
 /// The longest span of time that may be asked for at once.
 const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(31 * 24);
@@ -114,7 +115,7 @@ struct EventJson {
 }
 
 async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
-    let (camera, viewer, from, to) = asked(&hub, request).await?;
+    let (camera, viewer, _watch, from, to) = asked(&hub, request).await?;
     let (segments, _viewer) = segments(&hub, camera, viewer, from, to).await?;
     let recorder = &hub.parts.recorder;
     let (gaps, events) = (recorder.gaps(camera, from, to).await?, recorder.events(camera, from, to).await?);
@@ -140,7 +141,7 @@ async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError>
 }
 
 async fn play(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
-    let (camera, viewer, from, to) = asked(&hub, request).await?;
+    let (camera, viewer, watch, from, to) = asked(&hub, request).await?;
     let (segments, viewer) = segments(&hub, camera, viewer, from, to).await?;
     let stretch = Stretch::find(&segments, from, to).ok_or(ProblemKind::NoFootage)?;
     let next = stretch.next;
@@ -155,7 +156,7 @@ async fn play(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     if let Some(next) = next {
         headers.insert(HeaderName::from_static("keepsight-next"), time(next)?);
     }
-    Ok(reply::stream("video/mp4", headers, player.stream()))
+    Ok(reply::stream("video/mp4", headers, player.stream(watch)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -170,19 +171,10 @@ async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiErro
     let camera: CameraId = request.id("id")?;
     let body: ExportKey = request.json()?;
     let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
-    let (principal, name) = (session.principal.id, session.principal.name.clone());
-    let attempt = hub.sign_in_attempts.begin(&name, request.peer)?;
-    let secret = hub.parts.store.read(move |db| db.password_of(principal)).await?;
-    let Some(SecretKind::Password { params }) = secret.as_ref().map(|s| s.kind.clone()) else {
-        return Err(ProblemKind::NotAllowed.into());
-    };
-    let password = derive(&hub, body.password, params).await?;
-    if secret.is_none_or(|s| password.unlock(&s.sealed).is_err()) {
-        return Err(ProblemKind::WrongPassword.into());
-    }
-    attempt.succeeded();
+    let principal = session.principal.id;
+    asked_again(&hub, &session, body.password, request.peer).await?;
 
-    let viewer = session.into_viewer(&hub, camera).await?;
+    let (viewer, _watch) = session.into_viewer(&hub, camera).await?;
     let mut keys = Zeroizing::new(String::new());
     for epoch in hub.parts.store.read(move |db| db.epochs_of(camera)).await? {
         match viewer.export_key(camera, epoch.public.epoch) {
@@ -203,11 +195,12 @@ async fn export_key(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiErro
 pub(super) async fn asked(
     hub: &Ctx,
     request: Request<Ctx>,
-) -> Result<(CameraId, Viewer, Timestamp, Timestamp), ApiError> {
+) -> Result<(CameraId, Viewer, Watch, Timestamp, Timestamp), ApiError> {
     let camera: CameraId = request.id("id")?;
     let (from, to) = span(|name| request.query.text(name).map(|text| text.to_string()))?;
     let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
-    Ok((camera, session.into_viewer(hub, camera).await?, from, to))
+    let (viewer, watch) = session.into_viewer(hub, camera).await?;
+    Ok((camera, viewer, watch, from, to))
 }
 
 /// The span that a query asks for: from and to, or a day of a time zone.

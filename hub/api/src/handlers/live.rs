@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::footage::{AccessUnit, InitSegment, StreamName, VIDEO_TIMESCALE};
-use base::{CameraId, ProblemKind, SecretId, Timestamp};
+use base::{CameraId, ProblemKind, Timestamp};
 use futures::{SinkExt, StreamExt};
 use recorder::{LiveItem, LiveStream};
 use serde::Serialize;
-use tokio::sync::broadcast;
 use utoipa::ToSchema;
 use warp::Reply;
 use warp::ws::{Message, WebSocket};
@@ -64,22 +63,16 @@ async fn live(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let which = stream(&request.query)?;
     let Some(upgrade) = request.upgrade else { return Err(ProblemKind::UpgradeRequired.into()) };
     let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
-    let (secret, ended) = (session.secret.id, hub.ended_sessions.subscribe());
-    let viewer = session.into_viewer(&hub, id).await?;
+    let (viewer, watch) = session.into_viewer(&hub, id).await?;
     let stream = hub.parts.recorder.live_ring_of(id, which)?.open(&viewer, id)?;
     Ok(upgrade
         .on_upgrade(move |socket| async move {
             tokio::select! {
                 () = show(hub, stream, socket) => {}
-                () = ends(secret, ended) => {}
+                () = watch.ended() => {}
             }
         })
         .into_response())
-}
-
-/// Waits until a session ends, or until so many did that this one may be among them: the viewer comes back if not.
-async fn ends(secret: SecretId, mut ended: broadcast::Receiver<SecretId>) {
-    while ended.recv().await.is_ok_and(|id| id != secret) {}
 }
 
 async fn show(hub: Ctx, mut stream: LiveStream, socket: WebSocket) {

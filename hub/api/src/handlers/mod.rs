@@ -1,24 +1,44 @@
 //! The handlers, one file for each family of routes.
 
+mod audit;
 mod cameras;
+mod claim;
+mod events;
 mod export;
 mod footage;
+mod invitations;
 mod live;
 mod local;
-mod people;
+mod me;
+mod members;
+mod recovery;
+mod sessions;
 mod snapshot;
 pub(crate) mod storage;
 mod system;
+mod tokens;
 
-pub(crate) use people::claim_hub;
+pub(crate) use claim::claim_hub;
+pub(crate) use me::PendingTotp;
+
+use base::ProblemKind;
 
 use crate::hub::Ctx;
-use crate::route::Route;
+use crate::problem::ApiError;
+use crate::route::{Request, Route};
 
 /// Every route of the hub.
 pub(crate) fn routes() -> Vec<Route<Ctx>> {
     let families = [
-        people::routes(),
+        claim::routes(),
+        sessions::routes(),
+        me::routes(),
+        members::routes(),
+        invitations::routes(),
+        tokens::routes(),
+        recovery::routes(),
+        audit::routes(),
+        events::routes(),
         cameras::routes(),
         footage::routes(),
         export::routes(),
@@ -29,6 +49,17 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         system::routes(),
     ];
     families.into_iter().flatten().collect()
+}
+
+/// How many items of a list a request asks for.
+fn page_length(request: &Request<Ctx>, usual: usize, longest: usize) -> Result<usize, ApiError> {
+    match request.query.value::<usize>("limit")? {
+        None => Ok(usual),
+        Some(limit) if (1..=longest).contains(&limit) => Ok(limit),
+        Some(_) => {
+            Err(ApiError::with(ProblemKind::BadRequest, format!("The query's limit is not from 1 to {longest}")))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +91,7 @@ mod tests {
                 "GET /icon.svg",
                 "GET /style.css",
                 "POST /api/v1/claim",
+                "POST /api/v1/invitations/accept",
                 "POST /api/v1/sessions",
             ]
         );

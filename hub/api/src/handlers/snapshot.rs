@@ -39,17 +39,22 @@ async fn snapshot(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError>
         return Err(ApiError::with(ProblemKind::BadRequest, "The query's width is not from 16 to 8192"));
     }
     let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
-    let viewer = session.into_viewer(&hub, id).await?;
+    let (viewer, watch) = session.into_viewer(&hub, id).await?;
     let mut stream = hub.parts.recorder.live_ring_of(id, which)?.open(&viewer, id)?;
     drop(viewer);
-    let (init, unit, start) = match within(&hub, KNOWN_AFTER, &mut stream).await {
-        Some(picture) => picture,
-        None => {
-            let why = hub.parts.recorder.no_picture(id, which);
-            let rest = if why.detail.is_some() { Duration::ZERO } else { PICTURE_WITHIN - KNOWN_AFTER };
-            let picture = within(&hub, rest, &mut stream).await;
-            picture.ok_or_else(|| hub.parts.recorder.no_picture(id, which))?
+    let picture = async {
+        if let Some(picture) = within(&hub, KNOWN_AFTER, &mut stream).await {
+            return Ok(picture);
         }
+        let why = hub.parts.recorder.no_picture(id, which);
+        let rest = if why.detail.is_some() { Duration::ZERO } else { PICTURE_WITHIN - KNOWN_AFTER };
+        let picture = within(&hub, rest, &mut stream).await;
+        picture.ok_or_else(|| ApiError::from(hub.parts.recorder.no_picture(id, which)))
+    };
+    let (init, unit, start) = tokio::select! {
+        biased;
+        () = watch.ended() => return Err(ProblemKind::NotSignedIn.into()),
+        picture = picture => picture?,
     };
     let coded = Coded::new(&init, &unit).ok_or_else(|| ApiError::with(ProblemKind::NoDecoder, &init.video.codec))?;
     let jpeg = hub.parts.stills.jpeg(&coded, width).await?;

@@ -13,8 +13,8 @@ use base::{
 };
 use store::engine::{Batch, Engine, EngineError, KeyRange, MemoryEngine, Order, Tree, Visit};
 use store::{
-    Camera, Claim, Epoch, Event, EventKind, Options, Principal, RecoveryKitRow, Role, Secret, SecretKind, Store,
-    StoreError, StreamSource,
+    Camera, Claim, Epoch, Event, EventKind, Options, Principal, PrincipalKind, RecoveryKitRow, Role, Secret,
+    SecretKind, Store, StoreError, StreamSource,
 };
 use tempfile::TempDir;
 use vault::{
@@ -67,7 +67,8 @@ pub fn principal(name: &str, role: Role) -> (Principal, PrincipalIdentity) {
     let clock = SimClock::default();
     let identity = PrincipalIdentity::generate();
     let (id, recipient) = (PrincipalId::new(&clock), identity.recipient());
-    (Principal { id, name: name.to_owned(), role, recipient, created: clock.wall() }, identity)
+    let (name, kind) = (name.to_owned(), PrincipalKind::Person);
+    (Principal { id, name, kind, role, recipient, created: clock.wall() }, identity)
 }
 
 pub fn session(of: &Principal, identity: &PrincipalIdentity) -> (Secret, SessionToken) {
@@ -80,7 +81,7 @@ pub fn password(of: &Principal, identity: &PrincipalIdentity) -> Secret {
     let params = PasswordParams::light();
     let derived = Password::new("four unrelated little words".to_owned()).unwrap().derive(&params);
     let sealed = identity.seal_for(&derived.recipient());
-    secret(of, SecretKind::Password { params }, None, derived.recipient(), sealed)
+    secret(of, SecretKind::Password { params, totp: None }, None, derived.recipient(), sealed)
 }
 
 fn secret(
@@ -106,7 +107,16 @@ pub fn camera(n: u8) -> Camera {
     let url = format!("rtsp://192.168.1.{n}:554/main");
     let main = StreamSource { url, username: Some("viewer".to_owned()), ..StreamSource::default() };
     let name = format!("camera {n}");
-    Camera { id: camera_id(n), name, main, sub: None, created: at(0), paused: false, record_sub: false }
+    Camera {
+        id: camera_id(n),
+        name,
+        main,
+        sub: None,
+        created: at(0),
+        paused: false,
+        paused_until: None,
+        record_sub: false,
+    }
 }
 
 pub fn epoch(camera: CameraId, id: u8) -> (Epoch, EpochSecrets) {
