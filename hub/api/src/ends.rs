@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::{CameraId, PrincipalId, Timestamp};
+use base::{CameraId, Mono, PrincipalId, Timestamp};
 use store::{Actor, Db, PrincipalKind, StoreError};
 
 use crate::hub::Ctx;
@@ -12,10 +12,14 @@ use crate::watch::Ended;
 
 /// It is looked at least so often: the clock may be set, and what failed is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Refused attempts are written down so often at most.
+const REFUSED_EVERY: Duration = Duration::from_secs(60);
 
 /// Ends what is over, until the hub stops.
 pub async fn run(hub: Ctx) {
+    let mut told = None;
     loop {
+        told = write_refused(&hub, told).await;
         let next = match round(&hub).await {
             Ok(next) => next,
             Err(e) => {
@@ -31,6 +35,19 @@ pub async fn run(hub: Ctx) {
             () = hub.parts.shutdown.wait() => return,
         }
     }
+}
+
+/// Writes attempts that were refused into the audit log; answers when that was done last.
+async fn write_refused(hub: &Ctx, told: Option<Mono>) -> Option<Mono> {
+    let now = hub.parts.clock.mono();
+    if told.is_some_and(|told| now.since(told) < REFUSED_EVERY) {
+        return told;
+    }
+    let Some(said) = hub.refused.take() else { return told };
+    if let Err(e) = hub.audit(Actor::Hub, "session.refused", said).await {
+        tracing::warn!(problem = %e.problem, "refused attempts are not in the audit log");
+    }
+    Some(now)
 }
 
 /// Ends what is over; answers when the next thing will be.

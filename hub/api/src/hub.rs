@@ -87,6 +87,8 @@ pub struct Inner {
     exports: tokio::sync::Mutex<()>,
     /// What ends is told here: who looks at pictures by it is shown out.
     pub(crate) ends: Ends,
+    /// Attempts to be let in that were refused, to be written down.
+    pub(crate) refused: crate::limit::Refused,
     /// Something that ends by itself was made or changed.
     pub(crate) expiries: Notify,
     /// Secrets of one-time codes that nobody has confirmed yet.
@@ -109,6 +111,7 @@ impl Ctx {
             derivations: Semaphore::new(1),
             files: Arc::new(Semaphore::new(crate::export::MOST)),
             ends: Ends::default(),
+            refused: Default::default(),
             expiries: Notify::new(),
             pending_totp: Default::default(),
             claims: tokio::sync::Mutex::default(),

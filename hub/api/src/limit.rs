@@ -4,7 +4,7 @@
 //! layer refuses costs the wider ones nothing, so that no device can use up what others need, and nobody can lock an
 //! owner out from another place. An attempt that succeeds is given back. Nothing is ever locked, only slowed down.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -165,6 +165,34 @@ impl Attempt {
     }
 }
 
+/// The most addresses that are named together.
+const MAX_NAMED: usize = 8;
+
+/// Attempts that were refused since they were last written into the audit log: together, since whoever guesses makes many,
+/// and without the names that were tried, since people type passwords there.
+#[derive(Default)]
+pub(crate) struct Refused(Mutex<(u64, BTreeSet<IpAddr>)>);
+
+impl Refused {
+    /// One more.
+    pub(crate) fn count(&self, peer: Peer) {
+        let mut refused = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        refused.0 += 1;
+        if let Peer::Net(address) = peer
+            && refused.1.len() < MAX_NAMED
+        {
+            refused.1.insert(address.ip().to_canonical());
+        }
+    }
+
+    /// What there was, in words, once; `None` if there was nothing.
+    pub(crate) fn take(&self) -> Option<String> {
+        let (count, from) = std::mem::take(&mut *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let from: Vec<_> = from.iter().map(ToString::to_string).collect();
+        (count > 0).then(|| format!("{count} from {}", from.join(", ")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +264,19 @@ mod tests {
         attempts.begin("anna", from(1)).unwrap();
         attempts.begin("anna", from(1)).unwrap().succeeded();
         assert!(attempts.begin("anna", from(1)).is_ok());
+    }
+
+    #[test]
+    fn what_was_refused_is_told_together_and_once() {
+        let refused = Refused::default();
+        assert_eq!(refused.take(), None);
+        for n in [1, 2, 2, 1] {
+            refused.count(from(n));
+        }
+        assert_eq!(refused.take().as_deref(), Some("4 from 10.0.0.1, 10.0.0.2"));
+        assert_eq!(refused.take(), None);
+        (0..100).for_each(|n| refused.count(from(n)));
+        assert_eq!(refused.take().unwrap().matches(',').count(), MAX_NAMED - 1);
     }
 
     #[test]

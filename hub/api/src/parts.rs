@@ -63,3 +63,37 @@ pub(crate) fn stream(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use base::{CameraId, PrincipalId, SecretId};
+    use futures::StreamExt;
+
+    use super::*;
+    use crate::watch::{Ended, Ends};
+
+    struct Endless;
+
+    impl Parts for Endless {
+        fn part(&mut self) -> io::Result<Bytes> {
+            Ok(Bytes::from_static(b"more"))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_the_middle_is_cut_when_its_reader_is_out() {
+        let ends = Ends::default();
+        let secret = SecretId::from_bytes([1; 16]);
+        let watch = ends.watch(secret, PrincipalId::from_bytes([2; 16]), CameraId::from_bytes([3; 16]));
+        let mut body = Box::pin(stream(Bytes::from_static(b"first"), Endless, watch));
+        assert_eq!(body.next().await.unwrap().unwrap(), "first");
+        for _ in 0..100 {
+            assert_eq!(body.next().await.unwrap().unwrap(), "more");
+        }
+        ends.tell(Ended::Session(SecretId::from_bytes([9; 16])));
+        assert_eq!(body.next().await.unwrap().unwrap(), "more", "somebody else is out");
+        ends.tell(Ended::Session(secret));
+        assert!(body.next().await.unwrap().is_err(), "cut, so that nobody takes a part for the whole");
+        assert!(body.next().await.is_none());
+    }
+}

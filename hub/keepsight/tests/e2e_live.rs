@@ -122,7 +122,7 @@ async fn e2e_twenty_viewers_cost_one_camera_connection_and_a_stuck_one_changes_n
 }
 
 #[tokio::test]
-async fn e2e_who_looks_at_the_small_stream_is_shown_out_when_a_new_epoch_begins() {
+async fn e2e_who_looks_at_the_small_stream_is_shown_out_when_the_grant_ends_and_nobody_else_is() {
     let hub = TestHub::claimed().await;
     let cameras = testkit::cameras(2).await;
     let mut ids = Vec::new();
@@ -135,11 +135,24 @@ async fn e2e_who_looks_at_the_small_stream_is_shown_out_when_a_new_epoch_begins(
     assert_eq!(cameras.pictures_sent(1, StreamName::Sub).unwrap(), 0, "and nobody connected for it");
     let mut view = member.websocket(&live(&ids[1], "sub")).await.unwrap();
     view.collect(3).await;
+    let mut owners = hub.owner.websocket(&live(&ids[1], "sub")).await.unwrap();
+    owners.collect(3).await;
+    // An epoch whose keys both hold: neither notices.
     hub.hub.recorder().new_epoch(ids[1].parse().unwrap()).await.unwrap();
+    for view in [&mut view, &mut owners] {
+        for _ in 0..40 {
+            assert!(matches!(view.next().await, Some(Message::Binary(_))), "it goes on where it was");
+        }
+    }
+    let milo = member.get("/api/v1/me").await.expect(200).json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/members/{milo}/grants");
+    hub.owner.request(http::Method::PUT, &path, Some(serde_json::json!([]))).await.expect(200);
     let closed = async { while view.next().await.is_some() {} };
-    base::clock::timeout(&SystemClock, Duration::from_secs(10), closed).await.expect("the view is closed");
-    // The grant still holds: with the new key it opens again.
-    member.websocket(&live(&ids[1], "sub")).await.unwrap().collect(1).await;
+    base::clock::timeout(&SystemClock, Duration::from_secs(1), closed).await.expect("the view is closed");
+    assert!(member.websocket(&live(&ids[1], "sub")).await.is_err());
+    for _ in 0..40 {
+        assert!(matches!(owners.next().await, Some(Message::Binary(_))), "the owner's goes on");
+    }
 
     // A camera that is removed shows nothing more.
     let mut view = hub.owner.websocket(&live(&ids[0], "sub")).await.unwrap();

@@ -358,7 +358,7 @@ async fn an_audit_log_that_was_changed_is_kept_beside_and_not_taken_in() {
     let hub = before.start().await;
     let rescue = hub.rescue().expect("it was made again");
     assert_eq!(rescue.history.unwrap().audit.entries, 0);
-    assert!(rescue.lost().contains("entry 0 is missing, and what came after it"), "{}", rescue.lost());
+    assert!(rescue.lost().contains("entries 0 to 2 are missing, and what came after them"), "{}", rescue.lost());
     before.assert_gap(&hub, Duration::from_secs(10)).await;
     hub.stop().await;
     let names = fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());

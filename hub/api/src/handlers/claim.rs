@@ -81,6 +81,7 @@ async fn claim(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     }
     let attempt = hub.claim_attempts.begin("claim", request.peer)?;
     if !hub.claiming.accepts(&body.claim_token) {
+        hub.refused.count(request.peer);
         return Err(ProblemKind::WrongClaimToken.into());
     }
     attempt.succeeded();

@@ -238,9 +238,13 @@ async fn remove(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 async fn accept(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let body: Accept = request.json()?;
     let attempt = hub.invitation_attempts.begin("invitation", request.peer)?;
-    let token = SessionToken::parse(&body.secret.0).map_err(|_| ProblemKind::BadInvitation)?;
+    let refused = || {
+        hub.refused.count(request.peer);
+        ProblemKind::BadInvitation
+    };
+    let token = SessionToken::parse(&body.secret.0).map_err(|_| refused())?;
     let (clock, now) = (hub.parts.clock.clone(), hub.parts.clock.wall());
-    let found = waiting(&hub, &token, now).await?.ok_or(ProblemKind::BadInvitation)?;
+    let found = waiting(&hub, &token, now).await?.ok_or_else(refused)?;
     attempt.succeeded();
     let again = match found.principal.kind {
         PrincipalKind::Invitation { member } => member,

@@ -107,9 +107,10 @@ struct Rename {
 }
 
 async fn rename(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let body: Rename = request.json()?;
     let session = request.session()?;
     let (id, who) = (person(session)?, session.actor());
-    let name = person_name(request.json::<Rename>()?.name)?;
+    let name = person_name(body.name)?;
     let renamed = hub.parts.store.urgent(move |db| {
         if let Some(mut principal) = db.principal(id)? {
             principal.name = name;

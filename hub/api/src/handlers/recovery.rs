@@ -67,9 +67,12 @@ pub(super) async fn sign_in(
     device: String,
 ) -> Result<Response, ApiError> {
     let attempt = hub.sign_in_attempts.begin(&name, peer)?;
-    let kit = kit_of(hub, &kit).await?;
+    let kit = kit_of(hub, &kit).await.inspect_err(|_| hub.refused.count(peer))?;
     let found = hub.parts.store.read(move |db| db.principal_by_name(&name)).await?;
-    let owner = found.filter(|p| p.role == Role::Owner).ok_or(ProblemKind::WrongRecoveryKit)?;
+    let Some(owner) = found.filter(|p| p.role == Role::Owner) else {
+        hub.refused.count(peer);
+        return Err(ProblemKind::WrongRecoveryKit.into());
+    };
     attempt.succeeded();
     let password = new_password(hub, password, &owner.name).await?;
 

@@ -15,6 +15,9 @@ use crate::route::{Access, Caller, Request, Route};
 use crate::secrets::{Hidden, derive, device_name, new_session, renew_identity};
 use crate::watch::Ended;
 
+/// Devices of one person: a script that signs in anew each time must not fill the store.
+const MOST_DEVICES: usize = 100;
+
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     vec![
         Route::post(
@@ -89,13 +92,18 @@ async fn sign_in(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> 
     let key = derive(&hub, body.password, params).await?;
     let opened = found.and_then(|(principal, row)| Some((key.unlock(&row.sealed).ok()?, principal, row)));
     let Some((identity, principal, mut row)) = opened else {
+        hub.refused.count(request.peer);
         return Err(ProblemKind::WrongPassword.into());
     };
     let before = row.clone();
     if let SecretKind::Password { totp: Some(Totp { sealed, used }), .. } = &mut row.kind {
         let secret = key.unlock_totp(sealed).map_err(ApiError::internal)?;
         let now = hub.parts.clock.wall();
-        let step = body.totp.and_then(|code| secret.check(&code, now, *used)).ok_or(ProblemKind::TotpNeeded)?;
+        let Some(code) = body.totp else { return Err(ProblemKind::TotpNeeded.into()) };
+        let Some(step) = secret.check(&code, now, *used) else {
+            hub.refused.count(request.peer);
+            return Err(ProblemKind::TotpNeeded.into());
+        };
         *used = step;
     }
     attempt.succeeded();
@@ -105,18 +113,24 @@ async fn sign_in(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> 
         // Another identity, another password, or this very code used by somebody else since it was looked at.
         let known = db.principal(id)?.is_some_and(|now| now.recipient == recipient);
         if !known || db.password_of(id)?.as_ref() != Some(&before) {
-            return Ok(false);
+            return Ok(None);
+        }
+        let mut devices = db.sessions_of(id)?;
+        devices.sort_by_key(last_used);
+        let out: Vec<_> = devices.iter().rev().skip(MOST_DEVICES - 1).map(|device| device.id).collect();
+        for device in &out {
+            db.remove_secret(id, *device)?;
+            db.append_audit(Actor::Hub, "session.end", &device.to_string())?;
         }
         if row != before {
             db.put_secret(&row)?;
         }
         db.put_secret(&kept)?;
         db.append_audit(Actor::Principal(id), "session.new", &kept.id.to_string())?;
-        Ok(true)
+        Ok(Some(out))
     });
-    if !let_in.await? {
-        return Err(ProblemKind::TooBusy.into());
-    }
+    let out = let_in.await?.ok_or(ProblemKind::TooBusy)?;
+    out.into_iter().for_each(|device| hub.ends.tell(Ended::Session(device)));
     Ok(welcome(&hub, &token, &session).await)
 }
 
@@ -149,11 +163,19 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn of(secret: &Secret, current: SecretId) -> Device {
-        let (device, last_used) = match &secret.kind {
-            SecretKind::Session { device, last_used, .. } => (device.clone(), *last_used),
-            _ => (String::new(), secret.created),
+        let device = match &secret.kind {
+            SecretKind::Session { device, .. } => device.clone(),
+            _ => String::new(),
         };
-        Device { id: secret.id, device, created: secret.created, last_used, current: secret.id == current }
+        let (created, last_used) = (secret.created, last_used(secret));
+        Device { id: secret.id, device, created, last_used, current: secret.id == current }
+    }
+}
+
+fn last_used(secret: &Secret) -> Timestamp {
+    match &secret.kind {
+        SecretKind::Session { last_used, .. } => *last_used,
+        _ => secret.created,
     }
 }
 
