@@ -209,7 +209,12 @@ impl Session {
         // What ended since this session was found is not told to who begins to watch now.
         let watch = hub.ends.watch(secret, principal, camera);
         let keys = hub.parts.store.read(move |db| match db.secret(principal, secret)? {
-            Some(_) => db.wrapped_keys(principal, camera).map(Some),
+            Some(_) => {
+                // The fault that the mix-up test builds in: whoever asks for a camera gets the keys of another one.
+                #[cfg(feature = "switched")]
+                let camera = db.cameras()?.iter().map(|c| c.id).find(|id| *id != camera).unwrap_or(camera);
+                db.wrapped_keys(principal, camera).map(Some)
+            }
             None => Ok(None),
         });
         let keys = keys.await?.ok_or(ProblemKind::NotSignedIn)?;

@@ -126,6 +126,16 @@ impl Client {
     /// # Panics
     /// If the hub does not answer.
     pub async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.prepare(method, path);
+        self.send(match body {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await
+    }
+
+    /// A request as this client makes it, not sent yet.
+    pub fn prepare(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
@@ -136,10 +146,7 @@ impl Client {
         if method != Method::GET {
             request = request.header("origin", &self.base);
         }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        self.send(request).await
+        request
     }
 
     /// Sends a request that the caller has made by hand.

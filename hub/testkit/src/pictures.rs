@@ -133,3 +133,21 @@ pub fn decode_from(file: &Path, probe: &Probe) -> Vec<Picture> {
         .map(|(luma, time_s)| Picture { time_s: *time_s, mark: mark::read(luma, w as usize, w as usize, h as usize) })
         .collect()
 }
+
+/// The marks of all pictures that ffmpeg makes of a file, however it is cut or damaged; `None` for one that cannot be read.
+/// Pictures are scaled to `size`.
+///
+/// # Panics
+/// If ffmpeg is missing.
+pub fn marks_in(file: &Path, size: (usize, usize)) -> Vec<Option<Mark>> {
+    let (w, h) = size;
+    let out = Command::new("ffmpeg")
+        .args(["-v", "quiet", "-i"])
+        .arg(file)
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", &format!("scale={w}:{h}")])
+        .args(["-f", "rawvideo", "-pix_fmt", "gray", "-"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffmpeg runs: scripts/setup installs it");
+    out.stdout.chunks_exact(w * h).map(|luma| mark::read(luma, w, w, h)).collect()
+}
