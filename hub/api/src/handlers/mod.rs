@@ -55,10 +55,15 @@ mod tests {
             [
                 "GET /",
                 "GET /api/openapi.json",
+                "GET /app.css",
                 "GET /app.js",
                 "GET /healthz",
+                "GET /icon-192.png",
+                "GET /icon-512.png",
+                "GET /icon-maskable-512.png",
                 "GET /icon.svg",
-                "GET /style.css",
+                "GET /manifest.webmanifest",
+                "GET /sw.js",
                 "POST /api/v1/claim",
                 "POST /api/v1/sessions",
             ]
