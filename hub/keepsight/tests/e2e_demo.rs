@@ -86,7 +86,7 @@ async fn e2e_the_demo_records_four_cameras_and_its_page_plays() {
     // The last minutes of one of them play back, and it is the same camera's footage.
     let playback = format!(
         "{READ_MARKS} if (!window.asked) {{ window.asked = true; window.mine = liveMarks(4)[0].camera; \
-         playBack(0, 3); }} const m = playbackMark(); return m && {{...m, mine: window.mine}};"
+         playBack(0, 6); }} const m = playbackMark(); return m && {{...m, mine: window.mine}};"
     );
     let began = SystemClock.mono();
     let mark = browser.wait("the last minutes play", Duration::from_secs(30), &playback).await;

@@ -57,9 +57,10 @@ class Hub {
 
   private async ask() {
     try {
-      const [me, cameras] = await Promise.all([this.whoAmI(), get<Camera[]>('/cameras')]);
+      // One question decides whether anybody is signed in; the others come after it.
+      const me = await this.whoAmI();
+      this.cameras = await get<Camera[]>('/cameras');
       this.me = me;
-      this.cameras = cameras;
       this.phase = 'signed-in';
       if (me.role === 'owner') {
         this.system = await get<System>('/system');

@@ -22,8 +22,8 @@ const ASK_MS = 3_600_000;
 const AHEAD = 15;
 /** Seconds of what was played that are kept, for stepping back. */
 const KEPT = 30;
-/** A picture is on disk so many ms after it was taken. */
-const DISK_MS = 2500;
+/** So much film, in s, may be left at the end of what is there when a browser waits for more. */
+const LEFT = 0.6;
 
 export class PlaybackPlayer {
   /** Wall-clock time of media time 0, in ms. */
@@ -33,7 +33,11 @@ export class PlaybackPlayer {
   private buffer: SourceBuffer | null = null;
   /** Times at which buffered pictures are shown, seconds of media time, ascending. */
   private pictures: number[] = [];
+  /** When the last picture that was appended is shown, seconds of media time. */
+  private filled = -1;
+  /** All that is on the hub's disk is here. */
   private ended = false;
+  private stalledTicks = 0;
   private wanted = true;
   private speed = 1;
   private readonly timer: number;
@@ -42,11 +46,17 @@ export class PlaybackPlayer {
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly camera: string,
+    /** Until when there is footage on the hub's disk, ms. */
+    private readonly onDisk: () => number,
     private readonly told: (state: PlaybackState) => void,
   ) {
     const { signal } = this.events;
     video.addEventListener('playing', () => this.told({ kind: 'playing' }), { signal });
     video.addEventListener('waiting', () => this.overGaps(), { signal });
+    // Paused, a picture that was sought is there when one of these says so.
+    for (const event of ['seeked', 'loadeddata']) {
+      video.addEventListener(event, () => this.wanted || this.told({ kind: 'paused' }), { signal });
+    }
     this.timer = window.setInterval(() => this.overGaps(), 200);
   }
 
@@ -83,6 +93,7 @@ export class PlaybackPlayer {
     this.buffer = null;
     this.base = 0;
     this.pictures = [];
+    this.filled = -1;
     this.ended = false;
     try {
       await this.stream(at, signal);
@@ -136,24 +147,28 @@ export class PlaybackPlayer {
   private overGaps() {
     const { video } = this;
     const { buffered } = video;
-    if (!this.base || !buffered.length || this.covers(video.currentTime + 0.1)) return;
-    for (let i = 0; i < buffered.length; i++) {
-      if (buffered.start(i) > video.currentTime) {
-        video.currentTime = buffered.start(i) + 0.001;
-        return;
+    if (!this.base || !buffered.length) return;
+    if (!this.covers(video.currentTime + 0.1)) {
+      for (let i = 0; i < buffered.length; i++) {
+        if (buffered.start(i) > video.currentTime) {
+          video.currentTime = buffered.start(i) + 0.001;
+          return;
+        }
       }
     }
-    if (this.ended) this.told({ kind: 'over' });
+    const left = buffered.end(buffered.length - 1) - video.currentTime;
+    const stalled = this.ended && this.wanted && left < LEFT && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    this.stalledTicks = stalled ? this.stalledTicks + 1 : 0;
+    if (this.stalledTicks === 2) this.told({ kind: 'over' });
   }
 
-  /** Fetches from an instant on, stretch by stretch, as far ahead as is needed. */
+  /** Fetches from an instant on, stretch by stretch, as far ahead as is needed, and goes on as the hub records. */
   private async stream(from: number, signal: AbortSignal) {
     let codecs = '';
     let at = from;
     while (!signal.aborted) {
       const to = Math.min(at + ASK_MS, hubNow());
-      if (to - at < 1) break;
-      const response = await this.ask(at, to, signal);
+      const response = to > at ? await this.ask(at, to, signal) : null;
       if (response) {
         const changed = await this.take(response, codecs, signal);
         if (signal.aborted) return;
@@ -166,11 +181,13 @@ export class PlaybackPlayer {
         codecs = changed.codecs;
       }
       const next = Date.parse(response?.headers.get('keepsight-next') ?? '') || to;
-      if (next >= hubNow() - DISK_MS) break;
       at = Math.max(next, at + 1);
+      if (at < this.onDisk()) continue;
+      this.ended = true;
+      if (!this.base) this.told({ kind: 'over' });
+      await until(() => this.onDisk() > at + 500, signal);
+      this.ended = false;
     }
-    this.ended = true;
-    if (!this.base && !signal.aborted) this.told({ kind: 'over' });
   }
 
   /** The footage of a span, or null if there is none. */
@@ -193,6 +210,7 @@ export class PlaybackPlayer {
     let head: Uint8Array[] = [];
     let init: Init | null = null;
     const offset = this.base ? (start - this.base) / 1000 : 0;
+    let goesOn = false;
     for (;;) {
       const { done, value } = await reader.read();
       if (done || signal.aborted) break;
@@ -211,12 +229,19 @@ export class PlaybackPlayer {
           }
           if (!this.base) await this.begin(start, init.codecs, signal);
           if (this.buffer && this.buffer.timestampOffset !== offset) this.buffer.timestampOffset = offset;
-          await this.append(init.bytes, signal);
+          // Behind what is there already it goes on: the parameters are known, and so are the first pictures, as an answer
+          // begins with the key picture before.
+          goesOn = this.filled >= 0 && offset <= this.filled;
+          if (!goesOn) await this.append(init.bytes, signal);
           head = [];
         } else if (box.type === 'mdat' && init) {
-          const pictures = readPictures(head[0] ?? new Uint8Array(0), init.video);
-          await this.append(joined(head), signal);
-          this.remember(pictures.map((picture) => picture.time + offset));
+          const times = readPictures(head[0] ?? new Uint8Array(0), init.video).map(({ time }) => time + offset);
+          const last = Math.max(-1, ...times);
+          if (!goesOn || !times.length || last > this.filled + 0.002) {
+            await this.append(joined(head), signal);
+            this.remember(times);
+            this.filled = Math.max(this.filled, last);
+          }
           head = [];
         } else if (box.type !== 'moof' && init) {
           head.pop();
