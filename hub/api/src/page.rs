@@ -91,7 +91,8 @@ mod tests {
         let dist = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist");
         let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
         let mut built: Vec<_> = std::fs::read_dir(dist).unwrap().map(name).collect();
-        let mut served: Vec<_> = FILES.iter().map(|f| if f.path == "/" { "index.html" } else { &f.path[1..] }).collect();
+        let mut served: Vec<_> =
+            FILES.iter().map(|f| if f.path == "/" { "index.html" } else { &f.path[1..] }).collect();
         built.sort();
         served.sort_unstable();
         assert_eq!(built, served);

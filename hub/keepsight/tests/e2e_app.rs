@@ -1,6 +1,6 @@
 //! The app as a person uses it, in Debian's Chromium as a phone of 360 pixels: the hub is claimed, cameras are added and
 //! looked at, the timeline is dragged, a film is taken away. The hub's authority is in the browser's own store of
-//! certificates, and no certificate error is ignored.
+//! certificates, and no certificate error is ignored. Debian's Firefox, another engine, plays live and back.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,7 @@ use base::Timestamp;
 use serde_json::{Value, json};
 use testkit::browser::Browser;
 use testkit::client::{Client, PASSWORD};
+use testkit::firefox::Firefox;
 use testkit::hub::{self, Home, HubProcess};
 use testkit::pictures;
 
@@ -22,9 +23,11 @@ async fn e2e_the_app_from_the_claim_to_a_film() {
     let sims = testkit::cameras(2).await;
     let home = Home::new();
     let hub = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let token = Command::new(KEEPSIGHT).args(["claim-token", "--config"]).arg(home.config()).output().expect("it runs");
+    let token = String::from_utf8(token.stdout).expect("text");
     let browser = Browser::start(&home.root_pem()).await;
     browser.be_a_phone(360, 740, false).await;
-    claim(&browser, &home).await;
+    claim(&browser, &home, token.trim()).await;
 
     for (name, address) in ["Front door", "Garden"].iter().zip(sims.addresses()) {
         add_camera(&browser, name, &address.main, &address.sub).await;
@@ -48,15 +51,45 @@ async fn e2e_the_app_from_the_claim_to_a_film() {
     sims.stop().await;
 }
 
+#[tokio::test]
+async fn e2e_a_second_engine_plays_live_and_back() {
+    let sims = testkit::cameras(1).await;
+    let home = Home::new();
+    let _hub = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let camera = owner.add_camera("Front door", &sims.addresses()[0].main).await;
+    owner.wait_recording(std::slice::from_ref(&camera), SOON).await;
+
+    let mut firefox = Firefox::start(&home.root_pem()).await;
+    firefox.open(&format!("https://127.0.0.1:{}/", home.port)).await;
+    firefox.wait("the app asks who is there", SOON, "return !!document.querySelector('form')").await;
+    let sign_in = format!(
+        "for (const [name, value] of [['name', 'Olivia'], ['password', {PASSWORD:?}]]) {{ \
+         const input = document.querySelector(`[name=${{name}}]`); input.value = value; \
+         input.dispatchEvent(new Event('input', {{ bubbles: true }})); }} document.querySelector('form').requestSubmit();"
+    );
+    firefox.run(&sign_in).await;
+    let live = format!("{READ_MARKS} return liveMarks(1);");
+    let first = firefox.wait("it plays live", SOON, &live).await;
+    assert_eq!(first[0]["camera"], 1);
+    let moved =
+        format!("{READ_MARKS} const marks = liveMarks(1); return marks && marks[0].frame !== {}", first[0]["frame"]);
+    firefox.wait("the picture moves", SOON, &moved).await;
+
+    firefox.run(&format!("{READ_MARKS} playBack(0, 8);")).await;
+    let mark = firefox.wait("it plays back", SOON, &format!("{READ_MARKS} return playbackMark();")).await;
+    assert_eq!(mark["camera"], 1);
+    drop(firefox);
+    sims.stop().await;
+}
+
 fn id(camera: &Value) -> String {
     camera["id"].as_str().expect("an id").to_owned()
 }
 
 /// The address from the hub's code, a name, a password, and the kit's two words.
-async fn claim(browser: &Browser, home: &Home) {
-    let token = Command::new(KEEPSIGHT).args(["claim-token", "--config"]).arg(home.config()).output().expect("it runs");
-    let token = String::from_utf8(token.stdout).expect("text");
-    browser.open(&format!("https://127.0.0.1:{}/#/claim/{}", home.port, token.trim())).await;
+async fn claim(browser: &Browser, home: &Home, token: &str) {
+    browser.open(&format!("https://127.0.0.1:{}/#/claim/{token}", home.port)).await;
     browser.wait("the claim form", SOON, "return !!document.querySelector('[name=claim_token]')").await;
     assert_eq!(browser.run("return location.hash").await, "#/claim", "the token stays in no history");
 
@@ -69,7 +102,9 @@ async fn claim(browser: &Browser, home: &Home) {
     browser.fill("[name=password]", PASSWORD).await;
     browser.click("form button.primary").await;
 
-    browser.wait("the recovery kit", SOON, "return document.querySelectorAll('[data-testid=words] li').length === 24").await;
+    browser
+        .wait("the recovery kit", SOON, "return document.querySelectorAll('[data-testid=words] li').length === 24")
+        .await;
     let asked = browser
         .run(
             "const words = [...document.querySelectorAll('[data-testid=words] li')].map(li => li.lastChild.textContent.trim()); \

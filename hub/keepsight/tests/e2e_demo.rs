@@ -93,11 +93,6 @@ async fn e2e_the_demo_records_four_cameras_and_its_page_plays() {
     assert_eq!(mark["camera"], mark["mine"], "played back is the camera that was asked for");
     assert!(SystemClock.mono().since(began) < Duration::from_secs(30));
 
-    if let Some(folder) = std::env::var_os("KEEPSIGHT_SCREENSHOTS") {
-        std::fs::write(std::path::Path::new(&folder).join("demo.png.base64"), browser.screenshot_base64().await)
-            .unwrap();
-    }
-
     // Ctrl-C stops it cleanly.
     let pid = nix::unistd::Pid::from_raw(demo.0.id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();

@@ -27,7 +27,7 @@ impl Browser {
     /// If Chromium, ChromeDriver or certutil are missing or do not start.
     pub async fn start(root_pem: &str) -> Browser {
         let home = tempfile::tempdir().expect("a temporary folder");
-        trust(home.path(), root_pem);
+        trust(home.path(), &home.path().join(".pki/nssdb"), root_pem);
         let port = crate::free_port();
         let driver = Command::new("chromedriver")
             .args([format!("--port={port}")])
@@ -160,11 +160,13 @@ impl Browser {
             json!({"type": "pointerDown", "button": 0}),
         ];
         for step in 1..=steps {
-            actions.push(json!({"type": "pointerMove", "duration": 50, "x": dx * step / steps, "y": 0, "origin": origin}));
+            actions
+                .push(json!({"type": "pointerMove", "duration": 50, "x": dx * step / steps, "y": 0, "origin": origin}));
         }
         actions.push(json!({"type": "pause", "duration": hold.as_millis() as u64}));
         actions.push(json!({"type": "pointerUp", "button": 0}));
-        let finger = json!({"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": actions});
+        let finger =
+            json!({"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": actions});
         self.call("actions", json!({"actions": [finger]})).await;
     }
 
@@ -176,13 +178,6 @@ impl Browser {
     /// A command of the DevTools protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.call("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
-    }
-
-    /// A picture of the page, as PNG bytes in base64.
-    pub async fn screenshot_base64(&self) -> String {
-        let answer = self.http.get(format!("{}/screenshot", self.base)).send().await.expect("ChromeDriver answers");
-        let answer: Value = answer.json().await.expect("JSON");
-        answer["value"].as_str().unwrap_or_default().to_owned()
     }
 
     async fn element(&self, selector: &str) -> Option<String> {
@@ -215,9 +210,9 @@ impl Drop for Browser {
     }
 }
 
-fn trust(home: &Path, root_pem: &str) {
-    let db = home.join(".pki/nssdb");
-    std::fs::create_dir_all(&db).expect("a folder in a temporary folder");
+/// Makes a store of certificates in the folder `db` that trusts `root_pem`.
+pub(crate) fn trust(home: &Path, db: &Path, root_pem: &str) {
+    std::fs::create_dir_all(db).expect("a folder in a temporary folder");
     let pem = home.join("root.pem");
     std::fs::write(&pem, root_pem).expect("a file in a temporary folder");
     let db = format!("sql:{}", db.display());

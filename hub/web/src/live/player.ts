@@ -137,7 +137,7 @@ export class LivePlayer {
       video.currentTime = Math.max(buffered.start(last), buffered.end(last) - BEHIND / 2);
       video.playbackRate = 1;
     } else {
-      video.playbackRate = behind > BEHIND + 0.15 ? 1 + Math.min(0.25, (behind - BEHIND) / 2) : 1;
+      video.playbackRate = behind > BEHIND ? 1 + Math.min(0.25, (behind - BEHIND / 2) / 2) : 1;
     }
     if (video.paused && !document.hidden) void video.play().catch(() => {});
   }
