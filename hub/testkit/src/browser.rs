@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 /// What WebDriver calls a reference to an element in its JSON.
@@ -122,13 +123,23 @@ impl Browser {
     /// # Panics
     /// If it cannot within 20 s.
     pub async fn click(&self, selector: &str) {
-        let mut why = Value::Null;
-        crate::wait_for(&format!("{selector} can be clicked"), Duration::from_secs(20), async || {
-            let Some(element) = self.element(selector).await else { return false };
-            why = self.post(&format!("element/{element}/click"), &json!({})).await;
-            why["error"].is_null()
-        })
-        .await;
+        let deadline = SystemClock.mono() + Duration::from_secs(20);
+        loop {
+            let why = match self.element(selector).await {
+                Some(element) => {
+                    // To the middle: the app's navigation lies over the lower edge.
+                    let center = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+                    self.post("execute/sync", &json!({"script": center, "args": [{ELEMENT: element}]})).await;
+                    self.post(&format!("element/{element}/click"), &json!({})).await
+                }
+                None => json!({"error": "there is none"}),
+            };
+            if why["error"].is_null() {
+                return;
+            }
+            assert!(SystemClock.mono() < deadline, "{selector} cannot be clicked: {why}");
+            SystemClock.sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Types into the first field that a selector finds, in place of what is there.

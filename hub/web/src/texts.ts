@@ -101,7 +101,6 @@ export const T = {
     noneOwner: 'Add your first camera; it is recorded from then on.',
     noneMember: 'Nobody gave you a camera yet. Ask the owner of the hub.',
     addCamera: 'Add a camera',
-    open: (name: string) => `Open ${name}`,
     connecting: 'Connecting…',
     waiting: 'No picture at the moment. Trying again…',
     unsupported: (codecs: string) =>
