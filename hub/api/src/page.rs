@@ -1,6 +1,7 @@
-//! The page: a few files inside the binary, and `/healthz`.
+//! The app: its files, inside the binary, and `/healthz`.
 //!
-//! No build step and nothing from elsewhere, so that it works with the internet unplugged and under a strict
+//! `hub/web` has its sources; `scripts/web` builds `hub/web/dist`, which is committed, so that building the hub needs no
+//! Node. Nothing of it is from elsewhere: it works with the internet unplugged and under a strict
 //! Content-Security-Policy.
 
 use bytes::Bytes;
@@ -13,38 +14,35 @@ use crate::route::{Access, Hub, Route};
 struct File {
     path: &'static str,
     content_type: &'static str,
-    content: &'static str,
+    content: &'static [u8],
     summary: &'static str,
 }
 
-const FILES: [File; 4] = [
-    File {
-        path: "/",
-        content_type: "text/html; charset=utf-8",
-        content: include_str!("page/index.html"),
-        summary: "The page.",
-    },
-    File {
-        path: "/app.js",
-        content_type: "text/javascript; charset=utf-8",
-        content: include_str!("page/app.js"),
-        summary: "The page's script.",
-    },
-    File {
-        path: "/style.css",
-        content_type: "text/css; charset=utf-8",
-        content: include_str!("page/style.css"),
-        summary: "The page's looks.",
-    },
-    File {
-        path: "/icon.svg",
-        content_type: "image/svg+xml",
-        content: include_str!("page/icon.svg"),
-        summary: "The page's icon.",
-    },
-];
+macro_rules! files {
+    ($($path:literal $name:literal $content_type:literal $summary:literal)*) => {
+        [$(File {
+            path: $path,
+            content_type: $content_type,
+            content: include_bytes!(concat!("../../web/dist/", $name)),
+            summary: $summary,
+        }),*]
+    };
+}
 
-/// The page's routes and `/healthz`, all open.
+/// All that is in `hub/web/dist`.
+const FILES: &[File] = &files! {
+    "/" "index.html" "text/html; charset=utf-8" "The app."
+    "/app.js" "app.js" "text/javascript; charset=utf-8" "The app's script."
+    "/app.css" "app.css" "text/css; charset=utf-8" "The app's looks."
+    "/sw.js" "sw.js" "text/javascript; charset=utf-8" "The app's service worker, which keeps the app's own files."
+    "/manifest.webmanifest" "manifest.webmanifest" "application/manifest+json" "What a phone needs to install the app."
+    "/icon.svg" "icon.svg" "image/svg+xml" "The app's icon."
+    "/icon-192.png" "icon-192.png" "image/png" "The app's icon, 192 pixels wide."
+    "/icon-512.png" "icon-512.png" "image/png" "The app's icon, 512 pixels wide."
+    "/icon-maskable-512.png" "icon-maskable-512.png" "image/png" "The app's icon, to be cut to a phone's own shape."
+};
+
+/// The app's routes and `/healthz`, all open.
 pub(crate) fn routes<C: Hub>() -> Vec<Route<C>> {
     let files = FILES.iter().map(|file| {
         let etag = etag(file.content);
@@ -66,7 +64,7 @@ fn answer(file: &'static File, etag: &HeaderValue, headers: &HeaderMap) -> Respo
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.flat_map(|list| list.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
     let unchanged = known.into_iter().any(|tag| tag == "*" || tag.as_bytes() == etag.as_bytes());
-    let mut response = reply::bytes(file.content_type, if unchanged { "" } else { file.content });
+    let mut response = reply::bytes(file.content_type, if unchanged { b"".as_slice() } else { file.content });
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
@@ -77,9 +75,26 @@ fn answer(file: &'static File, etag: &HeaderValue, headers: &HeaderMap) -> Respo
 }
 
 /// A name for a content; FNV-1a, as nobody has a reason to forge it.
-fn etag(content: &str) -> HeaderValue {
+fn etag(content: &[u8]) -> HeaderValue {
     let hash = content
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     HeaderValue::from_str(&format!("\"{hash:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_built_app_is_served_and_nothing_else() {
+        let dist = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut built: Vec<_> = std::fs::read_dir(dist).unwrap().map(name).collect();
+        let mut served: Vec<_> =
+            FILES.iter().map(|f| if f.path == "/" { "index.html" } else { &f.path[1..] }).collect();
+        built.sort();
+        served.sort_unstable();
+        assert_eq!(built, served);
+    }
 }

@@ -69,7 +69,7 @@ async fn show(
 
     out::text("")?;
     let token = hub.claim_token().await?.unwrap_or_default();
-    let fragment = if unclaimed { format!("/#claim={}", &*token) } else { String::new() };
+    let fragment = if unclaimed { format!("/#/claim/{}", &*token) } else { String::new() };
     out::text(&format!("On this machine: {here}{fragment}"))?;
     if let Some(lan) = &lan {
         out::text(&format!("On your network: {lan}{fragment}"))?;

@@ -1,12 +1,13 @@
-// Reads the marks of simulated cameras from the page's videos, as camera-sim's `mark` module documents them.
+// Reads the marks of simulated cameras from the page's videos and canvases, as camera-sim's `mark` module documents them.
 // Prepended to scripts that run in the page.
-function readMark(video) {
-  if (!video || video.readyState < 2 || !video.videoWidth) return null;
-  const w = video.videoWidth, h = video.videoHeight;
+function readMark(picture) {
+  if (!picture || picture.readyState < 2) return null;
+  const w = picture.videoWidth ?? picture.width, h = picture.videoHeight ?? picture.height;
+  if (!w) return null;
   const canvas = document.createElement('canvas');
   canvas.width = w; canvas.height = h;
   const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.drawImage(video, 0, 0, w, h);
+  context.drawImage(picture, 0, 0, w, h);
   const data = context.getImageData(0, 0, w, h).data;
   const middle = (i, cells, scale, size) => {
     const at = q => q * scale * size / (4 * cells);
@@ -62,9 +63,17 @@ function playbackMark() {
   const video = document.querySelector('video[data-kind=playback]');
   return video && video.currentTime > 0.2 ? readMark(video) : null;
 }
-// Slides a camera's last hour to some seconds before the page had drawn it, as a thumb does.
+// Opens a live video's camera at some seconds ago, as a tap on an event does.
 function playBack(index, secondsAgo) {
-  const input = document.querySelectorAll('#cameras article')[index].querySelector('.hour input');
-  input.value = 3600 - secondsAgo;
-  input.dispatchEvent(new Event('change', { bubbles: true }));
+  const { camera } = document.querySelectorAll('video[data-kind=live]')[index].dataset;
+  location.hash = `#/camera/${camera}/at/${new Date(Date.now() - 1000 * secondsAgo).toISOString()}`;
+}
+// Keeps what key pictures were shown while somebody scrubbed, with the times that they are said to be of.
+function watchStills() {
+  window.stills = [];
+  setInterval(() => {
+    const canvas = document.querySelector('[data-testid=still]');
+    const at = canvas && !canvas.hidden && canvas.dataset.at;
+    if (at && window.stills.at(-1)?.at !== at) window.stills.push({ at, mark: readMark(canvas) });
+  }, 20);
 }

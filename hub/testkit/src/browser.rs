@@ -7,7 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base::{Clock, SystemClock};
 use serde_json::{Value, json};
+
+/// What WebDriver calls a reference to an element in its JSON.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A running browser; it ends when this is dropped.
 pub struct Browser {
@@ -24,7 +28,7 @@ impl Browser {
     /// If Chromium, ChromeDriver or certutil are missing or do not start.
     pub async fn start(root_pem: &str) -> Browser {
         let home = tempfile::tempdir().expect("a temporary folder");
-        trust(home.path(), root_pem);
+        trust(home.path(), &home.path().join(".pki/nssdb"), root_pem);
         let port = crate::free_port();
         let driver = Command::new("chromedriver")
             .args([format!("--port={port}")])
@@ -41,7 +45,9 @@ impl Browser {
             http.get(format!("{driver_url}/status")).send().await.is_ok()
         })
         .await;
-        let options = json!({"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": {"args": [
+        let logs = json!({"browser": "ALL", "performance": "ALL"});
+        let options = json!({"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:loggingPrefs": logs,
+            "goog:chromeOptions": {"args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--autoplay-policy=no-user-gesture-required", "--window-size=412,915",
@@ -97,17 +103,108 @@ impl Browser {
         last
     }
 
-    /// A picture of the page, as PNG bytes in base64.
-    pub async fn screenshot_base64(&self) -> String {
-        let answer = self.http.get(format!("{}/screenshot", self.base)).send().await.expect("ChromeDriver answers");
-        let answer: Value = answer.json().await.expect("JSON");
-        answer["value"].as_str().unwrap_or_default().to_owned()
+    /// Makes it a phone: so many pixels, touched instead of clicked, in its dark or its light looks.
+    pub async fn be_a_phone(&self, width: u16, height: u16, dark: bool) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 2, "mobile": true});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.devtools("Emulation.setTouchEmulationEnabled", json!({"enabled": true})).await;
+        self.look(dark).await;
+    }
+
+    /// Switches between dark and light looks.
+    pub async fn look(&self, dark: bool) {
+        let scheme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": [scheme]})).await;
+    }
+
+    /// Clicks the first element that a selector finds, as a finger does: what is not there yet is waited for, what is hidden
+    /// or covered cannot be clicked.
+    ///
+    /// # Panics
+    /// If it cannot within 20 s.
+    pub async fn click(&self, selector: &str) {
+        let deadline = SystemClock.mono() + Duration::from_secs(20);
+        loop {
+            let why = match self.element(selector).await {
+                Some(element) => {
+                    // To the middle: the app's navigation lies over the lower edge.
+                    let center = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+                    self.post("execute/sync", &json!({"script": center, "args": [{ELEMENT: element}]})).await;
+                    self.post(&format!("element/{element}/click"), &json!({})).await
+                }
+                None => json!({"error": "there is none"}),
+            };
+            if why["error"].is_null() {
+                return;
+            }
+            assert!(SystemClock.mono() < deadline, "{selector} cannot be clicked: {why}");
+            SystemClock.sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Types into the first field that a selector finds, in place of what is there.
+    ///
+    /// # Panics
+    /// If there is none within 20 s.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let mut field = None;
+        crate::wait_for(&format!("{selector} is there"), Duration::from_secs(20), async || {
+            field = self.element(selector).await;
+            field.is_some()
+        })
+        .await;
+        let field = field.unwrap_or_default();
+        self.call(&format!("element/{field}/clear"), json!({})).await;
+        self.call(&format!("element/{field}/value"), json!({ "text": text })).await;
+    }
+
+    /// Drags the middle of an element sideways by so many pixels, as a thumb does, and holds it for `hold` before it lets go.
+    ///
+    /// # Panics
+    /// If there is no such element.
+    pub async fn drag(&self, selector: &str, dx: i32, hold: Duration) {
+        let element = self.element(selector).await.unwrap_or_else(|| panic!("there is no {selector}"));
+        let origin = json!({ ELEMENT: element });
+        let steps = 10;
+        let mut actions = vec![
+            json!({"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": origin}),
+            json!({"type": "pointerDown", "button": 0}),
+        ];
+        for step in 1..=steps {
+            actions
+                .push(json!({"type": "pointerMove", "duration": 50, "x": dx * step / steps, "y": 0, "origin": origin}));
+        }
+        actions.push(json!({"type": "pause", "duration": hold.as_millis() as u64}));
+        actions.push(json!({"type": "pointerUp", "button": 0}));
+        let finger =
+            json!({"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": actions});
+        self.call("actions", json!({"actions": [finger]})).await;
+    }
+
+    /// What was logged since the last call: `browser` (the console) or `performance` (DevTools events, the network among them).
+    pub async fn logs(&self, kind: &str) -> Vec<Value> {
+        self.call("se/log", json!({ "type": kind })).await.as_array().cloned().unwrap_or_default()
+    }
+
+    /// A command of the DevTools protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.call("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
+    }
+
+    async fn element(&self, selector: &str) -> Option<String> {
+        let found = self.post("element", &json!({"using": "css selector", "value": selector})).await;
+        found[ELEMENT].as_str().map(str::to_owned)
     }
 
     async fn call(&self, what: &str, body: Value) -> Value {
-        let answer = self.http.post(format!("{}/{what}", self.base)).json(&body).send().await;
+        let value = self.post(what, &body).await;
+        assert!(value.get("error").is_none(), "the browser says: {}", value["message"]);
+        value
+    }
+
+    async fn post(&self, what: &str, body: &Value) -> Value {
+        let answer = self.http.post(format!("{}/{what}", self.base)).json(body).send().await;
         let answer: Value = answer.expect("ChromeDriver answers").json().await.expect("JSON");
-        assert!(answer["value"].get("error").is_none(), "the browser says: {}", answer["value"]["message"]);
         answer["value"].clone()
     }
 }
@@ -124,9 +221,9 @@ impl Drop for Browser {
     }
 }
 
-fn trust(home: &Path, root_pem: &str) {
-    let db = home.join(".pki/nssdb");
-    std::fs::create_dir_all(&db).expect("a folder in a temporary folder");
+/// Makes a store of certificates in the folder `db` that trusts `root_pem`.
+pub(crate) fn trust(home: &Path, db: &Path, root_pem: &str) {
+    std::fs::create_dir_all(db).expect("a folder in a temporary folder");
     let pem = home.join("root.pem");
     std::fs::write(&pem, root_pem).expect("a file in a temporary folder");
     let db = format!("sql:{}", db.display());

@@ -9,6 +9,7 @@ use camera_sim::{Options, Simulator};
 pub mod browser;
 pub mod client;
 pub mod film;
+pub mod firefox;
 pub mod gst_server;
 pub mod hostile;
 pub mod hub;

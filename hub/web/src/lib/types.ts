@@ -1,0 +1,190 @@
+// What the hub answers: /api/openapi.json has it in full.
+
+export type Right = 'live' | 'playback' | 'export' | 'manage';
+export const RIGHTS: readonly Right[] = ['live', 'playback', 'export', 'manage'];
+
+export interface Grant {
+  camera: string;
+  rights: Right[];
+  expires: string | null;
+}
+
+export interface Me {
+  id: string;
+  name: string;
+  role: 'owner' | 'member' | 'token';
+  totp: boolean;
+  has_password: boolean;
+  grants: Grant[];
+}
+
+export interface Health {
+  state: 'ok' | 'degraded' | 'off';
+  reason?: string;
+  detail?: string;
+}
+
+export interface Source {
+  url: string;
+  username?: string;
+  transport: 'auto' | 'tcp' | 'udp' | 'multicast';
+  certificate?: string;
+}
+
+export interface Via {
+  transport: string;
+  source: string;
+  why?: string;
+}
+
+export interface Camera {
+  id: string;
+  name: string;
+  state: string;
+  since: string | null;
+  detail: string | null;
+  recording: boolean;
+  disk: Health;
+  loss_bound_s: number;
+  paused: boolean;
+  paused_until?: string | null;
+  codec: string | null;
+  width: number | null;
+  height: number | null;
+  has_sub: boolean;
+  sound_dropped: string | null;
+  last_fragment_at: string | null;
+  created: string;
+  via?: Via;
+  main?: Source;
+  sub?: Source;
+}
+
+export interface Probed {
+  codec: string;
+  width: number;
+  height: number;
+  sound_dropped: string | null;
+  via: Via;
+}
+
+export interface Span {
+  start: string;
+  end: string;
+}
+export interface Segment extends Span {
+  id: string;
+}
+export interface Gap extends Span {
+  id: string;
+  reason: string;
+}
+export interface TimelineEvent extends Span {
+  id: string;
+  kind: string;
+}
+export interface TimelineAnswer {
+  segments: Segment[];
+  gaps: Gap[];
+  events: TimelineEvent[];
+}
+export interface HubEvent extends TimelineEvent {
+  camera: string;
+}
+export interface ProtectedSpan {
+  from: string;
+  to: string;
+}
+
+export interface RecoveryKit {
+  words: string;
+  secret: string;
+  hub_id: string;
+  verifying_key: string;
+}
+
+export interface Device {
+  id: string;
+  device: string;
+  created: string;
+  last_used?: string | null;
+  current?: boolean;
+}
+
+export interface Member {
+  id: string;
+  name: string;
+  role: 'owner' | 'member';
+  totp: boolean;
+  created: string;
+  grants: Grant[];
+  devices: Device[];
+}
+
+export interface Invitation {
+  id: string;
+  name: string;
+  role: 'owner' | 'member';
+  grants: Grant[];
+  created: string;
+  expires: string;
+  member: string | null;
+}
+
+export interface NewInvitation extends Invitation {
+  secret: string;
+  url: string;
+}
+
+export interface Token {
+  id: string;
+  name: string;
+  grants: Grant[];
+  created: string;
+  expires: string | null;
+  last_used?: string | null;
+}
+
+export interface Limit {
+  bytes: number | null;
+  days: number | null;
+}
+
+export interface Storage {
+  health: Health;
+  total_bytes: number | null;
+  free_bytes: number | null;
+  used_bytes: number;
+  reserve_bytes: number;
+  budget_bytes: number | null;
+  loss_bound_s: number;
+  fits_days: number | null;
+  removed_segments: number;
+  limit: Limit;
+  cameras: { camera: string; used_bytes: number; limit: Limit }[];
+}
+
+/** The hub's state: besides these, each part of it that has a health of its own. */
+export interface System {
+  version: string;
+  time: string;
+  time_source: string;
+  clock: Health;
+  storage: { health: Health };
+  store: Health;
+  [part: string]: unknown;
+}
+
+export interface AuditEntry {
+  sequence: number;
+  at: string;
+  who: string;
+  who_name?: string | null;
+  what: string;
+  about: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
