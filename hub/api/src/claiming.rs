@@ -52,11 +52,19 @@ impl Claiming {
         Ok(text)
     }
 
+    /// The token, and for how long it is open yet; `None` if there is none, or it is shut.
+    pub(crate) fn shown(&self) -> Option<(Zeroizing<String>, Duration)> {
+        let open = self.token.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let open = open.as_ref()?;
+        let left = open.until.since(self.clock.mono());
+        (!left.is_zero()).then(|| (open.token.reveal(), left))
+    }
+
     /// Is this the token, and is it open?
     pub(crate) fn accepts(&self, typed: &str) -> bool {
         let Ok(typed) = ClaimToken::parse(typed) else { return false };
         let open = self.token.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        open.as_ref().is_some_and(|open| open.token == typed && self.clock.mono() <= open.until)
+        open.as_ref().is_some_and(|open| open.token == typed && self.clock.mono() < open.until)
     }
 
     /// The hub has an owner: the token is worth nothing any more.
@@ -83,8 +91,11 @@ mod tests {
         assert!(claiming.accepts(&token));
         assert!(!claiming.accepts(&ClaimToken::generate().reveal()));
         assert!(!claiming.accepts(""));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(claiming.shown(), Some((token.clone(), OPEN_FOR - Duration::from_secs(60))));
 
-        clock.advance(OPEN_FOR + Duration::from_secs(1));
+        clock.advance(OPEN_FOR - Duration::from_secs(60));
+        assert_eq!(claiming.shown(), None);
         assert!(!claiming.accepts(&token), "after half an hour it is shut");
         assert_eq!(*claiming.reopen().unwrap(), *token, "printing it again opens the same one");
         assert!(claiming.accepts(&token));

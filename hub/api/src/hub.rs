@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::state::Health;
-use base::{CameraId, HubId, Problem, ProblemKind, SharedClock, Shutdown, Timestamp};
+use base::{CameraId, HubId, Problem, ProblemKind, SharedClock, Shutdown, TimeSource, Timestamp};
 use footage::Footage;
+use jiff::SignedDuration;
 use recorder::Recorder;
 use store::{Actor, Db, Durability, ExportKind, Principal, PrincipalKind, Role, Secret, SecretKind, Store, StoreError};
 use system::HubClock;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub stills: vision::Stills,
     /// The hub's certificates: its names are the ones that are answered to.
     pub authority: Arc<tls::Authority>,
+    /// Its name on the network.
+    pub mdns: net::Mdns,
     /// `<data>/secrets`.
     pub secrets: PathBuf,
     /// `<data>/export`.
@@ -50,8 +53,38 @@ pub struct Parts {
     pub rescued: Option<Health>,
     /// Cost of password derivation; light in tests only.
     pub password_params: fn() -> vault::PasswordParams,
+    /// Where it listens.
+    pub ports: Ports,
     /// When to stop.
     pub shutdown: Shutdown,
+}
+
+/// Where the hub listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// App and API.
+    pub https: u16,
+    /// The set-up page, where there is one.
+    pub http: Option<u16>,
+}
+
+/// How to claim a hub: what its console shows. A secret while the token is open.
+#[derive(serde::Serialize, serde::Deserialize, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct ClaimShown {
+    /// The token; absent while claiming is shut.
+    pub claim_token: Option<String>,
+    /// The page that claims, with the token in its fragment: for a QR code.
+    pub claim_url: Option<String>,
+    /// Seconds for which claiming is open yet; 0: it is shut.
+    pub open_for_s: u64,
+    /// Where a phone learns to trust the hub, if that is served.
+    pub set_up_url: Option<String>,
+    /// The hub's page.
+    pub app_url: String,
+    /// The four words of its certificate.
+    pub words: Vec<String>,
+    /// The same as certificate viewers show it.
+    pub sha256: String,
 }
 
 /// Looks whether something is whole; answers a report as JSON.
@@ -66,6 +99,9 @@ pub enum Checked {
     StoreAndFootage,
 }
 
+/// A phone that tells nearly the time that another one told tells nothing new.
+const SAME_TIME: SignedDuration = SignedDuration::from_secs(60);
+
 /// The context of every handler. Clones share everything. Holds no key that opens footage.
 #[derive(Clone)]
 pub struct Ctx(Arc<Inner>);
@@ -77,6 +113,8 @@ pub struct Inner {
     pub(crate) claim_attempts: Attempts,
     pub(crate) sign_in_attempts: Attempts,
     pub(crate) invitation_attempts: Attempts,
+    /// For telling the time at the set-up page.
+    time_attempts: Attempts,
     /// Password derivations at a time: each takes 64 MiB and a core.
     pub(crate) derivations: Semaphore,
     /// Files that are taken away at a time, see [`crate::export::MOST`].
@@ -108,6 +146,7 @@ impl Ctx {
             claim_attempts: Attempts::for_claim(parts.clock.clone()),
             sign_in_attempts: Attempts::for_sign_in(parts.clock.clone()),
             invitation_attempts: Attempts::for_claim(parts.clock.clone()),
+            time_attempts: Attempts::for_claim(parts.clock.clone()),
             derivations: Semaphore::new(1),
             files: Arc::new(Semaphore::new(crate::export::MOST)),
             ends: Ends::default(),
@@ -130,6 +169,11 @@ impl std::ops::Deref for Ctx {
 }
 
 impl Ctx {
+    /// Where the hub listens.
+    pub fn ports(&self) -> Ports {
+        self.parts.ports
+    }
+
     /// How the store is: degraded while it does not answer, and, until the hub is started again, where it had to be made
     /// again.
     pub fn store_health(&self) -> Health {
@@ -148,6 +192,38 @@ impl Ctx {
             return Ok(None);
         }
         self.claiming.reopen().map(Some).map_err(ApiError::internal)
+    }
+
+    /// How to claim the hub; `None` if it has an owner.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn claim_shown(&self) -> Result<Option<ClaimShown>, ApiError> {
+        if self.claimed().await? {
+            return Ok(None);
+        }
+        let (authority, Ports { https, http }) = (&self.parts.authority, self.parts.ports);
+        let names = authority.names();
+        let own = names.dns.first().cloned().unwrap_or_default();
+        // Its name, unless nobody on the network hears that: then an address, if it has one that phones take.
+        let named = matches!(self.parts.mdns.health(), Health::Ok);
+        let address = names.addresses.iter().find(|ip| ip.is_ipv4() && !ip.is_loopback()).filter(|_| !named);
+        let host = address.map_or(own, ToString::to_string);
+        let url = |scheme: &str, port: u16, usual: u16| match port {
+            port if port == usual => format!("{scheme}://{host}/"),
+            port => format!("{scheme}://{host}:{port}/"),
+        };
+        let open = self.claiming.shown();
+        let app = url("https", https, 443);
+        Ok(Some(ClaimShown {
+            claim_url: open.as_ref().map(|(token, _)| format!("{app}#/claim/{}", **token)),
+            claim_token: open.as_ref().map(|(token, _)| token.to_string()),
+            open_for_s: open.map_or(0, |(_, left)| left.as_secs()),
+            set_up_url: http.map(|port| url("http", port, 80)),
+            app_url: app,
+            words: authority.fingerprint_words().map(str::to_owned).to_vec(),
+            sha256: authority.fingerprint_sha256(),
+        }))
     }
 
     /// Makes somebody the owner at the machine itself, without the token: for the demo.
@@ -246,6 +322,39 @@ impl Hub for Ctx {
 
     fn knows_host(&self, host: &str) -> bool {
         self.parts.authority.names().contains(host)
+    }
+
+    async fn wants_time(&self) -> bool {
+        let guesses = matches!(self.parts.clock.source(), TimeSource::Unset | TimeSource::Phone);
+        guesses && self.claimed().await.is_ok_and(|claimed| !claimed)
+    }
+
+    async fn take_time(&self, time: Timestamp, peer: Peer) -> Result<(), ApiError> {
+        let _no_claim_meanwhile = self.claims.lock().await;
+        if self.claimed().await? {
+            return Err(ProblemKind::AlreadyClaimed.into());
+        }
+        if !self.wants_time().await {
+            return Err(ProblemKind::TimeKnown.into());
+        }
+        let clock = &self.parts.clock;
+        // Every phone that looks at the page tells it, and every time makes a certificate and writes it.
+        let told = clock.source() == TimeSource::Phone;
+        if told && time.duration_since(clock.wall()).abs() < SAME_TIME {
+            return Ok(());
+        }
+        self.time_attempts.begin("time", peer)?;
+        let before = clock.wall();
+        self.parts.time.tell(time)?;
+        let authority = self.parts.authority.clone();
+        let renewed = tokio::task::spawn_blocking(move || {
+            authority.renew(&tls::local_addresses().unwrap_or_default()) // without any it is good by name
+        });
+        renewed.await.map_err(ApiError::internal)??;
+        tracing::info!(%before, now = %time, "a phone told the time at the set-up page");
+        let said = format!("{before} became {time}");
+        self.parts.store.urgent(move |db| db.append_audit(Actor::Hub, "system.time", &said)).await?;
+        Ok(())
     }
 
     async fn authenticate(&self, credentials: &Credentials, _peer: Peer) -> Result<Option<Session>, ApiError> {

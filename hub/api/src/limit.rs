@@ -41,7 +41,7 @@ impl Rates {
         network: Rate { burst: 60, every: Duration::from_secs(2) },
         all: Rate { burst: 120, every: Duration::from_millis(500) },
     };
-    /// For claim tokens: 128 random bits, which nobody guesses; this only keeps the log and the CPU quiet.
+    /// For claim tokens, and the time at the set-up page: 128 random bits, which nobody guesses; this only keeps the log and the CPU quiet.
     pub const CLAIM: Rates = Rates {
         account: Rate { burst: 10, every: Duration::from_secs(3) },
         network: Rate { burst: 10, every: Duration::from_secs(3) },

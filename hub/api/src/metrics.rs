@@ -77,6 +77,8 @@ pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)])
     let time_known = Gauge::<i64>::default();
     time_known.set(i64::from(hub.parts.time.health() == Health::Ok));
     registry.register("time_known", "1 if somebody told the hub the time, 0 if it guesses", time_known);
+    let name = states(&hub.parts.mdns.health());
+    registry.register("mdns_state", "1 for how the hub's .local name is: ok, off, or the reason why it is not", name);
     storage(&mut registry, &recorder.storage());
     let footage = Family::<Camera, Gauge>::default();
     let loss_bound = Family::<Camera, Gauge<f64, AtomicU64>>::default();
@@ -109,10 +111,22 @@ pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)])
     text
 }
 
-/// Why the footage disk is as it is; `ok` if it is.
+/// How a part is: `ok`, `off`, or the reason why it is degraded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
     state: String,
+}
+
+fn states(health: &Health) -> Family<State, Gauge> {
+    let word = match health {
+        Health::Degraded { reason, .. } => serde_json::to_value(reason).ok(),
+        Health::Ok => Some("ok".into()),
+        Health::Off => Some("off".into()),
+    };
+    let word = word.as_ref().and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+    let states = Family::<State, Gauge>::default();
+    states.get_or_create(&State { state: word }).set(1);
+    states
 }
 
 fn storage(registry: &mut Registry, status: &StorageStatus) {
@@ -128,13 +142,7 @@ fn storage(registry: &mut Registry, status: &StorageStatus) {
     gauge("storage_free_bytes", "Free bytes of the footage disk; absent while it is", status.disk.map(|d| d.free));
     gauge("storage_used_bytes", "Bytes of all that Keepsight has on the footage disk", Some(status.used));
     gauge("storage_reserve_bytes", "Bytes of the footage disk that stay free", Some(status.reserve));
-    let state = Family::<State, Gauge>::default();
-    let word = match &status.health {
-        Health::Degraded { reason, .. } => serde_json::to_value(reason).ok(),
-        _ => None,
-    };
-    let word = word.as_ref().and_then(|word| word.as_str()).unwrap_or("ok").to_owned();
-    state.get_or_create(&State { state: word }).set(1);
+    let state = states(&status.health);
     registry.register("storage_state", "1 for how the footage disk is: ok, or the reason why it is not", state);
     let removed = Counter::<u64>::default();
     removed.inc_by(status.removed);

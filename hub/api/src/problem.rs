@@ -151,7 +151,9 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::StoreDamaged
         | P::StoreUnsafe
         | P::StoreBusy
-        | P::NoTrueTime => StatusCode::SERVICE_UNAVAILABLE,
+        | P::NoTrueTime
+        | P::NoNetwork
+        | P::HostNameTaken => StatusCode::SERVICE_UNAVAILABLE,
         P::NoDecoder | P::WeakSandbox => StatusCode::NOT_IMPLEMENTED,
         P::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         P::Internal | P::FootageForeign | P::FootageDamaged | P::WrongKey | P::NewerFormat | P::BadConfig => {

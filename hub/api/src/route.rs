@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use base::{CameraId, ProblemKind, SharedClock};
+use base::{CameraId, ProblemKind, SharedClock, Timestamp};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method};
@@ -34,6 +34,10 @@ pub trait Hub: Clone + Send + Sync + 'static {
     /// final dot. Anything else is refused, so that a foreign name that was made to point here (DNS rebinding) is
     /// of no use.
     fn knows_host(&self, host: &str) -> bool;
+    /// Does the set-up page take a phone's time? Only while nobody owns the hub and it has no true clock of its own.
+    fn wants_time(&self) -> impl Future<Output = bool> + Send;
+    /// Takes a phone's time, where it is wanted.
+    fn take_time(&self, time: Timestamp, peer: Peer) -> impl Future<Output = Result<(), ApiError>> + Send;
     /// Finds the principal that a secret belongs to; `None` if it is unknown, expired or revoked.
     fn authenticate(
         &self,

@@ -90,11 +90,11 @@ impl Server {
         let plain = Arc::new(plain);
         for listener in http {
             let (shared, plain, hub) = (shared.clone(), Arc::clone(&plain), hub.clone());
-            tasks.spawn(accept(shared.clone(), listener, move |stream, admitted, _| {
+            tasks.spawn(accept(shared.clone(), listener, move |stream, admitted, peer| {
                 let (plain, hub) = (Arc::clone(&plain), hub.clone());
                 let answer = move |request: Request<Incoming>| {
-                    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-                    std::future::ready(Ok(plain.answer(method, uri, headers, |host| hub.knows_host(host))))
+                    let (plain, hub) = (Arc::clone(&plain), hub.clone());
+                    async move { Ok(plain.answer(&hub, peer, request).await) }
                 };
                 serve(shared.clone(), false, stream, admitted, answer)
             }));

@@ -14,6 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::BootId;
 
+/// When this was built (Unix seconds), or the release's date: a clock that shows less is wrong.
+pub const BUILT: i64 = match option_env!("KEEPSIGHT_BUILD_EPOCH") {
+    Some(seconds) => match i64::from_str_radix(seconds, 10) {
+        Ok(seconds) => seconds,
+        Err(_) => panic!("KEEPSIGHT_BUILD_EPOCH is not a number of seconds"),
+    },
+    None => 1_767_225_600, // 2026-01-01T00:00:00Z
+};
+
 /// A monotonic instant: nanoseconds since boot (`CLOCK_BOOTTIME`, so that it counts suspended time and
 /// means the same in every process of one boot). Never compare across boots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

@@ -153,6 +153,10 @@ problems! {
     BadTime "bad-time" "This cannot be the time." "Check the clock of the device that told it."
     TimeKnown "time-known" "The hub has the time from a time server already." "Nothing is to be done."
 
+    // Network
+    NoNetwork "no-network" "The hub has no network." "Connect it by cable or Wi-Fi: it is found by its name as soon as it has an address. Cameras of its own are recorded meanwhile."
+    HostNameTaken "host-name-taken" "Another device on the network answers to this hub's name." "Find it and switch it off, if it is a copy of this hub; until then open this hub by its address. It tries again by itself."
+
     // Configuration and start
     BadConfig "bad-config" "The configuration cannot be used." "Correct the file and start again."
     NoConfig "no-config" "The configuration cannot be read." "Check the path, or give another one with --config."

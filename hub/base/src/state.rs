@@ -45,6 +45,10 @@ pub enum Reason {
     StoreRebuilt,
     /// Nobody told the hub the time: what it dates is a guess that is put right later.
     NoTrueTime,
+    /// The hub has no address that anybody else could reach.
+    NoNetwork,
+    /// Another device on the network answers to the hub's name.
+    HostNameTaken,
     /// Sound of this camera is in a format that cannot be kept.
     AudioDropped,
     /// The kernel lacks a protection that still pictures are decoded behind.

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use base::{Problem, ProblemKind};
 use clap::{Args, Parser, Subcommand};
 use http::Method;
-use serde_json::json;
 
 use crate::adopt::Adopt;
 use crate::cameras::Cameras;
@@ -17,7 +16,7 @@ use crate::open::Open;
 use crate::out::{self, Failure};
 use crate::sock::HubSocket;
 use crate::store_cmd::StoreCommand;
-use crate::{demo, hygiene, logs, run};
+use crate::{console, demo, hygiene, logs, run};
 
 /// Records the cameras of a home, sealed for the people who live there.
 #[derive(Parser)]
@@ -159,16 +158,19 @@ impl Command {
     }
 }
 
-/// The token and nothing else, for scripts and QR printers.
+/// On a screen all that a person needs to claim the hub; for scripts and QR printers the token and nothing else.
 async fn claim_token(hub: &Hub) -> Result<(), Failure> {
-    let answer = hub.socket()?.request(Method::GET, "/local/claim-token", None).await?;
-    let token = String::from_utf8_lossy(&answer).trim().to_owned();
-    if hub.json {
-        out::json(&json!({ "claim_token": token }))?
-    } else {
-        out::text(&token)?
+    let socket = hub.socket()?;
+    if !hub.json && !out::is_terminal() {
+        let answer = socket.request(Method::GET, "/local/claim-token", None).await?;
+        return Ok(out::text(String::from_utf8_lossy(&answer).trim())?);
     }
-    Ok(())
+    let answer = socket.json(Method::GET, "/local/claim", None).await?;
+    if hub.json {
+        return Ok(out::json(&answer)?);
+    }
+    let claim = serde_json::from_value(answer).map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+    Ok(console::show(&claim)?)
 }
 
 /// For commands that run a hub.

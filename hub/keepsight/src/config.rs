@@ -33,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[storage]`
     pub storage: Storage,
+    /// `[net]`
+    pub net: Net,
 }
 
 impl Config {
@@ -53,12 +55,13 @@ impl Config {
     /// Parses the text of a file; the path is only for errors. What is left out has its default.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let document = read::Document::parse(path, text)?;
-        let root = document.root(&["paths", "api", "limits", "storage"])?;
+        let root = document.root(&["paths", "api", "limits", "storage", "net"])?;
         Ok(Self {
             paths: Paths::read(&root.section("paths", &["data", "footage"])?)?,
             api: Api::read(&root.section("api", &["https", "http"])?)?,
             limits: Limits::read(&root.section("limits", &["cameras", "connections", "connections_per_address"])?)?,
             storage: Storage::read(&root.section("storage", &["reserve", "budget"])?)?,
+            net: Net::read(&root.section("net", &["mdns"])?)?,
         })
     }
 }
@@ -354,6 +357,26 @@ impl Default for Storage {
     /// 1 GiB free is room for the system's own files, for updates and for a file system that slows down when full.
     fn default() -> Self {
         Self { reserve: 1 << 30, budget: None }
+    }
+}
+
+/// The hub on the network that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Net {
+    /// It answers to its `.local` name, and says that it is there.
+    pub mdns: bool,
+}
+
+impl Net {
+    fn read(section: &Section) -> Result<Self, ConfigError> {
+        Ok(Self { mdns: section.boolean("mdns")?.unwrap_or(Self::default().mdns) })
+    }
+}
+
+impl Default for Net {
+    /// Found by its name: addresses change, and its certificate is made for the name.
+    fn default() -> Self {
+        Self { mdns: true }
     }
 }
 

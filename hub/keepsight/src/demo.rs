@@ -11,7 +11,7 @@ use recorder::{NewCamera, NewSource};
 
 use vault::Password;
 
-use crate::config::{AbsolutePath, Api, Config, Limits, Paths, Storage};
+use crate::config::{AbsolutePath, Api, Config, Limits, Net, Paths, Storage};
 use crate::hub::Hub;
 use crate::out;
 use crate::run::Stop;
@@ -90,6 +90,9 @@ async fn show(
         "Your browser will warn until it trusts that certificate ({}).",
         hub.authority().fingerprint_words().join(" ")
     ))?;
+    if let Some((ip, port)) = lan_address().zip(hub.ports().http) {
+        out::text(&format!("A phone learns to trust it at http://{}", SocketAddr::new(ip, port)))?;
+    }
     if unclaimed {
         out::text("Claim the hub on its page; then the cameras below can be added there:")?;
         for camera in cameras.addresses() {
@@ -132,10 +135,12 @@ fn config(folder: &Path, https: SocketAddr) -> Result<Config, Problem> {
     let path = |name: &str| AbsolutePath::new(folder.join(name));
     let bad = |e| Problem::with(ProblemKind::BadConfig, e);
     let paths = Paths::new(path("data").map_err(bad)?, path("footage").map_err(bad)?).map_err(bad)?;
-    let api = Api::new(vec![https], Vec::new()).map_err(bad)?;
+    let api = Api::new(vec![https], vec![SocketAddr::new(https.ip(), 0)]).map_err(bad)?;
     // Where a demo runs, disks are often nearly full.
     let storage = Storage::new(64 << 20, None).map_err(bad)?;
-    Ok(Config { paths, api, limits: Limits::default(), storage })
+    // Quiet: in an office a demo says its name to nobody who did not ask. The addresses that it prints do.
+    let net = Net { mdns: false };
+    Ok(Config { paths, api, limits: Limits::default(), storage, net })
 }
 
 /// On all addresses, so that a phone on the network can look too.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::hub::{Ctx, Parts as ApiParts};
+use api::hub::{ClaimShown, Ctx, Parts as ApiParts, Ports};
 use api::server::{self, Limits, Server};
 use base::state::Health;
 use base::{BootId, Clock, HubId, Problem, ProblemKind, SharedClock, Shutdown};
@@ -56,6 +56,7 @@ pub struct Hub {
     disk: Disk,
     clock: SharedClock,
     holds_disk: tokio::task::JoinHandle<()>,
+    announces: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Hub {
@@ -80,6 +81,7 @@ impl Hub {
         let local = api::listen::local(&config.paths.socket())?;
         let (https, http) = (listen(config.api.https())?, listen(config.api.http())?);
         let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
+        let reach = net::Reach::of(config.api.https().iter().map(SocketAddr::ip)).filter(|_| config.net.mdns);
 
         let (store, rescue) = rescue::open(&data, config.paths.footage(), id, &clock)?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
@@ -119,6 +121,13 @@ impl Hub {
         .await?;
         let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+        let (mdns, announces) = match reach {
+            Some(reach) => {
+                let (mdns, task) = net::Mdns::start(named(id, port, reach), clock.clone(), shutdown.clone());
+                (mdns, Some(task))
+            }
+            None => (net::Mdns::off(), None),
+        };
         let ctx = Ctx::new(ApiParts {
             hub: id,
             clock: clock.clone(),
@@ -128,6 +137,7 @@ impl Hub {
             footage: footage.clone(),
             stills,
             authority: authority.clone(),
+            mdns,
             secrets,
             export: data.join("export"),
             check: {
@@ -136,6 +146,7 @@ impl Hub {
             },
             rescued: rescue.as_ref().map(Rescue::health),
             password_params: vault::PasswordParams::new,
+            ports: Ports { https: port, http: http.first().and_then(|l| l.local_addr().ok()).map(|a| a.port()) },
             shutdown: shutdown.clone(),
         })
         .map_err(|e| file_problem(&e))?;
@@ -177,6 +188,7 @@ impl Hub {
             disk,
             clock,
             holds_disk,
+            announces,
         })
     }
 
@@ -226,9 +238,19 @@ impl Hub {
         &self.authority
     }
 
+    /// Where it listens.
+    pub fn ports(&self) -> Ports {
+        self.ctx.ports()
+    }
+
     /// The claim token, open for half an hour from now; `None` if the hub has an owner.
     pub async fn claim_token(&self) -> Result<Option<Zeroizing<String>>, Problem> {
         self.ctx.open_claim().await.map_err(|e| e.problem)
+    }
+
+    /// How to claim the hub, as its console shows it; `None` if it has an owner.
+    pub async fn claim_shown(&self) -> Result<Option<ClaimShown>, Problem> {
+        self.ctx.claim_shown().await.map_err(|e| e.problem)
     }
 
     /// Makes somebody the owner at the machine itself: for the demo and for tests.
@@ -253,6 +275,9 @@ impl Hub {
             None => tracing::warn!("the footage disk is too slow for the last history"),
         }
         let _ = self.holds_disk.await; // one that panicked holds nothing any more
+        if let Some(announces) = self.announces {
+            let _ = announces.await; // likewise
+        }
         self.server.stop(DRAIN).await;
         self.store.close().await;
         tracing::info!("stopped");
@@ -315,6 +340,13 @@ async fn hold_disk(disk: Disk, clock: SharedClock, shutdown: Shutdown) {
             () = shutdown.wait() => return,
         }
     }
+}
+
+/// What the hub is called on the network: by its host name for life, which its certificate has, too.
+fn named(id: HubId, port: u16, reach: net::Reach) -> net::Named {
+    let host = tls::host_name(id);
+    let short = host.trim_end_matches(".local").trim_start_matches("keepsight-").to_owned();
+    net::Named { host, shown: format!("Keepsight {short}"), port, reach }
 }
 
 fn listen(addresses: &[SocketAddr]) -> Result<Vec<tokio::net::TcpListener>, Problem> {

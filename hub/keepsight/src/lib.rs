@@ -5,6 +5,7 @@ pub mod cameras;
 pub mod check;
 pub mod cli;
 pub mod config;
+mod console;
 pub mod demo;
 pub mod history;
 pub mod hub;

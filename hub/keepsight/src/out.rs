@@ -143,7 +143,7 @@ fn draw_qr(text: &str, colour: bool) -> Option<String> {
 }
 
 /// Whether stdout is a person's terminal.
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 

@@ -7,10 +7,15 @@ use base::{Clock, Problem, ProblemKind, Shutdown, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::console::Console;
 use crate::hub::Hub;
+use crate::out;
 
 /// The storage thread answers within this, or is stuck.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often a console looks whether somebody claimed the hub.
+const CONSOLE_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT. Tells systemd when it is ready, that it is alive, and when it stops.
 pub async fn run(config: Config) -> Result<(), Problem> {
@@ -21,7 +26,19 @@ pub async fn run(config: Config) -> Result<(), Problem> {
         tracing::warn!("the hub has no owner yet: `keepsight claim-token` prints the token that makes one");
     }
     let alive = watchdog_interval();
+    // Only on a screen: what goes to a pipe ends up in a log.
+    let mut console = out::is_terminal().then(Console::default);
     loop {
+        let looks = async {
+            match &mut console {
+                Some(console) => {
+                    // A screen that is gone, or a store that fails, ends no recording; both say so elsewhere.
+                    let _ = console.look(&hub).await;
+                    SystemClock.sleep(CONSOLE_EVERY).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
         let beat = async {
             match alive {
                 Some(every) => SystemClock.sleep(every).await,
@@ -37,6 +54,7 @@ pub async fn run(config: Config) -> Result<(), Problem> {
                     notify(sd_notify::NotifyState::Watchdog);
                 }
             }
+            () = looks => {}
             () = stop.asked() => break,
         }
     }

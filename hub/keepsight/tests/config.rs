@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base::ProblemKind;
-use keepsight::config::{AbsolutePath, Api, Config, Limits, Paths, Storage};
+use keepsight::config::{AbsolutePath, Api, Config, Limits, Net, Paths, Storage};
 use proptest::prelude::*;
 
 const SHIPPED: &str = include_str!("../../../systemd/keepsight.toml");
@@ -17,7 +17,7 @@ fn the_shipped_file_is_the_defaults_and_names_every_setting() {
     assert_eq!(parse(SHIPPED), Ok(Config::default()));
     // Were a setting missing in the file, taking the file's settings away one by one would not find all of them.
     let settings = |text: &str| text.lines().filter(|l| l.contains(" = ")).count();
-    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 9);
+    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 10);
 }
 
 #[test]
@@ -41,6 +41,8 @@ fn every_setting_is_taken() {
         [storage]
         reserve = "0MB"
         budget = "2 TiB"
+        [net]
+        mdns = false
     "#;
     let path = |p: &str| AbsolutePath::new(p).unwrap();
     let expected = Config {
@@ -48,6 +50,7 @@ fn every_setting_is_taken() {
         api: Api::new(vec!["127.0.0.1:8443".parse().unwrap(), "[::1]:8443".parse().unwrap()], vec![]).unwrap(),
         limits: Limits::new(1, 16, 16).unwrap(),
         storage: Storage::new(0, Some(2 << 40)).unwrap(),
+        net: Net { mdns: false },
     };
     assert_eq!(parse(text), Ok(expected));
 }
@@ -84,11 +87,11 @@ fn every_bad_file_has_its_exact_error() {
         // Unknown keys.
         (
             "[path]\n",
-            r#"line 1: "path" is not a section; allowed is one of the sections `paths`, `api`, `limits` or `storage`"#,
+            r#"line 1: "path" is not a section; allowed is one of the sections `paths`, `api`, `limits`, `storage` or `net`"#,
         ),
         (
             "# first\n\ndata = \"/srv\"",
-            r#"line 3: "data" stands outside of every section; allowed is one of the sections `paths`, `api`, `limits` or `storage`"#,
+            r#"line 3: "data" stands outside of every section; allowed is one of the sections `paths`, `api`, `limits`, `storage` or `net`"#,
         ),
         (
             "[paths]\ndata = \"/srv\"\nfotage = \"/mnt\"",
@@ -106,6 +109,7 @@ fn every_bad_file_has_its_exact_error() {
             "[api]\nhttps = [\n  \"[::]:443\",\n  443,\n]",
             r#"line 4: `api.https` has a number in it; allowed is a list of texts in quotes"#,
         ),
+        ("[net]\nmdns = \"on\"", r#"line 2: `net.mdns` is a text; allowed is true or false"#),
         ("[limits]\ncameras = \"8\"", r#"line 2: `limits.cameras` is a text; allowed is a whole number"#),
         (
             "[limits]\ncameras = 8.0",

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::clock::Sleep;
+use base::clock::{BUILT, Sleep};
 use base::state::{Health, Reason};
 use base::{Clock, Mono, Problem, ProblemKind, SharedClock, TimeSource, Timestamp};
 use jiff::SignedDuration;
@@ -50,15 +50,15 @@ impl HubClock {
         }
     }
 
-    /// An owner's device tells the time.
+    /// A phone tells the time: an owner's, or any while nobody owns the hub.
     ///
     /// # Errors
-    /// [`ProblemKind::TimeKnown`] if a time server told it, [`ProblemKind::BadTime`] if it cannot be that early.
+    /// [`ProblemKind::TimeKnown`] if a time server told it, [`ProblemKind::BadTime`] if this program was built later.
     pub fn tell(&self, time: Timestamp) -> Result<(), Problem> {
         if self.machine.source() == TimeSource::Ntp {
             return Err(ProblemKind::TimeKnown.into());
         }
-        if time.as_second() < FIRST {
+        if time.as_second() < BUILT {
             return Err(ProblemKind::BadTime.into());
         }
         self.lock().told = Some((time, self.machine.mono()));

@@ -1,6 +1,7 @@
 //! A client as a phone or a script is one: HTTP by reqwest, WebSockets by tungstenite, over TLS that trusts the hub's
 //! root and nothing else.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,38 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// The demo's and the tests' password: four unrelated words.
 pub const PASSWORD: &str = "copper lantern walrus tangent";
+
+/// A connection over TLS for bytes of the test's own choosing, if the server shows a certificate of this root for this name.
+pub async fn raw(
+    address: (&str, u16),
+    name: &str,
+    root_pem: &str,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut tls = trusting(root_pem);
+    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from(name.to_owned()).expect("a name or an address");
+    tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, stream).await
+}
+
+fn trusting(root_pem: &str) -> rustls::ClientConfig {
+    let root = CertificateDer::from_pem_slice(root_pem.as_bytes()).expect("the root is a certificate");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root).expect("the root can be trusted");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
 
 /// One person's browser.
 #[derive(Clone)]
@@ -75,20 +103,21 @@ impl Client {
     /// # Panics
     /// If the certificate is none.
     pub fn new(port: u16, root_pem: &str) -> Client {
-        let root = CertificateDer::from_pem_slice(root_pem.as_bytes()).expect("the root is a certificate");
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(root).expect("the root can be trusted");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Self::from(Ipv4Addr::LOCALHOST, port, root_pem)
+    }
+
+    /// The same from another of this machine's addresses, all of 127.0.0.0/8: to the hub it is another device.
+    ///
+    /// # Panics
+    /// If the certificate is none.
+    pub fn from(address: Ipv4Addr, port: u16, root_pem: &str) -> Client {
+        let tls = trusting(root_pem);
         // As browsers: HTTP/2 for requests, HTTP/1.1 for WebSockets.
         let mut h2 = tls.clone();
         h2.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(h2)
+            .local_address(IpAddr::V4(address))
             .no_proxy()
             .timeout(Duration::from_secs(60))
             .build()

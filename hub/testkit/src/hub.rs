@@ -44,6 +44,34 @@ impl Home {
     pub fn footage(&self) -> PathBuf {
         self.folder.path().join("footage")
     }
+    /// Has the hub serve the set-up page, too; returns its port. Before it starts.
+    ///
+    /// # Panics
+    /// If there is no room for it.
+    pub fn with_set_up_page(&self) -> u16 {
+        let http = crate::free_port();
+        let text = self.config_text().replace("http = []", &format!("http = [\"127.0.0.1:{http}\"]"));
+        std::fs::write(self.config(), text).expect("a file in a temporary folder");
+        http
+    }
+    /// The same, and both are for the whole network.
+    ///
+    /// # Panics
+    /// If there is no room for it.
+    pub fn open_to_the_network(&self) -> u16 {
+        let http = self.with_set_up_page();
+        let text = std::fs::read_to_string(self.config()).expect("the configuration");
+        std::fs::write(self.config(), text.replace("127.0.0.1", "[::]")).expect("a file in a temporary folder");
+        http
+    }
+    /// What the hub says of itself to whoever is at the machine.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub async fn system(&self) -> Value {
+        let socket = keepsight::sock::HubSocket::new(self.data().join("hub.sock"));
+        socket.json(http::Method::GET, "/api/v1/system", None).await.expect("the hub answers")
+    }
     /// A place for the test's own files.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{Clock, SystemClock};
 use camera_sim::{Options, Simulator};
 
+pub mod avahi;
 pub mod browser;
 pub mod client;
 pub mod film;
@@ -20,6 +21,7 @@ mod preload;
 pub mod search;
 pub mod slow;
 pub mod sound;
+pub mod tools;
 
 /// Waits until something is so.
 ///

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use base::clock::BUILT;
 use base::fs::FsError;
 use base::{HubId, Problem, ProblemKind, SharedClock, TimeSource};
 use rcgen::{KeyPair, PublicKeyData};
@@ -16,7 +17,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{self, Current};
-use crate::make::{self, BUILT, Ca, Validity};
+use crate::make::{self, Ca, Validity};
 use crate::names::{Names, host_name};
 use crate::show;
 
@@ -127,20 +128,31 @@ impl Authority {
         Ok(authority)
     }
 
+    /// Makes the leaf anew whether or not its time has come: somebody told the hub what time it is. Otherwise as
+    /// [`Self::renew_if_due`].
+    pub fn renew(&self, addresses: &[IpAddr]) -> Result<(), TlsError> {
+        let facts = self.leaf.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.make_anew(facts, &Names::new(self.hub, addresses))
+    }
+
     /// Makes the leaf anew if two thirds of its life are over, if the machine's addresses are others now, or if the
     /// clock shows a time before it. Connections that begin after that get the new one; `true` if so. To be called
     /// now and then (hourly), and when addresses or the time source change.
     pub fn renew_if_due(&self, addresses: &[IpAddr]) -> Result<bool, TlsError> {
         let names = Names::new(self.hub, addresses);
-        let mut facts = self.leaf.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let facts = self.leaf.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if !facts.is_due(&names, &self.clock, self.ca.ends) {
             return Ok(false);
         }
-        let (leaf, new) = make_leaf(&self.dir.join(LEAF), &self.ca, &names, &self.clock)?;
+        self.make_anew(facts, &names).map(|()| true)
+    }
+
+    fn make_anew(&self, mut facts: MutexGuard<'_, LeafFacts>, names: &Names) -> Result<(), TlsError> {
+        let (leaf, new) = make_leaf(&self.dir.join(LEAF), &self.ca, names, &self.clock)?;
         self.current.replace(leaf);
         *facts = new;
         tracing::info!(names = ?facts.names, "renewed the hub's certificate");
-        Ok(true)
+        Ok(())
     }
 
     /// A server configuration: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. It shows renewed leaves by itself.
@@ -201,7 +213,7 @@ impl LeafFacts {
 }
 
 fn make_leaf(path: &Path, ca: &Ca, names: &Names, clock: &SharedClock) -> Result<(CertifiedKey, LeafFacts), TlsError> {
-    let validity = Validity::of_leaf(clock.wall(), clock.source() != TimeSource::Unset);
+    let validity = Validity::of_leaf(clock.wall(), clock.source());
     let content = ca.leaf(names, validity)?;
     // Read back before it is kept: a leaf that phones would refuse is never shown.
     let made = read_leaf(path, content.as_bytes(), ca)?;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base::{HubId, Timestamp};
+use base::clock::BUILT;
+use base::{HubId, TimeSource, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
@@ -12,15 +13,6 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 
 use crate::names::{Names, constraints, host_name};
-
-/// When this was built (Unix seconds), or the release's date: a clock that shows less is wrong.
-pub(crate) const BUILT: i64 = match option_env!("KEEPSIGHT_BUILD_EPOCH") {
-    Some(seconds) => match i64::from_str_radix(seconds, 10) {
-        Ok(seconds) => seconds,
-        Err(_) => panic!("KEEPSIGHT_BUILD_EPOCH is not a number of seconds"),
-    },
-    None => 1_767_225_600, // 2026-01-01T00:00:00Z
-};
 
 const DAY: i64 = 24 * 3600;
 const ROOT_LIFE: i64 = 20 * 365 * DAY;
@@ -41,12 +33,14 @@ pub(crate) struct Validity {
 
 impl Validity {
     /// Of a leaf made now.
-    pub fn of_leaf(now: Timestamp, clock_is_true: bool) -> Self {
+    pub fn of_leaf(now: Timestamp, source: TimeSource) -> Self {
         let now = now.as_second().min(LAST);
-        if clock_is_true && now >= BUILT {
+        if source != TimeSource::Unset && now >= BUILT {
             // From a day ago on, for phones whose clock is behind.
             let from = (now - DAY).max(BUILT);
-            return Self { from, to: from + LEAF_LIFE };
+            // What a phone told is forgotten at the next start.
+            let life = if source == TimeSource::Phone { CLOCKLESS_LEAF_LIFE } else { LEAF_LIFE };
+            return Self { from, to: from + life };
         }
         // The hub's time is a guess. The truth is not before the build, and hardly ever long before the guess.
         let from = if now < BUILT + CLOCKLESS_LEAF_LIFE / 2 { BUILT } else { now - CLOCKLESS_LEAF_LIFE / 2 };
@@ -160,7 +154,7 @@ mod tests {
     #[test]
     fn a_true_clock_makes_a_leaf_of_397_days() {
         let now = BUILT + 100 * DAY;
-        let leaf = Validity::of_leaf(at(now), true);
+        let leaf = Validity::of_leaf(at(now), TimeSource::Ntp);
         assert_eq!((leaf.from, leaf.to), (now - DAY, now + 396 * DAY));
         assert!(!leaf.is_due(leaf.from + 264 * DAY) && leaf.is_due(leaf.from + 265 * DAY));
     }
@@ -168,14 +162,21 @@ mod tests {
     #[test]
     fn without_a_true_clock_a_leaf_starts_with_the_build_and_lasts_825_days() {
         for now in [0, BUILT - 1, BUILT, BUILT + 300 * DAY] {
-            let leaf = Validity::of_leaf(at(now), false);
+            let leaf = Validity::of_leaf(at(now), TimeSource::Unset);
             assert_eq!((leaf.from, leaf.to), (BUILT, BUILT + 825 * DAY));
         }
         // A clock that says it is true but shows a time before the build lies.
-        assert_eq!(Validity::of_leaf(at(0), true).from, BUILT);
+        assert_eq!(Validity::of_leaf(at(0), TimeSource::Rtc).from, BUILT);
         // A guess far ahead must still be inside the leaf.
         let far = BUILT + 3_000 * DAY;
-        let leaf = Validity::of_leaf(at(far), false);
+        let leaf = Validity::of_leaf(at(far), TimeSource::Unset);
         assert!(leaf.from < far && far < leaf.to);
+    }
+
+    #[test]
+    fn a_phones_time_is_true_but_is_forgotten_so_its_leaf_is_from_now_and_lasts_825_days() {
+        let now = BUILT + 1_000 * DAY;
+        let leaf = Validity::of_leaf(at(now), TimeSource::Phone);
+        assert_eq!((leaf.from, leaf.to), (now - DAY, now + 824 * DAY));
     }
 }

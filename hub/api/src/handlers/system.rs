@@ -33,6 +33,14 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
         Route::get("/local/claim-token", Access::Owner, "The claim token; only on the hub's own socket.", claim_token)
             .answers_with(200, "The token.", Some("text/plain; charset=utf-8"))
             .local(),
+        Route::get(
+            "/local/claim",
+            Access::Owner,
+            "Opens claiming, and says how to claim; only on the hub's own socket.",
+            claim_shown,
+        )
+        .answers_with(200, "Token, addresses, words.", Some("application/json"))
+        .local(),
     ]
 }
 
@@ -48,6 +56,11 @@ struct System {
     /// Whether that is the true time. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
     clock: Health,
+    /// The name that phones open the hub by: `keepsight-….local`.
+    host: String,
+    /// Whether it is found by that name. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    mdns: Health,
     storage: Storage,
     /// The store: people, cameras, the index. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
@@ -103,6 +116,8 @@ fn told(hub: &Ctx) -> System {
         time: parts.clock.wall(),
         time_source: parts.clock.source(),
         clock: parts.time.health(),
+        host: tls::host_name(parts.hub),
+        mdns: parts.mdns.health(),
         storage: Storage {
             health: storage.health,
             total_bytes: storage.disk.as_ref().map(|d| d.total),
@@ -120,6 +135,14 @@ async fn metrics(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError>
     let cameras = hub.parts.recorder.cameras().await?;
     let text = metrics::text(&hub, &cameras);
     Ok(reply::bytes("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
+}
+
+async fn claim_shown(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    if !matches!(request.caller, Caller::Local) {
+        return Err(ProblemKind::NotFound.into());
+    }
+    hub.open_claim().await?.ok_or(ProblemKind::AlreadyClaimed)?;
+    Ok(reply::json(&hub.claim_shown().await?.ok_or(ProblemKind::AlreadyClaimed)?))
 }
 
 async fn claim_token(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {

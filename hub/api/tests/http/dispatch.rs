@@ -113,7 +113,7 @@ async fn another_method_is_405_with_those_that_work() {
 }
 
 #[tokio::test]
-async fn only_the_hubs_own_names_are_answered_to() {
+async fn attack_dns_rebinding_only_the_hubs_own_names_are_answered_to() {
     let hub = start();
     let port = hub.https.port();
     let own = hub.hub.authority.names().dns[0].clone();
@@ -137,7 +137,7 @@ async fn only_the_hubs_own_names_are_answered_to() {
 }
 
 #[tokio::test]
-async fn a_change_by_cookie_needs_the_hubs_own_origin() {
+async fn attack_csrf_a_change_by_cookie_needs_the_hubs_own_origin() {
     let hub = start();
     let body = r#"{"name":"x"}"#;
     let (own, foreign) = (hub.origin(), "origin: https://evil.example");
@@ -228,7 +228,7 @@ async fn queries_are_decoded_and_bad_ones_named() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_headers_that_protect_it() {
+async fn attack_clickjacking_every_answer_has_the_headers_that_protect_it() {
     let hub = start();
     for (request, headers) in [
         ("GET /", &[][..]),

@@ -1,8 +1,8 @@
 //! A hub without cameras: a few routes of every kind, served over real sockets.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::server::{Limits, Options, Server};
@@ -10,7 +10,7 @@ use api::{
     Access, ApiError, Caller, Credentials, Hub, Peer, Request, Response, Right, Rights, Route, Standing, Table, listen,
     plain::Plain, reply,
 };
-use base::{CameraId, Clock, HubId, ProblemKind, SharedClock, Shutdown, SimClock, SystemClock};
+use base::{CameraId, Clock, HubId, ProblemKind, SharedClock, Shutdown, SimClock, SystemClock, Timestamp};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Inner {
     /// How often it was asked.
     pub waiting: AtomicUsize,
     pub shutdown: Shutdown,
+    /// What the set-up page was told.
+    pub told: Mutex<Option<Timestamp>>,
 }
 
 impl std::ops::Deref for FakeHub {
@@ -60,6 +62,15 @@ impl Hub for FakeHub {
     }
     fn knows_host(&self, host: &str) -> bool {
         self.authority.names().contains(host)
+    }
+    async fn wants_time(&self) -> bool {
+        self.told.lock().unwrap().is_none()
+    }
+    async fn take_time(&self, time: Timestamp, _: Peer) -> Result<(), ApiError> {
+        match self.told.lock().unwrap().replace(time) {
+            Some(_) => Err(ProblemKind::AlreadyClaimed.into()),
+            None => Ok(()),
+        }
     }
     async fn authenticate(&self, credentials: &Credentials, _: Peer) -> Result<Option<Standing>, ApiError> {
         Ok(match credentials.secret.as_str() {
@@ -193,8 +204,16 @@ pub fn start_with(limits: Limits, clock: SharedClock) -> Running {
     let plain = Plain::new(&authority, addresses.0.port());
     let (tls, granted, hidden) = (authority.server_config().unwrap(), CameraId::new(&*clock), CameraId::new(&*clock));
     let (slow, shutdown) = (Semaphore::new(0), Shutdown::new());
-    let hub =
-        FakeHub(Arc::new(Inner { clock, authority, granted, hidden, slow, waiting: AtomicUsize::new(0), shutdown }));
+    let hub = FakeHub(Arc::new(Inner {
+        clock,
+        authority,
+        granted,
+        hidden,
+        slow,
+        waiting: AtomicUsize::new(0),
+        shutdown,
+        told: Mutex::default(),
+    }));
     let table = Arc::new(Table::new(routes()));
     let server = Server::start(Options {
         hub: hub.clone(),

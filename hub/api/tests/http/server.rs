@@ -49,7 +49,7 @@ async fn http2_serves_several_requests_over_one_connection() {
 }
 
 #[tokio::test]
-async fn a_websocket_talks_once_session_right_and_origin_are_good() {
+async fn attack_cross_origin_websocket_one_talks_once_session_right_and_origin_are_good() {
     let hub = start();
     let live = format!("GET /api/v1/cameras/{}/live", hub.hub.granted);
     let upgrade = [
@@ -128,10 +128,12 @@ async fn the_plain_port_hands_out_the_certificate_and_shows_the_way() {
     };
     let authority = &hub.hub.authority;
     let page = send("GET /", "127.0.0.1").await;
-    assert!(
-        page.body.contains(&authority.fingerprint_words().join(" "))
-            && page.body.contains(&authority.fingerprint_sha256())
-    );
+    for said in [&authority.fingerprint_sha256(), &authority.names().dns[0]] {
+        assert!(page.body.contains(said), "{said}");
+    }
+    for word in authority.fingerprint_words() {
+        assert!(page.body.contains(&format!("<li>{word}</li>")), "{word}");
+    }
     let ca = send("GET /ca.pem", "anything").await;
     assert_eq!(
         (ca.body.as_str(), ca.header("content-type")),
@@ -153,10 +155,73 @@ async fn the_plain_port_hands_out_the_certificate_and_shows_the_way() {
     let answer = send("GET /open", "localhost").await;
     assert_eq!(answer.header("location"), Some(format!("https://localhost:{port}/").as_str()));
     assert_eq!(send("POST /api/v1/claim", "127.0.0.1").await.status, 405);
+    // All that the page names is there, from this port.
+    for name in page.body.split("=\"/").skip(1).map(|rest| rest.split('"').next().unwrap()).filter(|n| *n != "open") {
+        let file = send(&format!("GET /{name}"), "127.0.0.1").await;
+        assert_eq!((file.status, file.header("x-content-type-options")), (200, Some("nosniff")), "{name}");
+    }
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
 }
 
 #[tokio::test]
-async fn a_thousand_idle_connections_starve_nobody() {
+async fn the_set_up_page_takes_a_phones_time_while_it_is_wanted_and_from_nobody_elses_page() {
+    let hub = start();
+    let page = async || {
+        let mut stream = TcpStream::connect(hub.http).await.unwrap();
+        stream.write_all(hub.request("GET /", &["host: localhost"], "").as_bytes()).await.unwrap();
+        read_answer(&mut stream).await.body
+    };
+    let tell = async |headers: &[&str], body: &str| {
+        let mut stream = TcpStream::connect(hub.http).await.unwrap();
+        stream.write_all(hub.request("POST /time", headers, body).as_bytes()).await.unwrap();
+        read_answer(&mut stream).await
+    };
+    assert!(page().await.contains("<script src=\"/setup.js\""));
+    let (host, json, time) =
+        ("host: localhost", "content-type: application/json", r#"{"time":"2026-05-01T12:00:00Z"}"#);
+    let long = format!(r#"{{"time":"{}"}}"#, "2".repeat(300));
+    for (headers, body, code) in [
+        (&["host: evil.example", json][..], time, "wrong-host"),
+        (&[host, json, "origin: http://evil.example"], time, "foreign-origin"),
+        (&[host, json, "origin: null"], time, "foreign-origin"),
+        (&[host, json, "origin: https://localhost"], time, "foreign-origin"),
+        (&[host, "content-type: text/plain"], time, "unsupported-media-type"),
+        (&[host], time, "unsupported-media-type"),
+        (&[host, json], "{}", "bad-body"),
+        (&[host, json], r#"{"time":"noon"}"#, "bad-body"),
+        (&[host, json], &long, "bad-body"),
+    ] {
+        assert_eq!(tell(headers, body).await.problem(), code, "{headers:?} {body}");
+    }
+    assert!(hub.hub.told.lock().unwrap().is_none());
+    assert_eq!(tell(&[host, json, "origin: http://localhost"], time).await.status, 204);
+    assert_eq!(*hub.hub.told.lock().unwrap(), Some("2026-05-01T12:00:00Z".parse().unwrap()));
+    assert_eq!(tell(&[host, json], time).await.problem(), "already-claimed");
+    assert!(!page().await.contains("<script"));
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_cuts_no_connection() {
+    let (hub, clock) = start_simulated();
+    let certificate = |stream: &tokio_rustls::client::TlsStream<TcpStream>| {
+        stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+    };
+    let mut kept = hub.connect().await;
+    let before = certificate(&kept);
+    // A request is under way, as idle connections end by themselves in the months that pass now.
+    kept.write_all(hub.request("GET /api/v1/slow", &[OWNER], "").as_bytes()).await.unwrap();
+    until("the request is under way", || hub.hub.waiting.load(Ordering::Relaxed) == 1).await;
+    assert!(!hub.hub.authority.renew_if_due(&[]).unwrap());
+    clock.advance(Duration::from_secs(265 * 24 * 3600));
+    assert!(hub.hub.authority.renew_if_due(&[]).unwrap());
+    assert_ne!(certificate(&hub.connect().await), before, "a new connection gets the new one");
+    hub.hub.slow.add_permits(1);
+    assert_eq!(read_answer(&mut kept).await.body, "\"at last\"");
+}
+
+#[tokio::test]
+async fn attack_idle_connections_a_thousand_starve_nobody() {
     raise_file_limit();
     let hub = start();
     let mut busy = hub.connect().await;
@@ -202,7 +267,7 @@ async fn with_room_for_them_a_thousand_idle_connections_stay_and_others_are_serv
 }
 
 #[tokio::test]
-async fn who_does_not_finish_the_handshake_is_let_go() {
+async fn attack_slowloris_who_does_not_finish_the_handshake_is_let_go() {
     let hub = started(Limits { handshake: Duration::from_millis(200), ..Limits::default() });
     let mut silent = TcpStream::connect(hub.https).await.unwrap();
     assert!(read_to_end(&mut silent).await.is_empty());
@@ -215,7 +280,7 @@ async fn who_does_not_finish_the_handshake_is_let_go() {
 }
 
 #[tokio::test]
-async fn who_does_not_finish_the_head_of_a_request_is_let_go() {
+async fn attack_slowloris_who_does_not_finish_the_head_of_a_request_is_let_go() {
     let hub = started(Limits { header: Duration::from_millis(200), ..Limits::default() });
     for begun in ["", "GET / HTT", "GET / HTTP/1.1\r\nhost: localhost\r\n"] {
         let mut slow = hub.connect().await;
@@ -234,7 +299,7 @@ async fn who_does_not_finish_the_head_of_a_request_is_let_go() {
 }
 
 #[tokio::test]
-async fn who_does_not_finish_a_body_is_told_and_let_go() {
+async fn attack_slowloris_who_does_not_finish_a_body_is_told_and_let_go() {
     let (hub, clock) = start_simulated();
     let mut slow = hub.connect().await;
     until("the handshake is over, and only who looks for idle connections sleeps", || clock.sleepers() == 1).await;
@@ -276,7 +341,27 @@ async fn who_asks_for_nothing_is_let_go_after_a_while() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_the_answer_costs_little_and_can_be_replaced() {
+async fn attack_slowloris_who_does_not_finish_a_head_over_http2_is_let_go_though_it_answers_pings() {
+    let (hub, clock) = start_simulated();
+    let stream = hub.try_connect(&["h2"]).await.unwrap();
+    let (mut reads, mut writes) = tokio::io::split(stream);
+    // The preface, settings, and a head without its end (RFC 9113 §3.4, §6.2): :method GET.
+    writes.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    writes.write_all(b"\0\0\x01\x01\x01\0\0\0\x01\x82").await.unwrap();
+    let ended = tokio::spawn(async move { while let Ok(1..) = reads.read(&mut [0; 1024]).await {} });
+    until("it is connected", || hub.server.connections() == 1).await;
+    for _ in 0..10 {
+        until("the server sleeps", || clock.sleepers() > 0 || hub.server.connections() == 0).await;
+        clock.advance(Limits::default().idle / 8);
+    }
+    until("it is gone", || hub.server.connections() == 0).await;
+    ended.await.unwrap();
+    drop(writes);
+    is_served(&hub).await;
+}
+
+#[tokio::test]
+async fn attack_deaf_readers_cost_little_and_can_be_replaced() {
     let limits = Limits { per_network: 2, stalled: Duration::from_millis(200), ..Limits::default() };
     let hub = started(limits);
     // Two that ask for an endless answer and read nothing of it fill the network's places.
@@ -301,7 +386,7 @@ async fn who_does_not_read_the_answer_costs_little_and_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn oversized_heads_are_refused() {
+async fn attack_oversized_heads_are_refused() {
     let hub = start();
     let long = "x".repeat(40_000);
     let many: Vec<String> = (0..200).map(|i| format!("x-{i}: 1")).collect();
@@ -322,7 +407,7 @@ async fn oversized_heads_are_refused() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_and_harms_nobody() {
+async fn attack_nonsense_is_refused_and_harms_nobody() {
     let hub = start();
     let host = format!("host: {}\r\n", hub.https);
     for bytes in [

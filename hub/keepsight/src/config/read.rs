@@ -104,6 +104,15 @@ impl<'a> Section<'a> {
         items.iter().map(item).collect::<Result<_, _>>().map(Some)
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, ConfigError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::Boolean(switch) => Ok(Some(*switch)),
+            other => Err(self.at(value, key, format_args!("is {}", a_type(other)), "true or false")),
+        }
+    }
+
     /// A whole number.
     pub(super) fn integer<T>(
         &self,
