@@ -90,6 +90,7 @@ impl Plain {
 
     fn file(&self, path: &str) -> Option<Response<Full<Bytes>>> {
         const CERTIFICATE: &str = "application/x-x509-ca-cert";
+        const PICTURE: &str = "image/svg+xml";
         let (content_type, name, body) = match path {
             "/ca.pem" => (CERTIFICATE, Some("keepsight-ca.pem"), self.root_pem.clone()),
             "/ca.crt" => (CERTIFICATE, Some("keepsight-ca.crt"), self.root_der.clone()),
@@ -100,7 +101,8 @@ impl Plain {
             "/setup.js" => {
                 ("text/javascript; charset=utf-8", None, Bytes::from_static(include_bytes!("plain/setup.js")))
             }
-            path => ("image/svg+xml", None, picture(path.strip_prefix("/pictures/")?)?.into()),
+            "/icon.svg" => (PICTURE, None, Bytes::from_static(include_bytes!("plain/icon.svg"))),
+            path => (PICTURE, None, picture(path.strip_prefix("/pictures/")?)?.into()),
         };
         let mut response = file(content_type, body, FILE_POLICY);
         if let Some(Ok(name)) = name.map(|name| HeaderValue::from_str(&format!("attachment; filename=\"{name}\""))) {

@@ -32,6 +32,7 @@ impl Attacked {
     async fn start() -> Attacked {
         let home = Home::new();
         let hub = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+        wait_for("it has a certificate", Duration::from_secs(20), async || home.data().join("root.pem").exists()).await;
         is_served(&home).await; // what the first request allocates is not the attack's
         let before = hub.size().rss;
         Attacked { home, hub, before }
@@ -209,9 +210,8 @@ async fn e2e_attack_header_injection_nothing_that_is_sent_or_named_becomes_a_hea
         let body = json!({"name": name, "main": {"url": "rtsp://127.0.0.1:1/x"}});
         let answer = owner.post("/api/v1/cameras", body).await.expect(422);
         assert_eq!(answer.problem(), "bad-name");
-        let answer =
-            home.client().post("/api/v1/sessions", json!({"name": "Olivia", "password": PASSWORD, "device": name}));
-        let answer = answer.await.expect(201);
+        let body = json!({"name": "Olivia", "password": PASSWORD, "device": name});
+        let answer = home.client().post("/api/v1/sessions", body).await.expect(201);
         assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 1);
     }
     // Addresses that would: of the one answer that repeats them, the way to HTTPS.

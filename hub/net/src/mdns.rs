@@ -217,7 +217,8 @@ impl Announcer {
         }
         let mut reachable = false;
         for interface in interfaces {
-            reachable |= !interface.is_loopback() && self.named.reach.includes(&interface.ip());
+            let here = !interface.is_loopback() && interface.is_oper_up();
+            reachable |= here && self.named.reach.includes(&interface.ip());
             self.own.insert(interface.ip());
         }
         reachable
@@ -227,25 +228,27 @@ impl Announcer {
     async fn ask(&mut self, daemon: &ServiceDaemon) -> Result<(), Ended> {
         let asked = daemon.resolve_hostname(&format!("{}.", self.named.host), Some(ASK_FOR.as_millis() as u64))?;
         let (clock, shutdown) = (self.clock.clone(), self.shutdown.clone());
-        let stranger = async {
+        let mut stranger: Option<IpAddr> = None;
+        let listen = async {
             while let Ok(event) = asked.recv_async().await {
                 if let HostnameResolutionEvent::AddressesFound(_, addresses) = event {
                     self.look(); // an address that came a moment ago is no stranger's
-                    let mut found = addresses.iter().map(|address| address.to_ip_addr());
-                    if let Some(stranger) = found.find(|ip| !self.own.contains(ip)) {
-                        return Some(stranger);
+                    let found = addresses.iter().map(|address| address.to_ip_addr());
+                    stranger = found.chain(stranger).filter(|ip| !self.own.contains(ip)).min();
+                    // One that people know it by, if it has one.
+                    if stranger.is_some_and(|ip| ip.is_ipv4()) {
+                        return;
                     }
                 }
             }
-            None
         };
-        let found = tokio::select! {
-            found = base::clock::timeout(&*clock, ASK_FOR, stranger) => found.flatten(),
+        tokio::select! {
+            _ = base::clock::timeout(&*clock, ASK_FOR, listen) => {}
             () = shutdown.wait() => return Err(Ended::Shutdown),
         };
         // It may have ended by itself.
         let _ = daemon.stop_resolve_hostname(&format!("{}.", self.named.host));
-        found.map_or(Ok(()), |stranger| Err(Ended::Taken(stranger)))
+        stranger.map_or(Ok(()), |stranger| Err(Ended::Taken(stranger)))
     }
 
     /// Tells the network that the hub is not there any more, as far as it listens.

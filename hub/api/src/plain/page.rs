@@ -36,6 +36,7 @@ pub(super) fn page(facts: &Facts, user_agent: &str, takes_time: bool) -> String 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Keepsight: set up this device</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/setup.css">
 {script}</head>
 <body>
