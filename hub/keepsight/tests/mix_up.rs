@@ -146,7 +146,7 @@ impl House {
         let camera = n % self.ids.len();
         let words: &[&str] = match n / self.ids.len() {
             0 => &["live", "playback", "export"],
-            _ if n % 2 == 0 => &["live"],
+            _ if n.is_multiple_of(2) => &["live"],
             _ => &["playback"],
         };
         let grants = json!([grant(&self.ids[camera], words)]);
@@ -161,7 +161,8 @@ impl House {
             let made = self.owner.post("/api/v1/tokens", json!({"name": name, "grants": grants})).await.expect(201);
             client = client.with_token(made.json()["token"].as_str().expect("a token"));
         }
-        let (live, recorded, export) = (words.contains(&"live"), words.contains(&"playback"), words.contains(&"export"));
+        let (live, recorded, export) =
+            (words.contains(&"live"), words.contains(&"playback"), words.contains(&"export"));
         let scratch = self.home.scratch(&format!("client-{n}.mp4"));
         OneOfMany { client, id: self.ids[camera].clone(), number: camera as u16 + 1, live, recorded, export, scratch }
     }
@@ -373,7 +374,7 @@ impl OneOfMany {
     }
 }
 
-/// For whoever looks at the log of the test.
+#[expect(clippy::disallowed_macros, reason = "figures for whoever reads the test's output")]
 fn println_for_the_log(line: &str) {
     println!("{line}");
 }

@@ -176,7 +176,9 @@ fn a_viewer_that_is_a_little_late_misses_nothing_at_a_key_picture() {
 
 #[test]
 fn while_nobody_looks_only_what_came_since_the_last_key_picture_takes_memory() {
-    struct Data(Arc<()>);
+    struct Data {
+        _held: Arc<()>,
+    }
     impl AsRef<[u8]> for Data {
         fn as_ref(&self) -> &[u8] {
             &[0; 10]
@@ -186,7 +188,7 @@ fn while_nobody_looks_only_what_came_since_the_last_key_picture_takes_memory() {
     let (ring, viewer) = (home.ring(), viewer(&[&home]));
     let held = Arc::new(());
     let push = |n: i64| {
-        ring.push(AccessUnit { data: Bytes::from_owner(Data(held.clone())), ..unit(n, n % 10 == 0) });
+        ring.push(AccessUnit { data: Bytes::from_owner(Data { _held: held.clone() }), ..unit(n, n % 10 == 0) });
         Arc::strong_count(&held) - 1
     };
     ring.begin(init("A"), Timestamp::UNIX_EPOCH);

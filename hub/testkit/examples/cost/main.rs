@@ -1,9 +1,10 @@
-//! What recording costs, and how quickly an instant of a day is found. `scripts/bench record` and `scripts/bench seek` run
-//! it, with binaries as they are released.
+//! What recording costs, how quickly an instant of a day is found, and what the app shows when. `scripts/bench record`,
+//! `seek` and `app` run it, with binaries as they are released.
 //!
 //! ```text
 //! cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…   beside ffmpeg and the floor, at each number of cameras
 //! cost seek KEEPSIGHT RESULTS SEEKS                             a day of one camera
+//! cost app KEEPSIGHT RESULTS VIEWS MINUTES SEEKS                what a person with a phone waits for
 //! ```
 //!
 //! RESULTS is a path without its ending: RESULTS.jsonl gets the figures, and RESULTS.md its tables, between two marks.
@@ -15,6 +16,7 @@
     reason = "a program that says what it does"
 )]
 
+mod app;
 mod day;
 mod process;
 mod record;
@@ -43,9 +45,15 @@ async fn main() {
             let figures = seek::run(Path::new(keepsight), number(seeks)).await;
             tables::keep(Path::new(results), &figures, &seek::tables(&figures));
         }
+        ["app", keepsight, results, views, minutes, seeks] => {
+            let plan = app::Plan { views: number(views), live_minutes: number(minutes), seeks: number(seeks) };
+            let figures = app::run(Path::new(keepsight), &plan).await;
+            tables::keep(Path::new(results), &figures, &app::tables(&figures));
+        }
         _ => {
             eprintln!(
-                "usage: cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…, or cost seek KEEPSIGHT RESULTS SEEKS"
+                "usage: cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…, cost seek KEEPSIGHT RESULTS SEEKS, \
+                 or cost app KEEPSIGHT RESULTS VIEWS MINUTES SEEKS"
             );
             std::process::exit(2);
         }

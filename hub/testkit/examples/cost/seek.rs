@@ -114,7 +114,7 @@ fn first_picture(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Has the kernel forget what it has in memory of all footage; how many files, and bytes.
-fn forget(footage: &Path) -> (u64, u64) {
+pub fn forget(footage: &Path) -> (u64, u64) {
     let (mut files, mut bytes) = (0, 0);
     for entry in std::fs::read_dir(footage).expect("a folder").flatten() {
         let path = entry.path();
@@ -130,7 +130,7 @@ fn forget(footage: &Path) -> (u64, u64) {
     (files, bytes)
 }
 
-fn random(below: u64) -> u64 {
+pub fn random(below: u64) -> u64 {
     let mut bytes = [0; 8];
     base::random(&mut bytes);
     u64::from_le_bytes(bytes) % below
