@@ -117,8 +117,14 @@ async fn who_is_invited_sees_what_was_granted_and_all_that_was_recorded_before()
     assert_eq!(names(&owner.get("/api/v1/members").await.expect(200).json()), ["Olivia", "Milo"]);
     let mut phone = hub.home.client();
     phone.sign_in("milo", PASSWORD).await;
-    let said = audit(owner).await;
-    assert!(said.ends_with(&["invitation.new".into(), "invitation.accept".into(), "session.new".into()]), "{said:?}");
+    // Who was refused is told too, together.
+    testkit::wait_for("what was done is in the log", SOON, async || {
+        let mut said = audit(owner).await;
+        let refused = said.iter().position(|what| what == "session.refused").map(|at| said.remove(at));
+        refused.is_some()
+            && said.ends_with(&["invitation.new".into(), "invitation.accept".into(), "session.new".into()])
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -352,6 +358,41 @@ async fn a_device_that_is_signed_out_is_out_and_the_others_see_as_before() {
     assert_eq!(other.get("/api/v1/me").await.expect(401).problem(), "not-signed-in");
     assert!(milo.websocket(&live).await.is_ok());
     assert_eq!(delete(&hub.owner, &format!("/api/v1/members/{id}/sessions/{device}")).await.problem(), "not-found");
+}
+
+#[tokio::test]
+async fn of_more_devices_than_a_person_has_the_one_used_least_lately_goes() {
+    let hub = TestHub::claimed().await;
+    let made = hub.hub.store().urgent(|db| {
+        let olivia = db.principal_by_name("Olivia")?.expect("she is there").id;
+        for n in 0..99 {
+            let token = vault::SessionToken::generate();
+            let last_used = in_seconds(-1_000 + n);
+            let kind = store::SecretKind::Session { device: format!("phone {n}"), last_used, expires: None };
+            db.put_secret(&store::Secret {
+                id: base::SecretId::new(&SystemClock),
+                principal: olivia,
+                kind,
+                lookup: Some(token.lookup()),
+                recipient: token.recipient(),
+                sealed: vault::PrincipalIdentity::generate().seal_for(&token.recipient()),
+                created: in_seconds(0),
+            })?;
+        }
+        Ok(())
+    });
+    made.await.unwrap();
+    let devices = async || {
+        let list = hub.owner.get("/api/v1/sessions").await.expect(200).json();
+        list.as_array().unwrap().iter().map(|d| d["device"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(devices().await.len(), 100, "as many as there may be");
+    hub.home.client().sign_in("Olivia", PASSWORD).await;
+    let left = devices().await;
+    assert!(
+        left.len() == 100 && !left.contains(&"phone 0".to_owned()) && left.contains(&"phone 1".to_owned()),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]
