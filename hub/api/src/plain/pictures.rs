@@ -132,7 +132,12 @@ fn draw(svg: &mut String, row: &Row, y: u32, palette: &Palette) {
         format!("<path d=\"M296 {}l6 6l-6 6\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", middle - 6)
     };
     let words = |text: &str, colour: &str, weight: u32| {
-        format!("<text x=\"18\" y=\"{base}\" font-weight=\"{weight}\" fill=\"{colour}\">{}</text>", escaped(text))
+        // Whatever font the device has, the longest lines must fit.
+        let size = if text.chars().count() > 28 { 12 } else { 15 };
+        let text = escaped(text);
+        format!(
+            "<text x=\"18\" y=\"{base}\" font-size=\"{size}\" font-weight=\"{weight}\" fill=\"{colour}\">{text}</text>"
+        )
     };
     match row {
         Row::There(text) => {

@@ -69,7 +69,7 @@ pub(super) const PLATFORMS: [Platform; 5] = [
                 "Switch on the one that begins with “Keepsight root”, and tap “Continue”.",
                 "ios-trust",
                 "Certificate Trust Settings",
-                &[Row::On("Keepsight root of keepsight…")],
+                &[Row::On("Keepsight root of …")],
             ),
         ],
     },
@@ -141,7 +141,7 @@ pub(super) const PLATFORMS: [Platform; 5] = [
                 "In Keychain Access, search for “Keepsight” and open the one that begins with “Keepsight root”.",
                 "macos-keychain",
                 "Keychain Access",
-                &[Row::There("login"), Row::Open("Keepsight root of keepsight…")],
+                &[Row::There("login"), Row::Open("Keepsight root of …")],
             ),
             window(
                 "Open “Trust”, and set “When using this certificate” to “Always Trust”. Close the window and enter your password.",
