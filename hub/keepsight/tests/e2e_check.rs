@@ -28,7 +28,7 @@ impl Stopped {
             assert_eq!(running.status.code(), Some(1));
             assert!(text(&running.stderr).contains("A hub is running with this configuration"), "{running:?}");
         }
-        let audit = test.hub.store().urgent(|db| db.append_audit(store::Actor::Console, "test", "second").map(drop));
+        let audit = test.hub.store().urgent(|db| db.append_audit(store::Actor::Console, "test", "third").map(drop));
         audit.await.unwrap();
         test.hub.stop().await;
         Stopped { home: test.home, camera, kit }
@@ -271,8 +271,8 @@ async fn e2e_a_changed_audit_log_is_found_in_words() {
             assert!(says(&report, "problems", words), "{report:#}");
         }
     };
-    tamper(&store, 1, |json| Some(json.replace("\"second\"", "\"nothing\"")));
-    finds("entry 1 was changed");
+    tamper(&store, 2, |json| Some(json.replace("\"third\"", "\"nothing\"")));
+    finds("entry 2 was changed");
     tamper(&store, 0, |_| None);
     finds("entry 0 is missing");
 }

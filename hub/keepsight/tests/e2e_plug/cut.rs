@@ -200,10 +200,10 @@ impl Recording {
                 return Some(format!("{entry:?} stood {least} times in the audit log, and stands there {is} times"));
             }
         }
+        // Claimed and with its cameras it was before anything could be cut.
+        let before = ["hub.claim", "camera.add", "epoch.unknown"];
         let unasked = |entry: &&(String, String)| {
-            entry.0 != "hub.claim"
-                && entry.0 != "epoch.unknown"
-                && count(&there, entry) > count(&changes.audit_asked, entry)
+            !before.contains(&entry.0.as_str()) && count(&there, entry) > count(&changes.audit_asked, entry)
         };
         let unasked = there.iter().find(unasked);
         unasked.map(|entry| format!("{entry:?} is in the audit log, and nobody had asked for it"))

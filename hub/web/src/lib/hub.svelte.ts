@@ -58,7 +58,7 @@ class Hub {
   private async ask() {
     try {
       // One question decides whether anybody is signed in; the others come after it.
-      const me = await this.whoAmI();
+      const me = await get<Me>('/me');
       this.cameras = await get<Camera[]>('/cameras');
       this.me = me;
       this.phase = 'signed-in';
@@ -68,16 +68,6 @@ class Hub {
       }
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-    }
-  }
-
-  /** A hub that has no members yet has only its owner. */
-  private async whoAmI(): Promise<Me> {
-    try {
-      return await get<Me>('/me');
-    } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'not-found') throw error;
-      return { id: '', name: '', role: 'owner', totp: false, has_password: true, grants: [] };
     }
   }
 

@@ -88,8 +88,13 @@ export interface TimelineAnswer {
   gaps: Gap[];
   events: TimelineEvent[];
 }
-export interface HubEvent extends TimelineEvent {
+export interface HubEvent {
+  id: string;
   camera: string;
+  kind: string;
+  start: string;
+  /** null while it lasts. */
+  end: string | null;
 }
 export interface ProtectedSpan {
   from: string;

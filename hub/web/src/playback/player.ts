@@ -18,6 +18,8 @@ export type PlaybackState =
 
 /** So much is asked for at once, ms: a longer span makes the hub read more of its index before the first picture. */
 const ASK_MS = 3_600_000;
+/** The hub answers no longer one. */
+const MOST_ASKED_MS = 31 * 86_400_000;
 /** Seconds of film that are fetched ahead, at normal speed. */
 const AHEAD = 15;
 /** Seconds of what was played that are kept, for stepping back. */
@@ -164,10 +166,12 @@ export class PlaybackPlayer {
 
   /** Fetches from an instant on, stretch by stretch, as far ahead as is needed, and goes on as the hub records. */
   private async stream(from: number, signal: AbortSignal) {
+    const begun = hubNow();
     let codecs = '';
     let at = from;
+    let asked = ASK_MS;
     while (!signal.aborted) {
-      const to = Math.min(at + ASK_MS, hubNow());
+      const to = Math.min(at + asked, hubNow());
       const response = to > at ? await this.ask(at, to, signal) : null;
       if (response) {
         const changed = await this.take(response, codecs, signal);
@@ -180,9 +184,11 @@ export class PlaybackPlayer {
         }
         codecs = changed.codecs;
       }
+      // Where there is nothing it is looked for in longer and longer spans.
+      asked = response ? ASK_MS : Math.min(asked * 8, MOST_ASKED_MS);
       const next = Date.parse(response?.headers.get('keepsight-next') ?? '') || to;
       at = Math.max(next, at + 1);
-      if (at < this.onDisk()) continue;
+      if (at < Math.max(begun - 1, this.onDisk())) continue;
       this.ended = true;
       if (!this.base) this.told({ kind: 'over' });
       await until(() => this.onDisk() > at + 500, signal);

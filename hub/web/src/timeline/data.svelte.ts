@@ -38,12 +38,14 @@ export class TimelineData {
   protectedSpans = $state.raw<Stretch[]>([]);
   problem = $state.raw<Problem | null>(null);
 
-  constructor(private readonly camera: string) {
-    void this.loadProtected();
-  }
+  private begun = false;
+
+  constructor(private readonly camera: string) {}
 
   /** Makes sure that a span is there, or will be. */
   need(from: number, to: number) {
+    if (!this.begun) void this.loadProtected();
+    this.begun = true;
     const now = hubNow();
     for (let at = Math.floor(from / BLOCK) * BLOCK; at < Math.min(to, now); at += BLOCK) {
       const block = this.blocks.get(at);
