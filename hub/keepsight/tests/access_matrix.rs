@@ -149,7 +149,7 @@ impl Home {
             let made = hub.owner.post("/api/v1/tokens", body).await.expect(201).json();
             hub.owner.with_token(made["token"].as_str().unwrap())
         };
-        let ended = token("Ended", json!(SystemClock.wall() + jiff::SignedDuration::from_secs(1))).await;
+        let ended = token("Ended", json!(SystemClock.wall() + jiff::SignedDuration::from_secs(5))).await;
         callers.push(("a token".to_owned(), Who::Token, token("Panel", Value::Null).await));
         let mut revoked = hub.home.client();
         revoked.sign_in("Olivia", PASSWORD).await;
