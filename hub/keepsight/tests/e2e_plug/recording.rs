@@ -179,8 +179,9 @@ async fn rename(owner: &Client, id: &str, changes: &mut Vec<Change>) {
     let asked = SystemClock.mono();
     let camera = format!("/api/v1/cameras/{id}");
     owner.request(Method::PATCH, &camera, Some(json!({"name": "Garden"}))).await.expect(200);
+    let audit = Some(("camera.rename".to_owned(), id.to_owned()));
     let what = What::Renamed { camera: id.to_owned() };
-    changes.push(Change { asked, acknowledged: SystemClock.mono(), what, audit: None });
+    changes.push(Change { asked, acknowledged: SystemClock.mono(), what, audit });
 }
 
 async fn sign_in_and_out(owner: &Client, home: &Home, changes: &mut Vec<Change>) {
