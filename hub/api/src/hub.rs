@@ -245,9 +245,7 @@ impl Ctx {
         written.await.map_err(ApiError::internal)??;
         Ok(())
     }
-}
 
-impl Ctx {
     /// Writes into the audit log what somebody did.
     pub(crate) async fn audit(&self, who: Actor, what: &'static str, about: String) -> Result<(), ApiError> {
         Ok(self.parts.store.urgent(move |db| db.append_audit(who, what, &about).map(drop)).await?)

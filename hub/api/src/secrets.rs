@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use base::{Clock, PrincipalId, Problem, ProblemKind, SecretId, Timestamp};
 use recorder::Keys;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serializer};
 use store::{Principal, Secret, SecretKind, Totp};
 use vault::{
     KeyLabel, LookupHash, Password, PasswordParams, PasswordSecret, PrincipalIdentity, SecretRecipient, SessionToken,
+    Viewer, WrappedKey,
 };
 use zeroize::Zeroizing;
 
@@ -28,6 +29,11 @@ pub(crate) struct Hidden(#[serde(deserialize_with = "wiped")] pub Zeroizing<Stri
 
 fn wiped<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
     String::deserialize(from).map(Zeroizing::new)
+}
+
+/// Writes a secret into an answer, where it is shown once.
+pub(crate) fn shown<S: Serializer>(secret: &Zeroizing<String>, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(secret)
 }
 
 /// A name that people can read and tell apart.
@@ -162,12 +168,8 @@ pub(crate) async fn renew_identity(hub: &Ctx, _keys: &Keys<'_>, by: Session, of:
         let (Some(mut principal), before, held) = read.await? else { return Ok(()) };
         let old = before.clone();
         let made = tokio::task::spawn_blocking(move || {
-            let identity = PrincipalIdentity::generate();
             let held: HashSet<KeyLabel> = held.iter().map(|key| key.label()).collect();
-            principal.recipient = identity.recipient();
-            let keys = wrap_for(&viewer, &principal.recipient, |key| held.contains(&key));
-            let secrets: Vec<_> =
-                old.into_iter().map(|s| Secret { sealed: identity.seal_for(&s.recipient), ..s }).collect();
+            let (_, secrets, keys) = another_identity(&viewer, &mut principal, old, |key| held.contains(&key));
             (viewer, principal, secrets, keys)
         });
         let (back, principal, secrets, keys) = made.await.map_err(ApiError::internal)?;
@@ -185,6 +187,21 @@ pub(crate) async fn renew_identity(hub: &Ctx, _keys: &Keys<'_>, by: Session, of:
         }
     }
     Err(ProblemKind::TooBusy.into())
+}
+
+/// Another identity of a principal: it, the secrets that open it, and the keys wrapped to it. Slow.
+pub(crate) fn another_identity(
+    viewer: &Viewer,
+    principal: &mut Principal,
+    secrets: Vec<Secret>,
+    wanted: impl Fn(KeyLabel) -> bool,
+) -> (PrincipalIdentity, Vec<Secret>, Vec<WrappedKey>) {
+    let identity = PrincipalIdentity::generate();
+    principal.recipient = identity.recipient();
+    let keys = wrap_for(viewer, &principal.recipient, wanted);
+    let sealed = |s: Secret| Secret { sealed: identity.seal_for(&s.recipient), ..s };
+    let secrets = secrets.into_iter().map(sealed).collect();
+    (identity, secrets, keys)
 }
 
 /// After a change of who holds which keys: epochs begin where they are due, and an export holds it all. Only then is a

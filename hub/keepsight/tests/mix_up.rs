@@ -2,8 +2,10 @@
 //! and all of it cut and restored at once, again and again, with a processor that has something else to do. Not one picture
 //! of a camera reaches a client that was not granted it.
 //!
-//! `KEEPSIGHT_MIX_UP_PICTURES` says after how many pictures it is enough.
+//! `KEEPSIGHT_MIX_UP_PICTURES` says after how many pictures it is enough. With `KEEPSIGHT_RESULTS`, a folder, figures are kept there, a
+//! line for each so many, and a run that was ended early goes on where it was.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,13 +33,35 @@ const CLIENTS: usize = 50;
 /// So many of them are people with a session; the others are programs with a token.
 const PEOPLE: usize = 6;
 const ENOUGH_PICTURES: u64 = 3_000;
+/// A hub is begun anew after so many.
+const ROUND_PICTURES: u64 = 20_000;
 /// Cuts of everything at once, at least.
 const ENOUGH_CUTS: u32 = 4;
 const SIZE: (usize, usize) = (320, 180);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mix_up_of_many_cameras_and_clients_that_all_come_back_at_once_shows_nobody_a_foreign_picture() {
-    let enough = std::env::var("KEEPSIGHT_MIX_UP_PICTURES").map_or(ENOUGH_PICTURES, |n| n.parse().expect("a number"));
+    let wanted = std::env::var("KEEPSIGHT_MIX_UP_PICTURES").map_or(ENOUGH_PICTURES, |n| n.parse().expect("a number"));
+    let results = std::env::var_os("KEEPSIGHT_RESULTS").map(|folder| Path::new(&folder).join("mix-up.jsonl"));
+    let mut done = results.as_deref().map_or(0, pictures_done);
+    while done < wanted {
+        let (pictures, figures) = round((wanted - done).min(ROUND_PICTURES)).await;
+        done += pictures;
+        if let Some(file) = &results {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("a file of figures");
+            writeln!(file, "{figures}").expect("room for a line");
+        }
+    }
+}
+
+/// How many were looked at already.
+fn pictures_done(file: &Path) -> u64 {
+    let lines = std::fs::read_to_string(file).unwrap_or_default(); // there is none at first
+    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["pictures"].as_u64()).sum()
+}
+
+/// One hub, until so many pictures were looked at: how many it were, and the figures.
+async fn round(enough: u64) -> (u64, Value) {
     let house = House::of(KEEPSIGHT, CAMERAS).await;
     let (network, _) = watch::channel(true);
     let mut clients = Vec::new();
@@ -83,6 +107,12 @@ async fn mix_up_of_many_cameras_and_clients_that_all_come_back_at_once_shows_nob
     // A picture that nobody can read is one that nobody has looked at.
     assert!(seen.unreadable.load(Ordering::Relaxed) * 100 <= seen.pictures(), "{seen:?}");
     house.process.stop().await;
+    let mut figures = json!({"cuts": cuts, "pictures": seen.pictures()}); // a foreign one ended it
+    for (name, count) in seen.doors().into_iter().chain([("unreadable", &seen.unreadable), ("refused", &seen.refused)])
+    {
+        figures[name] = json!(count.load(Ordering::Relaxed));
+    }
+    (seen.pictures(), figures)
 }
 
 /// The owner holds the keys of all cameras. With a look-up that gives another camera's keys, everything that opens anything ends in an

@@ -12,6 +12,7 @@
 mod backoff;
 mod camera;
 mod cameras;
+mod changes;
 mod epochs;
 mod finding;
 mod history;
@@ -27,7 +28,8 @@ mod ring;
 mod space;
 
 pub use camera::{CameraStatus, GapTally};
-pub use cameras::{CameraChange, NewCamera, NewSource, Parts, Recorder, RecorderError, SourceChange, slow_disk};
+pub use cameras::{Parts, Recorder, RecorderError, slow_disk};
+pub use changes::{CameraChange, NewCamera, NewSource, SourceChange};
 pub use finding::{Probed, Via};
 pub use history::DatedGap;
 pub use keys::{Keys, Resealed};

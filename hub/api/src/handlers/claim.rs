@@ -49,11 +49,11 @@ pub(super) struct Claimed {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RecoveryKitJson {
     /// 24 words.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     words: Zeroizing<String>,
     /// The same as `AGE-SECRET-KEY-1…`.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     secret: Zeroizing<String>,
     /// This hub.
@@ -68,10 +68,6 @@ impl RecoveryKitJson {
     pub(super) fn of(hub: &Ctx, kit: &RecoveryKit, verifying_key: VerifyingKey) -> Self {
         Self { words: kit.words(), secret: kit.secret_key(), hub_id: hub.parts.hub, verifying_key }
     }
-}
-
-fn text<S: serde::Serializer>(secret: &Zeroizing<String>, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(secret)
 }
 
 async fn claim(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {

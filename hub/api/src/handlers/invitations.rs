@@ -75,17 +75,13 @@ struct MadeInvitation {
     #[serde(flatten)]
     of: InvitationJson,
     /// What accepts it.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     secret: Zeroizing<String>,
     /// The same as an address of the app, for a QR code.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     url: Zeroizing<String>,
-}
-
-fn text<S: serde::Serializer>(secret: &Zeroizing<String>, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(secret)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -186,10 +182,7 @@ async fn make(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
         return Err(ProblemKind::OwnerHasAll.into());
     }
     if body.member.is_none() {
-        let wanted = name.clone();
-        if hub.parts.store.read(move |db| db.principal_by_name(&wanted)).await?.is_some() {
-            return Err(ProblemKind::NameTaken.into());
-        }
+        is_free(&hub, name.clone()).await?;
     }
     let viewer = check_new(&hub, session, asked.clone()).await?;
     let identity = PrincipalIdentity::generate();
@@ -255,10 +248,7 @@ async fn accept(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
         _ => found.principal.name.clone(),
     };
     if again.is_none() {
-        let wanted = name.clone();
-        if hub.parts.store.read(move |db| db.principal_by_name(&wanted)).await?.is_some() {
-            return Err(ProblemKind::NameTaken.into());
-        }
+        is_free(&hub, name.clone()).await?; // before a password is made into a key for nothing
     }
     let password = new_password(&hub, body.password, &name).await?;
     let device = device_name(&body.device);
@@ -310,6 +300,15 @@ async fn accept(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
         tracing::error!(problem = %e.problem, "an invitation was accepted, what goes with it was not finished");
     }
     Ok(welcome(&hub, &token, &session).await)
+}
+
+/// # Errors
+/// [`ProblemKind::NameTaken`]
+async fn is_free(hub: &Ctx, name: String) -> Result<(), ApiError> {
+    match hub.parts.store.read(move |db| db.principal_by_name(&name)).await? {
+        Some(_) => Err(ProblemKind::NameTaken.into()),
+        None => Ok(()),
+    }
 }
 
 /// An invitation that can be accepted.

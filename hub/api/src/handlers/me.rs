@@ -8,15 +8,15 @@ use base::{Mono, ProblemKind, SecretId};
 use serde::{Deserialize, Serialize};
 use store::{PrincipalKind, Secret, SecretKind, Totp};
 use utoipa::ToSchema;
-use vault::{Password, PrincipalIdentity, TotpSecret};
+use vault::{Password, TotpSecret};
 use zeroize::Zeroizing;
 
-use crate::grants::{self, GrantJson, wrap_for};
+use crate::grants::{self, GrantJson};
 use crate::hub::{Ctx, Session};
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
 use crate::route::{Access, Caller, Hub, Request, Route, Standing};
-use crate::secrets::{asked_again, new_password, person_name};
+use crate::secrets::{another_identity, asked_again, new_password, person_name};
 use crate::watch::Ended;
 
 /// How long new one-time codes wait to be confirmed.
@@ -170,11 +170,7 @@ async fn change_password(hub: Ctx, request: Request<Ctx>) -> Result<Response, Ap
     let (staying, gone): (Vec<_>, Vec<_>) = before.iter().cloned().partition(stays);
     let clock = hub.parts.clock.clone();
     let made = tokio::task::spawn_blocking(move || {
-        let identity = PrincipalIdentity::generate();
-        principal.recipient = identity.recipient();
-        let wrapped = wrap_for(&viewer, &principal.recipient, |_| true);
-        let mut secrets: Vec<_> =
-            staying.into_iter().map(|s| Secret { sealed: identity.seal_for(&s.recipient), ..s }).collect();
+        let (identity, mut secrets, wrapped) = another_identity(&viewer, &mut principal, staying, |_| true);
         secrets.push(new.secret(&*clock, &principal, &identity, totp));
         (principal, secrets, wrapped)
     });
@@ -218,17 +214,13 @@ struct GiveCode {
 #[schema(as = TotpSecret)]
 struct TotpJson {
     /// 32 letters and digits, for who types them.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     secret: Zeroizing<String>,
     /// The same as an otpauth: address, for a QR code.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     uri: Zeroizing<String>,
-}
-
-fn text<S: serde::Serializer>(secret: &Zeroizing<String>, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(secret)
 }
 
 /// Secrets of one-time codes that wait to be confirmed, by the session that asked for them: in memory only, since what

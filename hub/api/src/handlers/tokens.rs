@@ -60,13 +60,9 @@ struct MadeToken {
     #[serde(flatten)]
     of: TokenJson,
     /// For `Authorization: Bearer`.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "crate::secrets::shown")]
     #[schema(value_type = String)]
     token: Zeroizing<String>,
-}
-
-fn text<S: serde::Serializer>(secret: &Zeroizing<String>, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(secret)
 }
 
 #[derive(Deserialize, ToSchema)]
