@@ -44,7 +44,9 @@ pub const LOOP_PICTURES: u32 = 80;
 /// # Panics
 /// If they do not start.
 pub async fn cameras(count: u16) -> Simulator {
-    Simulator::start(Options::small(count), Arc::new(SystemClock)).await.expect("the cameras start")
+    // They may go off the network, and want their port again when they come back.
+    let options = Options { port: free_port(), ..Options::small(count) };
+    Simulator::start(options, Arc::new(SystemClock)).await.expect("the cameras start")
 }
 
 /// A TCP port of 127.0.0.1 that nobody uses at the moment. Not one of those that the kernel gives to clients: a hub that a
