@@ -57,8 +57,12 @@ async fn e2e_the_console_shows_how_to_claim_the_hub_until_somebody_has() {
     hub::claim(Path::new(KEEPSIGHT), &home).await;
     wait_for("the console says it", Duration::from_secs(10), async || shows().contains("has an owner now")).await;
     use std::io::Write;
-    console.stdin.as_mut().expect("a terminal").write_all(b"\x03").expect("Ctrl-C");
-    assert!(console.wait().expect("it ends").success());
+    // Held until it has ended, as by somebody who sits there: `wait` would close it, and `script` then types Ctrl-D.
+    let mut keyboard = console.stdin.take().expect("a terminal");
+    keyboard.write_all(b"\x03").expect("Ctrl-C");
+    let ended = console.wait().expect("it ends");
+    assert!(ended.success(), "{ended}: {}", shows());
+    drop(keyboard);
 }
 
 #[tokio::test]

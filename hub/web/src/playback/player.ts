@@ -26,6 +26,8 @@ const AHEAD = 15;
 const KEPT = 30;
 /** So much film, in s, may be left at the end of what is there when a browser waits for more. */
 const LEFT = 0.6;
+/** So far into a picture, in s, is sought when it is to be shown: browsers round media times to microseconds. */
+const INTO_PICTURE = 0.0005;
 
 export class PlaybackPlayer {
   /** Wall-clock time of media time 0, in ms. */
@@ -113,6 +115,9 @@ export class PlaybackPlayer {
   pause() {
     this.wanted = false;
     this.follow();
+    // A browser's clock may be a picture ahead of the one that it shows last.
+    const shown = this.pictures[this.shown()];
+    if (shown !== undefined) this.video.currentTime = shown + INTO_PICTURE;
     this.told({ kind: 'paused' });
   }
 
@@ -124,11 +129,15 @@ export class PlaybackPlayer {
   /** Shows the next picture (1) or the one before (-1). */
   async step(direction: 1 | -1) {
     if (this.wanted) this.pause();
-    const now = this.video.currentTime + 0.0005;
-    const shown = this.pictures.findLastIndex((time) => time <= now);
-    const next = this.pictures[shown + direction];
-    if (next !== undefined) this.video.currentTime = next + 0.0005;
+    const next = this.pictures[this.shown() + direction];
+    if (next !== undefined) this.video.currentTime = next + INTO_PICTURE;
     else if (direction < 0) await this.seek(this.base + this.video.currentTime * 1000 - 1000);
+  }
+
+  /** Which of the buffered pictures is shown now; -1 if none is. */
+  private shown() {
+    const now = this.video.currentTime + INTO_PICTURE;
+    return this.pictures.findLastIndex((time) => time <= now);
   }
 
   private follow() {
@@ -150,7 +159,8 @@ export class PlaybackPlayer {
     const { video } = this;
     const { buffered } = video;
     if (!this.base || !buffered.length) return;
-    if (!this.covers(video.currentTime + 0.1)) {
+    // Paused, the last picture before a gap may be looked at as long as one likes.
+    if (!this.covers(video.currentTime + (this.wanted ? 0.1 : 0))) {
       for (let i = 0; i < buffered.length; i++) {
         if (buffered.start(i) > video.currentTime) {
           video.currentTime = buffered.start(i) + 0.001;
@@ -178,7 +188,7 @@ export class PlaybackPlayer {
         if (signal.aborted) return;
         if (changed.other) {
           // Other codecs do not fit behind these: begin anew there, when what is here was shown.
-          await this.shown(signal);
+          await this.playedOut(signal);
           if (!signal.aborted) await this.seek(changed.start);
           return;
         }
@@ -306,7 +316,7 @@ export class PlaybackPlayer {
     await until(() => !enough(), signal);
   }
 
-  private shown(signal: AbortSignal) {
+  private playedOut(signal: AbortSignal) {
     return until(() => {
       const { buffered, currentTime } = this.video;
       return !buffered.length || currentTime >= buffered.end(buffered.length - 1) - 0.2;
