@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::state::Health;
 use base::{CameraId, HubId, Problem, ProblemKind, SharedClock, Shutdown, TimeSource, Timestamp};
@@ -53,6 +54,8 @@ pub struct Parts {
     pub rescued: Option<Health>,
     /// Cost of password derivation; light in tests only.
     pub password_params: fn() -> vault::PasswordParams,
+    /// A phone that was not seen for so long is not at home any more.
+    pub away_after: Duration,
     /// Where it listens.
     pub ports: Ports,
     /// When to stop.
@@ -270,6 +273,11 @@ pub struct Session {
 impl Session {
     pub(crate) fn is_owner(&self) -> bool {
         self.principal.role == Role::Owner
+    }
+
+    /// A device that somebody signed in with, not a token.
+    pub(crate) fn is_device(&self) -> bool {
+        matches!(self.secret.kind, SecretKind::Session { .. })
     }
 
     /// Who does what is asked for.

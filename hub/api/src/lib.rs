@@ -12,6 +12,7 @@ pub mod ends;
 mod export;
 mod grants;
 mod handlers;
+pub mod home;
 pub mod host;
 pub mod hub;
 pub mod limit;

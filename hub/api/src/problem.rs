@@ -132,6 +132,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::WrongTotp
         | P::BadGrant
         | P::BadEnd
+        | P::NotAtHome
         | P::BadTime
         | P::BadCameraUrl
         | P::CameraUnauthorised

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod footage;
 pub mod fs;
+mod hardware;
 pub mod id;
 pub mod problem;
 pub mod shutdown;
@@ -12,6 +13,7 @@ pub mod state;
 mod transport;
 
 pub use clock::{Clock, Mono, SharedClock, SimClock, Stamp, SystemClock, TimeSource};
+pub use hardware::{BadHardwareAddress, HardwareAddress};
 pub use id::{
     BootId, CameraId, ConnectionId, DiskId, EpochId, EventId, GapId, HubId, KitId, PrincipalId, SecretId, SegmentId,
 };

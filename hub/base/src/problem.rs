@@ -101,6 +101,7 @@ problems! {
     BadInvitation "bad-invitation" "The invitation is none, was used, or has ended." "Ask an owner of the hub for a new one."
     BadGrant "bad-grant" "A grant cannot be used." "Give each camera once, one that is there, with one right at least and an end that is still to come."
     BadEnd "bad-end" "It cannot end at that time." "Give one that is still to come; an invitation holds from a minute to seven days."
+    NotAtHome "not-at-home" "This device is not in the hub's own network." "Open the app at home, on the Wi-Fi or the cable that the hub is on."
     LastOwner "last-owner" "This is the hub's only owner." "Make somebody else an owner first."
     OwnerHasAll "owner-has-all" "An owner may do everything with every camera." "Make them a member first, or give no grants."
     TooManyPeople "too-many-people" "The hub has as many of these as it can take." "Remove some that are not needed any more."

@@ -109,6 +109,7 @@ fn store() -> Result<()> {
             created: start,
             paused: false,
             paused_until: None,
+            while_home: None,
             record_sub: false,
         };
         let public = EpochSecrets::generate(EpochId::from_bytes(fuzz::EPOCH), id).public();

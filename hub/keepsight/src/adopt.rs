@@ -307,7 +307,17 @@ impl<'a> Adoption<'a> {
         let text = id.to_string();
         let name = format!("camera {}", &text[text.len() - 6..]);
         let main = StreamSource::default();
-        Camera { id, name, main, sub: None, created: self.now, paused: true, paused_until: None, record_sub: false }
+        Camera {
+            id,
+            name,
+            main,
+            sub: None,
+            created: self.now,
+            paused: true,
+            paused_until: None,
+            while_home: None,
+            record_sub: false,
+        }
     }
 }
 

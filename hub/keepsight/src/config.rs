@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use base::{Problem, ProblemKind};
 
@@ -61,7 +62,7 @@ impl Config {
             api: Api::read(&root.section("api", &["https", "http"])?)?,
             limits: Limits::read(&root.section("limits", &["cameras", "connections", "connections_per_address"])?)?,
             storage: Storage::read(&root.section("storage", &["reserve", "budget"])?)?,
-            net: Net::read(&root.section("net", &["mdns"])?)?,
+            net: Net::read(&root.section("net", &["mdns", "away_after"])?)?,
         })
     }
 }
@@ -365,18 +366,38 @@ impl Default for Storage {
 pub struct Net {
     /// It answers to its `.local` name, and says that it is there.
     pub mdns: bool,
+    /// A phone that does not answer for so long is not at home any more.
+    pub away_after: Duration,
 }
 
 impl Net {
     fn read(section: &Section) -> Result<Self, ConfigError> {
-        Ok(Self { mdns: section.boolean("mdns")?.unwrap_or(Self::default().mdns) })
+        let default = Self::default();
+        Ok(Self {
+            mdns: section.boolean("mdns")?.unwrap_or(default.mdns),
+            away_after: section.string("away_after", duration)?.unwrap_or(default.away_after),
+        })
     }
 }
 
 impl Default for Net {
-    /// Found by its name: addresses change, and its certificate is made for the name.
+    /// Found by its name: addresses change, and its certificate is made for the name. A phone that sleeps may miss what it
+    /// is asked for a minute or two.
     fn default() -> Self {
-        Self { mdns: true }
+        Self { mdns: true, away_after: Duration::from_secs(300) }
+    }
+}
+
+/// `30 s`, `5 min`, `2 h`: a whole number and a unit, a day at most.
+fn duration(text: &str) -> Result<Duration, BadValue> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = [("s", 1), ("min", 60), ("h", 3_600)].into_iter().find(|(name, _)| *name == unit.trim());
+    match (number.parse::<u32>(), unit) {
+        (Ok(number @ 1..=86_400), Some((_, seconds))) if u64::from(number) * seconds <= 86_400 => {
+            Ok(Duration::from_secs(u64::from(number) * seconds))
+        }
+        _ => bad("is not a time", "a whole number with s, min or h, a day at most, such as \"5 min\""),
     }
 }
 

@@ -139,7 +139,7 @@ fn config(folder: &Path, https: SocketAddr) -> Result<Config, Problem> {
     // Where a demo runs, disks are often nearly full.
     let storage = Storage::new(64 << 20, None).map_err(bad)?;
     // Quiet: in an office a demo says its name to nobody who did not ask. The addresses that it prints do.
-    let net = Net { mdns: false };
+    let net = Net { mdns: false, ..Net::default() };
     Ok(Config { paths, api, limits: Limits::default(), storage, net })
 }
 

@@ -146,6 +146,7 @@ impl Hub {
             },
             rescued: rescue.as_ref().map(Rescue::health),
             password_params: vault::PasswordParams::new,
+            away_after: config.net.away_after,
             ports: Ports { https: port, http: http.first().and_then(|l| l.local_addr().ok()).map(|a| a.port()) },
             shutdown: shutdown.clone(),
         })
@@ -166,6 +167,7 @@ impl Hub {
             hub: ctx.clone(),
         });
         tokio::spawn(api::ends::run(ctx.clone()));
+        tokio::spawn(api::home::run(ctx.clone()));
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         let clocks = clock_file.clocks().clone();
         tokio::spawn(keep_clock_file(clock_file, boot, time, shutdown.clone()));

@@ -17,7 +17,7 @@ fn the_shipped_file_is_the_defaults_and_names_every_setting() {
     assert_eq!(parse(SHIPPED), Ok(Config::default()));
     // Were a setting missing in the file, taking the file's settings away one by one would not find all of them.
     let settings = |text: &str| text.lines().filter(|l| l.contains(" = ")).count();
-    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 10);
+    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 11);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn every_setting_is_taken() {
         api: Api::new(vec!["127.0.0.1:8443".parse().unwrap(), "[::1]:8443".parse().unwrap()], vec![]).unwrap(),
         limits: Limits::new(1, 16, 16).unwrap(),
         storage: Storage::new(0, Some(2 << 40)).unwrap(),
-        net: Net { mdns: false },
+        net: Net { mdns: false, ..Net::default() },
     };
     assert_eq!(parse(text), Ok(expected));
 }

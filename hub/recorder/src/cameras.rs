@@ -300,6 +300,7 @@ impl Recorder {
             created: inner.clock.wall(),
             paused: false,
             paused_until: None,
+            while_home: None,
             record_sub: false,
         };
         let others = inner.store.read(|db| db.cameras()).await?;
@@ -331,20 +332,10 @@ impl Recorder {
         let inner = &self.0;
         let cameras = inner.store.read(|db| db.cameras()).await?;
         let Some(mut camera) = cameras.iter().find(|c| c.id == id).cloned() else { return Ok(None) };
+        change.pause(&mut camera, inner.clock.wall())?;
         if let Some(new) = change.name {
             camera.name = name(new)?;
             unique(&cameras, &camera)?;
-        }
-        if let Some(paused) = change.paused {
-            (camera.paused, camera.paused_until) = (paused, None);
-        }
-        match change.paused_until {
-            Some(Some(until)) if change.paused != Some(false) && until > inner.clock.wall() => {
-                (camera.paused, camera.paused_until) = (true, Some(until));
-            }
-            Some(Some(_)) => return Err(ProblemKind::BadEnd.into()),
-            Some(None) => camera.paused_until = None,
-            None => {}
         }
         let mut passwords = Vec::new();
         if let Some(main) = change.main {
@@ -381,6 +372,15 @@ impl Recorder {
             }
         }
         Ok(resumed)
+    }
+
+    /// Pauses a camera whose pause depends on who is at home, or records it again; `false` if it does not, or is so already.
+    pub async fn follow_home(&self, id: CameraId, at_home: bool) -> Result<bool, RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        let camera = self.0.store.read(move |db| db.camera(id)).await?;
+        let Some(camera) = camera.filter(|c| c.while_home.is_some() && c.paused != at_home) else { return Ok(false) };
+        self.0.set(&Camera { paused: at_home, ..camera }).await?;
+        Ok(true)
     }
 
     /// Removes a camera; `false` if there is none. What was recorded stays on the disk until its room is needed, and

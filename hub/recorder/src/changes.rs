@@ -1,8 +1,8 @@
 //! What people say of a camera when they add or change it.
 
-use base::{Timestamp, Transport};
+use base::{ProblemKind, Timestamp, Transport};
 use media::Source;
-use store::{Learnt, StreamSource};
+use store::{AtHome, Camera, Learnt, StreamSource};
 use zeroize::Zeroizing;
 
 use crate::cameras::RecorderError;
@@ -116,4 +116,32 @@ pub struct CameraChange {
     pub paused: Option<bool>,
     /// Pause until then; `Some(None)`: a pause lasts until somebody ends it.
     pub paused_until: Option<Option<Timestamp>>,
+    /// Pause while this device is at home, from now on; `Some(None)`: no more, and record.
+    pub while_home: Option<Option<AtHome>>,
+}
+
+impl CameraChange {
+    /// Whether the camera is recorded from now on, and until when. What was said last counts, and ends what was said before.
+    pub(crate) fn pause(&self, camera: &mut Camera, now: Timestamp) -> Result<(), RecorderError> {
+        if let Some(paused) = self.paused {
+            (camera.paused, camera.paused_until, camera.while_home) = (paused, None, None);
+        }
+        match self.paused_until {
+            Some(Some(until)) if self.paused != Some(false) && until > now => {
+                (camera.paused, camera.paused_until, camera.while_home) = (true, Some(until), None);
+            }
+            Some(Some(_)) => return Err(ProblemKind::BadEnd.into()),
+            Some(None) => camera.paused_until = None,
+            None => {}
+        }
+        match &self.while_home {
+            // Who asks is at home.
+            Some(Some(device)) => {
+                (camera.paused, camera.paused_until, camera.while_home) = (true, None, Some(device.clone()));
+            }
+            Some(None) if camera.while_home.is_some() => (camera.paused, camera.while_home) = (false, None),
+            Some(None) | None => {}
+        }
+        Ok(())
+    }
 }

@@ -11,10 +11,11 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use base::footage::Purpose;
-use base::{CameraId, EpochId, HubId, PrincipalId, Timestamp, Transport};
+use base::{CameraId, EpochId, HardwareAddress, HubId, PrincipalId, SecretId, Timestamp, Transport};
 use serde::{Deserialize, Deserializer, Serialize};
 use vault::{EpochPublic, KitFile, WrappedKey};
 
@@ -42,8 +43,26 @@ pub struct Camera {
     /// Until when; `None`: until somebody says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_until: Option<Timestamp>,
+    /// It is paused while this device is at home; `paused` says whether it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub while_home: Option<AtHome>,
     /// The small stream is recorded too.
     pub record_sub: bool,
+}
+
+/// A phone whose being at home pauses a camera.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtHome {
+    /// Whose it is.
+    pub principal: PrincipalId,
+    /// As which of their devices it is signed in: signed out it has no say.
+    pub device: SecretId,
+    /// What answers when it is at home.
+    pub hardware: HardwareAddress,
+    /// Where it was when its owner said so.
+    pub address: IpAddr,
+    /// The kernel's number of the interface behind which that was.
+    pub interface: u32,
 }
 
 /// Where a stream comes from. The password is not here: it is among the hub's secrets.

@@ -30,7 +30,7 @@ mod tally;
 mod worker;
 
 pub use audit::{Actor, AuditEntry, AuditHash, AuditHead, AuditReport};
-pub use cameras::{Adopted, Camera, Epoch, Learnt, StreamSource};
+pub use cameras::{Adopted, AtHome, Camera, Epoch, Learnt, StreamSource};
 pub use check::{CheckReport, TreeReport};
 pub use db::Db;
 pub use error::StoreError;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::handlers::storage::loss_bound_s;
+use crate::home;
 use crate::hub::{Ctx, Session};
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
@@ -73,6 +74,8 @@ pub(crate) struct CameraJson {
     /// Until when; null: until somebody ends it.
     #[schema(value_type = Option<String>)]
     paused_until: Option<Timestamp>,
+    /// It is paused while somebody's phone is at home, and recorded while it is not.
+    paused_while_home: bool,
     /// RFC 6381 codecs of the main stream, as Media Source Extensions want them; absent before the first picture.
     codec: Option<String>,
     width: Option<u16>,
@@ -250,6 +253,9 @@ struct ChangeCamera {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     paused_until: Option<Option<Timestamp>>,
+    /// true: is paused while the device that asks is at home, from now on. false: no more.
+    #[serde(default)]
+    paused_while_home: Option<bool>,
 }
 
 /// Tells `"x": null` from no `x` at all.
@@ -318,6 +324,11 @@ async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
         sub: body.sub.map(|sub| sub.map(|sub| sub.into_change(&request.caller)).transpose()).transpose()?,
         paused: body.paused,
         paused_until: body.paused_until,
+        while_home: match body.paused_while_home {
+            Some(true) => Some(Some(home::device_of(request.session()?, request.peer).await?)),
+            Some(false) => Some(None),
+            None => None,
+        },
     };
     let before = hub.parts.store.read(move |db| db.camera(id)).await?.ok_or(ProblemKind::NotFound)?;
     let after = hub.parts.recorder.change(id, change).await?.ok_or(ProblemKind::NotFound)?;
@@ -357,11 +368,13 @@ fn changes(before: &Camera, after: &Camera, passwords: bool) -> Vec<&'static str
         let of = |s: &StreamSource| (s.url.clone(), s.username.clone(), s.transport, s.learnt.certificate.clone());
         (of(&camera.main), camera.sub.as_ref().map(of))
     };
-    let paused = (before.paused, before.paused_until) != (after.paused, after.paused_until);
+    let of = |camera: &Camera| (camera.paused, camera.paused_until, camera.while_home.clone());
+    let paused = of(before) != of(after);
     [
         (before.name != after.name, "camera.rename"),
         (passwords || source(before) != source(after), "camera.change"),
-        (paused && after.paused, "camera.pause"),
+        (paused && after.while_home.is_some(), "camera.pause_home"),
+        (paused && after.paused && after.while_home.is_none(), "camera.pause"),
         (paused && !after.paused, "camera.resume"),
     ]
     .into_iter()
@@ -411,6 +424,7 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         loss_bound_s: loss_bound_s(loss_bound),
         paused: camera.paused,
         paused_until: camera.paused_until.filter(|_| camera.paused),
+        paused_while_home: camera.while_home.is_some(),
         codec: init.as_ref().map(|i| i.codecs()),
         width: init.as_ref().map(|i| i.video.width),
         height: init.as_ref().map(|i| i.video.height),

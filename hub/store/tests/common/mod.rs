@@ -115,6 +115,7 @@ pub fn camera(n: u8) -> Camera {
         created: at(0),
         paused: false,
         paused_until: None,
+        while_home: None,
         record_sub: false,
     }
 }

@@ -65,7 +65,7 @@ async fn live(keepsight: &Path, plan: &Plan, figures: &mut Vec<Value>) {
     figures.push(figure("first live picture, 1920x1080, from the tap", took));
 
     println!("== {} minutes of live pictures", plan.live_minutes);
-    browser.run("document.querySelector('[data-testid=tile]').click()").await;
+    // Of the camera that was tapped on last.
     browser.wait("it plays", SOON, &format!("{READ_MARKS} return liveMarks(1)")).await;
     let began = SystemClock.mono();
     let mut behind = Vec::new();
@@ -121,10 +121,12 @@ async fn first_picture(browser: &Browser, kind: &str, tap: &str) -> f64 {
 fn figure(what: &str, mut ms: Vec<f64>) -> Value {
     ms.sort_by(f64::total_cmp);
     let at = |part: f64| ms[((ms.len() - 1) as f64 * part).round() as usize].round();
-    json!({
+    let figure = json!({
         "what": what, "count": ms.len(),
         "ms": {"p50": at(0.5), "p90": at(0.9), "p95": at(0.95), "p99": at(0.99), "max": at(1.0)},
-    })
+    });
+    println!("{figure}");
+    figure
 }
 
 /// Markdown of all figures.

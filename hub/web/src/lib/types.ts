@@ -48,6 +48,7 @@ export interface Camera {
   loss_bound_s: number;
   paused: boolean;
   paused_until?: string | null;
+  paused_while_home: boolean;
   codec: string | null;
   width: number | null;
   height: number | null;
