@@ -248,7 +248,33 @@ pub type Handler<C> = Arc<dyn Fn(C, Request<C>) -> BoxFuture<'static, Result<Res
 /// The most bytes a JSON body may have unless a route says otherwise.
 pub const DEFAULT_BODY_BYTES: u64 = 64 * 1024;
 
-/// One address and method.
+/// One address and method. A handler answers nobody but as one of the [`Table`](crate::Table)'s routes, and a route says who
+/// may ask. A server takes a table and nothing else:
+///
+/// ```compile_fail,E0308
+/// # fn options(filter: warp_filter::Filter, mut options: api::server::Options<api::hub::Ctx>) {
+/// options.table = filter;
+/// # }
+/// # mod warp_filter { pub struct Filter; }
+/// ```
+///
+/// Without [`Access`] there is no route, and no other handler can be put into one:
+///
+/// ```compile_fail,E0061
+/// api::Route::<api::hub::Ctx>::get("/api/v1/pictures", "All pictures.", async |_, _| todo!());
+/// ```
+///
+/// ```compile_fail,E0616
+/// # fn other(mut route: api::Route<api::hub::Ctx>, handler: impl Sized) {
+/// route.handler = handler;
+/// # }
+/// ```
+///
+/// The hub's own handlers cannot be named from outside:
+///
+/// ```compile_fail,E0603
+/// use api::handlers::routes;
+/// ```
 pub struct Route<C: Hub> {
     /// GET, POST, PATCH, PUT or DELETE. A GET route answers HEAD too.
     pub method: Method,

@@ -1,7 +1,11 @@
 //! Pictures of every screen of the app, as a phone of 360 pixels shows it, in light and in dark: `scripts/screens`.
 //!
+//! Each is looked over for text of too little contrast or cut off, and for what a thumb would miss.
+//!
 //! A real hub with simulated cameras is used as people use it; nothing on the pictures is made up.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +18,7 @@ use testkit::browser::Browser;
 use testkit::client::{Client, PASSWORD};
 use testkit::hub::{Home, HubProcess};
 
+const FAULTS: &str = include_str!("screen_faults.js");
 const WIDTH: u16 = 360;
 const HEIGHT: u16 = 740;
 const SOON: Duration = Duration::from_secs(40);
@@ -25,6 +30,9 @@ struct Studio {
     browser: Browser,
     home: Home,
     out: PathBuf,
+    axe: String,
+    /// What is wrong, each with its screen.
+    faults: RefCell<BTreeSet<String>>,
 }
 
 #[tokio::main]
@@ -41,7 +49,9 @@ async fn main() {
 
     let token = Command::new(&binary).args(["claim-token", "--config"]).arg(home.config()).output().expect("it runs");
     let browser = Browser::start(&home.root_pem()).await;
-    let studio = Studio { browser, home, out: out.into() };
+    let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(axe).expect("axe is there: scripts/web installs it");
+    let studio = Studio { browser, home, out: out.into(), axe, faults: RefCell::default() };
     let owner = studio.begin(String::from_utf8_lossy(&token.stdout).trim()).await;
     let ids = furnish(&owner, &cameras).await;
     studio.tour(&owner, &ids).await;
@@ -49,6 +59,9 @@ async fn main() {
     studio.browser.open(&studio.address("")).await;
     studio.take(&("unreachable", String::new(), "return document.body.innerText.includes('not reachable')")).await;
     cameras.stop().await;
+    let faults = studio.faults.into_inner();
+    faults.iter().for_each(|fault| eprintln!("   {fault}"));
+    assert!(faults.is_empty(), "{} faults", faults.len());
 }
 
 impl Studio {
@@ -155,6 +168,11 @@ impl Studio {
             self.browser.be_a_phone(WIDTH, height, dark).await;
             self.browser.run("document.activeElement?.blur()").await;
             self.browser.wait(name, SOON, ready).await;
+            let axe = &self.axe;
+            self.browser.run(&format!("window.faults = null; if (!window.axe) {{ {axe} }} {FAULTS}")).await;
+            let faults = self.browser.wait("it was looked for faults", SOON, "return window.faults").await;
+            let faults = faults.as_array().into_iter().flatten().filter_map(Value::as_str);
+            self.faults.borrow_mut().extend(faults.map(|fault| format!("{name}, {look}: {fault}")));
             let png = self.browser.devtools("Page.captureScreenshot", json!({"format": "png"})).await;
             let png = png["data"].as_str().expect("a picture");
             std::fs::write(self.out.join(format!("{name}-{look}.png.base64")), png).expect("a file");
