@@ -120,7 +120,9 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
         P::LastOwner | P::OwnerHasAll | P::TooManyPeople => StatusCode::CONFLICT,
         P::KeyExists | P::HubRunning | P::TimeKnown => StatusCode::CONFLICT,
-        P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt => StatusCode::CONFLICT,
+        P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt | P::NoSlots => {
+            StatusCode::CONFLICT
+        }
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
         P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,
@@ -153,6 +155,8 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::StoreUnsafe
         | P::StoreBusy
         | P::NoTrueTime
+        | P::NotHealthy
+        | P::UpdateWentBack
         | P::NoNetwork
         | P::HostNameTaken => StatusCode::SERVICE_UNAVAILABLE,
         P::NoDecoder | P::WeakSandbox => StatusCode::NOT_IMPLEMENTED,
@@ -160,7 +164,9 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::Internal | P::FootageForeign | P::FootageDamaged | P::WrongKey | P::NewerFormat | P::BadConfig => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
-        P::NoConfig | P::PortTaken | P::FileError | P::BadFile | P::MissingPart => StatusCode::INTERNAL_SERVER_ERROR,
+        P::BadImage | P::NoConfig | P::PortTaken | P::FileError | P::BadFile | P::MissingPart => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 

@@ -158,6 +158,12 @@ problems! {
     NoNetwork "no-network" "The hub has no network." "Connect it by cable or Wi-Fi: it is found by its name as soon as it has an address. Cameras of its own are recorded meanwhile."
     HostNameTaken "host-name-taken" "Another device on the network answers to this hub's name." "Find it and switch it off, if it is a copy of this hub; until then open this hub by its address. It tries again by itself."
 
+    // The system
+    BadImage "bad-image" "What the image says of itself cannot be used." "Write the image anew with scripts/flash; footage on a disk of its own stays."
+    NoSlots "no-slots" "This machine has no second copy of its system to update." "Update it in the way in which it was set up; an image of Keepsight's updates itself."
+    UpdateWentBack "update-went-back" "An update did not do, and the hub went back to the version before." "Nothing is to be done: that version is not tried again, the next one is."
+    NotHealthy "not-healthy" "The hub does not do what it should." "See its log; an update that does so goes back by itself."
+
     // Configuration and start
     BadConfig "bad-config" "The configuration cannot be used." "Correct the file and start again."
     NoConfig "no-config" "The configuration cannot be read." "Check the path, or give another one with --config."

@@ -1,9 +1,14 @@
-//! The machine under the hub: what its disks say of themselves, and what time it is.
+//! The machine under the hub: its board, what its disks say of themselves, what time it is, its two system copies.
 
+mod board;
 mod clock;
 mod disks;
 mod mounts;
+mod slots;
+pub mod update;
 
+pub use board::{Arch, BOARD_FILE, Board, BoardError, BoardLimits, Decoder, Flavour, IMAGE_FILE, Image, Kernel};
 pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
 pub use mounts::missing_mount;
+pub use slots::{Rauc, Slot, SlotName, Slots, SlotsError};
