@@ -1,11 +1,12 @@
 //! What handlers work with, and who a session is.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::state::Health;
-use base::{CameraId, HubId, Problem, ProblemKind, SharedClock, Shutdown, TimeSource, Timestamp};
+use base::{CameraId, HubId, Mono, Problem, ProblemKind, SharedClock, Shutdown, TimeSource, Timestamp};
 use footage::Footage;
 use jiff::SignedDuration;
 use recorder::Recorder;
@@ -52,6 +53,14 @@ pub struct Parts {
     pub check: Check,
     /// What the store's rescue at the start lost, where one was needed.
     pub rescued: Option<Health>,
+    /// Cameras that were recorded in the last hour in which the hub ran before.
+    pub recorded_before: Vec<CameraId>,
+    /// How the machine is.
+    pub machine: system::Machine,
+    /// When the hub started.
+    pub started: Mono,
+    /// Where the hub reaches its own app and API.
+    pub own_address: SocketAddr,
     /// Cost of password derivation; light in tests only.
     pub password_params: fn() -> vault::PasswordParams,
     /// A phone that was not seen for so long is not at home any more.

@@ -156,6 +156,10 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::StoreBusy
         | P::NoTrueTime
         | P::NotHealthy
+        | P::TooHot
+        | P::Throttled
+        | P::LowVoltage
+        | P::DiskWorn
         | P::UpdateWentBack
         | P::NoNetwork
         | P::HostNameTaken => StatusCode::SERVICE_UNAVAILABLE,

@@ -161,6 +161,10 @@ problems! {
     // The system
     BadImage "bad-image" "What the image says of itself cannot be used." "Write the image anew with scripts/flash; footage on a disk of its own stays."
     NoSlots "no-slots" "This machine has no second copy of its system to update." "Update it in the way in which it was set up; an image of Keepsight's updates itself."
+    TooHot "too-hot" "The machine is hot." "Give it air, or a heat sink; hot boards slow down, and cards wear out sooner."
+    Throttled "throttled" "The machine is slowed down." "Give it air, and the power supply that its maker names."
+    LowVoltage "low-voltage" "The machine gets too little voltage." "Use the power supply that its maker names, and a short cable: writes to its card can fail."
+    DiskWorn "disk-worn" "A disk is at the end of its life." "Replace it soon: a footage disk is adopted or begun anew, a system card is written anew."
     UpdateWentBack "update-went-back" "An update did not do, and the hub went back to the version before." "Nothing is to be done: that version is not tried again, the next one is."
     NotHealthy "not-healthy" "The hub does not do what it should." "See its log; an update that does so goes back by itself."
 

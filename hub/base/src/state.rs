@@ -55,6 +55,16 @@ pub enum Reason {
     WeakSandbox,
     /// Nothing on this machine decodes a camera's pictures.
     NoDecoder,
+    /// The machine is hot.
+    TooHot,
+    /// The machine is slowed down, by heat or weak power.
+    Throttled,
+    /// The machine gets too little voltage.
+    LowVoltage,
+    /// A disk has used up its life, or says that it fails.
+    DiskWorn,
+    /// What the image says of itself cannot be read.
+    BadImage,
 }
 
 /// Where a camera is in its life.

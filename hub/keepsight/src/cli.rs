@@ -12,10 +12,13 @@ use crate::adopt::Adopt;
 use crate::cameras::Cameras;
 use crate::check::Check;
 use crate::config::{Config, DEFAULT_FILE};
+use crate::doctor::DoctorCommand;
+use crate::health::HealthCommand;
 use crate::open::Open;
 use crate::out::{self, Failure};
 use crate::sock::HubSocket;
 use crate::store_cmd::StoreCommand;
+use crate::support::SupportBundle;
 use crate::{console, demo, hygiene, logs, run};
 
 /// Records the cameras of a home, sealed for the people who live there.
@@ -42,6 +45,12 @@ pub enum Command {
     Open(Open),
     /// Looks whether a hub's store and footage are whole; of a stopped one, mends what can be mended
     Check(Check),
+    /// Says how the machine is: disks, temperature, power, clock, both copies of the system; and the hub, if one runs
+    Doctor(DoctorCommand),
+    /// Writes what somebody who helps wants to know into a file: no pictures, names, addresses or secrets
+    SupportBundle(SupportBundle),
+    /// Looks whether a running hub does what it should, as a new version of the system has to show
+    Health(HealthCommand),
     /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
     Adopt(Adopt),
     /// Exports or checks a hub's store, or makes a stopped one's anew from exports
@@ -133,6 +142,9 @@ impl Command {
             Command::Cameras(cameras) => block_on(cameras.run())?,
             Command::Open(open) => open.run()?,
             Command::Check(check) => check.run()?,
+            Command::Doctor(doctor) => block_on(doctor.run())?,
+            Command::SupportBundle(bundle) => block_on(bundle.run())?,
+            Command::Health(health) => block_on(health.run())?,
             Command::Adopt(adopt) => adopt.run()?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
@@ -146,6 +158,9 @@ impl Command {
         match self {
             Command::ClaimToken(hub) | Command::Cameras(Cameras { hub, .. }) => hub.json,
             Command::Check(check) => check.json,
+            Command::Doctor(doctor) => doctor.json,
+            Command::SupportBundle(bundle) => bundle.hub.json,
+            Command::Health(health) => health.json,
             Command::Adopt(adopt) => adopt.json,
             Command::Store(store) => store.json,
             Command::Run(_)

@@ -36,6 +36,8 @@ pub struct Config {
     pub storage: Storage,
     /// `[net]`
     pub net: Net,
+    /// `[update]`
+    pub update: Update,
 }
 
 impl Config {
@@ -56,13 +58,14 @@ impl Config {
     /// Parses the text of a file; the path is only for errors. What is left out has its default.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let document = read::Document::parse(path, text)?;
-        let root = document.root(&["paths", "api", "limits", "storage", "net"])?;
+        let root = document.root(&["paths", "api", "limits", "storage", "net", "update"])?;
         Ok(Self {
             paths: Paths::read(&root.section("paths", &["data", "footage"])?)?,
             api: Api::read(&root.section("api", &["https", "http"])?)?,
             limits: Limits::read(&root.section("limits", &["cameras", "connections", "connections_per_address"])?)?,
             storage: Storage::read(&root.section("storage", &["reserve", "budget"])?)?,
             net: Net::read(&root.section("net", &["mdns", "away_after"])?)?,
+            update: Update::read(&root.section("update", &["gate"])?)?,
         })
     }
 }
@@ -400,6 +403,40 @@ fn duration(text: &str) -> Result<Duration, BadValue> {
         _ => bad("is not a time", "a whole number with s, min or h, a day at most, such as \"5 min\""),
     }
 }
+
+/// Updates of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Update {
+    gate: Duration,
+}
+
+impl Update {
+    /// For how long a new version has to do what it should before it is taken as good: a second to an hour.
+    pub fn new(gate: Duration) -> Result<Self, BadValue> {
+        match (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&gate) {
+            true => Ok(Self { gate }),
+            false => bad("is too short or too long", GATE),
+        }
+    }
+    /// For how long.
+    pub fn gate(&self) -> Duration {
+        self.gate
+    }
+
+    fn read(section: &Section) -> Result<Self, ConfigError> {
+        let gate = section.string("gate", |text| Self::new(duration(text).map_err(|e| BadValue { allowed: GATE.to_owned(), ..e })?))?;
+        Ok(gate.unwrap_or_default())
+    }
+}
+
+impl Default for Update {
+    /// Cameras of every make have connected by then.
+    fn default() -> Self {
+        Self { gate: Duration::from_secs(300) }
+    }
+}
+
+const GATE: &str = "a whole number with s or min, from \"1 s\" to \"60 min\"";
 
 /// `500 GB`, `2 TiB`: a whole number and a unit.
 fn size(text: &str) -> Result<u64, BadValue> {

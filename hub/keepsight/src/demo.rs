@@ -11,7 +11,7 @@ use recorder::{NewCamera, NewSource};
 
 use vault::Password;
 
-use crate::config::{AbsolutePath, Api, Config, Limits, Net, Paths, Storage};
+use crate::config::{AbsolutePath, Api, Config, Limits, Net, Paths, Storage, Update};
 use crate::hub::Hub;
 use crate::out;
 use crate::run::Stop;
@@ -140,7 +140,7 @@ fn config(folder: &Path, https: SocketAddr) -> Result<Config, Problem> {
     let storage = Storage::new(64 << 20, None).map_err(bad)?;
     // Quiet: in an office a demo says its name to nobody who did not ask. The addresses that it prints do.
     let net = Net { mdns: false, ..Net::default() };
-    Ok(Config { paths, api, limits: Limits::default(), storage, net })
+    Ok(Config { paths, api, limits: Limits::default(), storage, net, update: Update::default() })
 }
 
 /// On all addresses, so that a phone on the network can look too.

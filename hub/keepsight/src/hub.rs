@@ -7,18 +7,19 @@
 //! Recording has begun when the API answers. What stands before it can fail only where nothing could be recorded or
 //! shown, and says so: a taken port, a damaged certificate. A disk that is not there is a state.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::hub::{ClaimShown, Ctx, Parts as ApiParts, Ports};
 use api::server::{self, Limits, Server};
+use base::footage::StreamName;
 use base::state::Health;
-use base::{BootId, Clock, HubId, Problem, ProblemKind, SharedClock, Shutdown};
+use base::{BootId, CameraId, Clock, HubId, Problem, ProblemKind, SharedClock, Shutdown};
 use footage::{ClockFile, Clocks, Disk, DiskError, DiskLock, Footage, Keeper};
 use recorder::Recorder;
-use store::Store;
+use store::{Db, Store, StoreError};
 use system::HubClock;
 use tokio::sync::mpsc;
 use vault::{Password, Zeroizing};
@@ -37,6 +38,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 const HISTORY_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether the footage disk came or went.
 const DISK_EVERY: Duration = Duration::from_secs(2);
+/// What was recorded so lately when the hub stopped is expected to be recorded when it runs again.
+const LATELY: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 /// How often it is looked whether the clock was set.
 const CLOCK_EVERY: Duration = Duration::from_secs(2);
 
@@ -80,10 +83,13 @@ impl Hub {
         // The hub's own socket first: who sees a port open can ask for the claim token.
         let local = api::listen::local(&config.paths.socket())?;
         let (https, http) = (listen(config.api.https())?, listen(config.api.http())?);
+        let own_address =
+            https.first().and_then(|l| l.local_addr().ok()).map_or((Ipv4Addr::LOCALHOST, 443).into(), reached);
         let port = https.first().and_then(|l| l.local_addr().ok()).map_or(443, |a| a.port());
         let reach = net::Reach::of(config.api.https().iter().map(SocketAddr::ip)).filter(|_| config.net.mdns);
 
         let (store, rescue) = rescue::open(&data, config.paths.footage(), id, &clock)?;
+        let recorded_before = store.read(recorded_lately).await?;
         let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
         let footage = open_footage(&store, disk.clone(), id).await?;
         let mut clock_file = ClockFile::new(disk.clone());
@@ -145,6 +151,14 @@ impl Hub {
                 Arc::new(move |what| crate::check::running(&store, &footage, what))
             },
             rescued: rescue.as_ref().map(Rescue::health),
+            recorded_before,
+            machine: system::Machine::new(
+                // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.
+                system::Doctor::of_this_machine().without_disks_tools(),
+                clock.clone(),
+            ),
+            started: began,
+            own_address,
             password_params: vault::PasswordParams::new,
             away_after: config.net.away_after,
             ports: Ports { https: port, http: http.first().and_then(|l| l.local_addr().ok()).map(|a| a.port()) },
@@ -284,6 +298,28 @@ impl Hub {
         self.store.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// Where a hub that listens at an address reaches itself.
+fn reached(address: SocketAddr) -> SocketAddr {
+    let own = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    };
+    SocketAddr::new(own, address.port())
+}
+
+/// Cameras of which there is footage of the last hour in which the hub ran. Not of the last hour: it may have been off.
+fn recorded_lately(db: &Db) -> Result<Vec<CameraId>, StoreError> {
+    let mut ends = Vec::new();
+    for camera in db.cameras()? {
+        if let Some(segment) = db.last_segment(camera.id, StreamName::Main)? {
+            ends.push((camera.id, segment.end));
+        }
+    }
+    let newest = ends.iter().map(|(_, end)| *end).max().unwrap_or_default();
+    Ok(ends.into_iter().filter(|(_, end)| newest.duration_since(*end) <= LATELY).map(|(id, _)| id).collect())
 }
 
 /// The footage disk that the hub knows; the first one it sees becomes it.

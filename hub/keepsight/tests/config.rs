@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base::ProblemKind;
-use keepsight::config::{AbsolutePath, Api, Config, Limits, Net, Paths, Storage};
+use keepsight::config::{AbsolutePath, Api, Config, Limits, Net, Paths, Storage, Update};
 use proptest::prelude::*;
 
 const SHIPPED: &str = include_str!("../../../systemd/keepsight.toml");
@@ -17,7 +17,7 @@ fn the_shipped_file_is_the_defaults_and_names_every_setting() {
     assert_eq!(parse(SHIPPED), Ok(Config::default()));
     // Were a setting missing in the file, taking the file's settings away one by one would not find all of them.
     let settings = |text: &str| text.lines().filter(|l| l.contains(" = ")).count();
-    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 11);
+    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 12);
 }
 
 #[test]
@@ -43,6 +43,8 @@ fn every_setting_is_taken() {
         budget = "2 TiB"
         [net]
         mdns = false
+        [update]
+        gate = "30 s"
     "#;
     let path = |p: &str| AbsolutePath::new(p).unwrap();
     let expected = Config {
@@ -51,6 +53,7 @@ fn every_setting_is_taken() {
         limits: Limits::new(1, 16, 16).unwrap(),
         storage: Storage::new(0, Some(2 << 40)).unwrap(),
         net: Net { mdns: false, ..Net::default() },
+        update: Update::new(std::time::Duration::from_secs(30)).unwrap(),
     };
     assert_eq!(parse(text), Ok(expected));
 }
@@ -87,11 +90,11 @@ fn every_bad_file_has_its_exact_error() {
         // Unknown keys.
         (
             "[path]\n",
-            r#"line 1: "path" is not a section; allowed is one of the sections `paths`, `api`, `limits`, `storage` or `net`"#,
+            r#"line 1: "path" is not a section; allowed is one of the sections `paths`, `api`, `limits`, `storage`, `net` or `update`"#,
         ),
         (
             "# first\n\ndata = \"/srv\"",
-            r#"line 3: "data" stands outside of every section; allowed is one of the sections `paths`, `api`, `limits`, `storage` or `net`"#,
+            r#"line 3: "data" stands outside of every section; allowed is one of the sections `paths`, `api`, `limits`, `storage`, `net` or `update`"#,
         ),
         (
             "[paths]\ndata = \"/srv\"\nfotage = \"/mnt\"",
@@ -108,6 +111,14 @@ fn every_bad_file_has_its_exact_error() {
         (
             "[api]\nhttps = [\n  \"[::]:443\",\n  443,\n]",
             r#"line 4: `api.https` has a number in it; allowed is a list of texts in quotes"#,
+        ),
+        (
+            "[update]\ngate = \"90 min\"",
+            r#"line 2: `update.gate` = "90 min" is too short or too long; allowed is a whole number with s or min, from "1 s" to "60 min""#,
+        ),
+        (
+            "[update]\ngate = \"soon\"",
+            r#"line 2: `update.gate` = "soon" is not a time; allowed is a whole number with s or min, from "1 s" to "60 min""#,
         ),
         ("[net]\nmdns = \"on\"", r#"line 2: `net.mdns` is a text; allowed is true or false"#),
         ("[limits]\ncameras = \"8\"", r#"line 2: `limits.cameras` is a text; allowed is a whole number"#),

@@ -66,6 +66,9 @@ pub enum ServerError {
     },
 }
 
+/// How long a port of ours may be held by somebody else before we give up on it.
+const RESERVED_WITHIN: Duration = Duration::from_secs(5);
+
 /// A port that is ours, but on which nobody listens yet: who connects is refused.
 pub struct Reserved {
     socket: TcpSocket,
@@ -156,9 +159,25 @@ impl Server {
         let mut state = self.state.lock().await;
         if let State::Online { .. } = *state {
             halt(std::mem::replace(&mut *state, State::Lost)).await;
-            *state = State::Offline(Reserved::bind(self.addr)?);
+            *state = State::Offline(self.reserve().await?);
         }
         Ok(())
+    }
+    /// Takes the port again. A process that is being started just now has a copy of the closed socket until its `exec`, and
+    /// so long the port is taken.
+    async fn reserve(&self) -> Result<Reserved, ServerError> {
+        let clock = &self.shared.config.clock;
+        let began = clock.mono();
+        loop {
+            match Reserved::bind(self.addr) {
+                Err(ServerError::Listen { source, .. })
+                    if source.kind() == io::ErrorKind::AddrInUse && clock.mono().since(began) < RESERVED_WITHIN =>
+                {
+                    clock.sleep(Duration::from_millis(10)).await;
+                }
+                bound => return bound,
+            }
+        }
     }
     /// Listens again.
     pub async fn go_online(&self) -> Result<(), ServerError> {
@@ -169,7 +188,7 @@ impl Server {
                 return Ok(());
             }
             State::Offline(port) => port,
-            State::Lost => Reserved::bind(self.addr)?,
+            State::Lost => self.reserve().await?,
         };
         *state = listen(port, &self.shared, &self.shutdown)?;
         Ok(())

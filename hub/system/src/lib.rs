@@ -3,6 +3,7 @@
 mod board;
 mod clock;
 mod disks;
+mod doctor;
 mod mounts;
 mod slots;
 pub mod update;
@@ -10,5 +11,6 @@ pub mod update;
 pub use board::{Arch, BOARD_FILE, Board, BoardError, BoardLimits, Decoder, Flavour, IMAGE_FILE, Image, Kernel};
 pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
+pub use doctor::{Doctor, Fact, Machine};
 pub use mounts::missing_mount;
 pub use slots::{Rauc, Slot, SlotName, Slots, SlotsError};

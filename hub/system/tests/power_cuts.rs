@@ -92,7 +92,7 @@ fn env(disk: &Disk) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// `synced`: RAUC's side has the ESP mounted with `sync`, or is synced after; GRUB itself writes through the firmware.
+/// grub-editenv syncs the file when it has written it; GRUB itself writes through the firmware.
 fn set(disk: &mut Disk, pairs: &[(&str, &str)]) -> Result<(), Cut> {
     let mut all = env(disk);
     for (key, value) in pairs {

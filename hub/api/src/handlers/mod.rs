@@ -6,6 +6,7 @@ mod claim;
 mod events;
 mod export;
 mod footage;
+mod health;
 mod invitations;
 mod live;
 mod local;
@@ -45,6 +46,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         live::routes(),
         snapshot::routes(),
         local::routes(),
+        health::routes(),
         storage::routes(),
         system::routes(),
     ];

@@ -68,6 +68,10 @@ struct System {
     /// Still pictures: what they are decoded with and behind. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
     stills: Health,
+    /// The machine: temperature, throttling, power, each disk, the two copies of the system; by name, each
+    /// `{name, state, reason?, detail?, said}`.
+    #[schema(value_type = Object)]
+    machine: std::collections::BTreeMap<String, system::Fact>,
 }
 
 /// The footage disk.
@@ -102,16 +106,18 @@ async fn tell_time(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError
     hub.parts.time.tell(body.time).map_err(ApiError::from)?;
     let said = format!("{before} became {}", body.time);
     hub.parts.store.urgent(move |db| db.append_audit(who, "system.time", &said)).await?;
-    Ok(reply::json(&told(&hub)))
+    Ok(reply::json(&told(&hub).await?))
 }
 
 async fn system(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
-    Ok(reply::json(&told(&hub)))
+    Ok(reply::json(&told(&hub).await?))
 }
 
-fn told(hub: &Ctx) -> System {
+async fn told(hub: &Ctx) -> Result<System, ApiError> {
+    let looks = hub.clone();
+    let facts = tokio::task::spawn_blocking(move || looks.parts.machine.facts()).await.map_err(ApiError::internal)?;
     let (parts, storage) = (&hub.parts, hub.parts.recorder.storage());
-    System {
+    Ok(System {
         version: env!("CARGO_PKG_VERSION"),
         time: parts.clock.wall(),
         time_source: parts.clock.source(),
@@ -128,7 +134,8 @@ fn told(hub: &Ctx) -> System {
         },
         store: hub.store_health(),
         stills: parts.stills.health(),
-    }
+        machine: facts.into_iter().map(|fact| (fact.name.clone(), fact)).collect(),
+    })
 }
 
 async fn metrics(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {

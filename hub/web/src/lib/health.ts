@@ -5,10 +5,18 @@ import type { Camera, Health, System } from './types';
 export interface Part {
   name: string;
   health: Health;
+  /** The hub's own words for it, where it has some. */
+  said?: string;
 }
 
 const isHealth = (value: unknown): value is Health =>
   typeof value === 'object' && value !== null && 'state' in value && ['ok', 'degraded', 'off'].includes(String(value.state));
+
+/** How the machine under the hub is; one of an older hub says nothing of it. */
+export function machineOf(system: System | null): Part[] {
+  const facts = Object.values(system?.machine ?? {});
+  return facts.map(({ name, said, ...health }) => ({ name, health, said }));
+}
 
 /** Every part of the hub that has a health: those the app has words for, and those a newer hub may have. */
 export function partsOf(system: System | null): Part[] {

@@ -3,7 +3,7 @@
 
 import { Problem, api, get, listeners } from './api';
 import type { Camera, Grant, Me, Right, System } from './types';
-import { cameraNeedsAttention, partsOf } from './health';
+import { cameraNeedsAttention, machineOf, partsOf } from './health';
 
 const EVERY_MS = 5000;
 
@@ -21,7 +21,7 @@ class Hub {
   owner = $derived(this.me?.role === 'owner');
   /** So many things want a look. */
   attention = $derived(
-    this.cameras.filter(cameraNeedsAttention).length + partsOf(this.system).filter(({ health }) => health.state === 'degraded').length,
+    this.cameras.filter(cameraNeedsAttention).length + [...partsOf(this.system), ...machineOf(this.system)].filter(({ health }) => health.state === 'degraded').length,
   );
 
   constructor() {

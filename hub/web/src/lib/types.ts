@@ -178,6 +178,7 @@ export interface System {
   clock: Health;
   storage: { health: Health };
   store: Health;
+  machine?: Record<string, Health & { name: string; said: string }>;
   [part: string]: unknown;
 }
 
