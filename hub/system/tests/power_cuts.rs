@@ -12,6 +12,8 @@ const CUTS: u64 = 200;
 const BLOCK: usize = 512;
 /// Small copies of a system: blocks of it and a checksum, as dm-verity has.
 const COPY_BLOCKS: usize = 24;
+/// Starts of the machine after which a copy must have booted: a panic ends each other one.
+const MOST_STARTS: usize = 12;
 
 /// Random numbers of a seed (SplitMix64): each cut can be done again.
 struct Random(u64);
@@ -128,25 +130,44 @@ fn whole(disk: &Disk, slot: &str) -> Option<u8> {
     (content == copy_of(version)).then_some(version)
 }
 
-/// Our grub.cfg: the first copy of ORDER that is OK and was not tried since; it is marked as tried before it starts.
-/// Where all were tried, or none is OK, it takes any that is there, in the same order, rather than stop.
+/// Our grub.cfg: the first copy of ORDER that may be started and was not tried in vain. One that was good before
+/// (PROVEN) has three starts without saying so (STARTS), a new one has one. A copy that is not whole panics or is no
+/// kernel: the machine starts again. Where none is left, it begins anew with those that may be started.
 fn grub(disk: &mut Disk) -> Result<String, Cut> {
-    let all = env(disk);
-    let is = |slot: &str, what: &str, value: &str| all.get(&format!("{slot}_{what}")).is_some_and(|v| v == value);
-    let order: Vec<&str> = all["ORDER"].split(' ').collect();
-    if let Some(slot) = order.iter().find(|slot| is(slot, "OK", "1") && is(slot, "TRY", "0")) {
-        let slot = (*slot).to_owned();
-        set(disk, &[(&format!("{slot}_TRY"), "1")])?;
-        return Ok(slot);
+    for _ in 0..MOST_STARTS {
+        let all = env(disk);
+        let of = |slot: &str, what: &str| all.get(&format!("{slot}_{what}")).cloned().unwrap_or_default();
+        let mut order = all["ORDER"].split(' ');
+        let Some(slot) = order.find(|slot| of(slot, "OK") == "1" && of(slot, "TRY") != "1") else {
+            if of("A", "OK") != "1" && of("B", "OK") != "1" {
+                set(disk, &[("A_OK", "1"), ("B_OK", "1")])?;
+            }
+            set(disk, &[("A_TRY", "0"), ("B_TRY", "0"), ("A_STARTS", ""), ("B_STARTS", "")])?;
+            continue;
+        };
+        let (tried, starts) = (format!("{slot}_TRY"), format!("{slot}_STARTS"));
+        let before = of(slot, "STARTS");
+        match of(slot, "PROVEN") == "1" && before != "xx" {
+            true => set(disk, &[(&tried, "0"), (&starts, &format!("x{before}"))])?,
+            false => set(disk, &[(&tried, "1")])?,
+        }
+        if whole(disk, slot).is_some() {
+            return Ok(slot.to_owned());
+        }
+        // A copy that was never written has no kernel: GRUB sees it at once and goes on with the other one.
+        if disk.read(file_of(slot)).is_empty() {
+            set(disk, &[(&tried, "1")])?;
+        }
     }
-    let again = order.iter().find(|slot| is(slot, "OK", "1")).or(order.first());
-    Ok((*again.expect("ORDER names a copy")).to_owned())
+    panic!("after {MOST_STARTS} starts no copy has booted: {:?}", env(disk));
 }
 
 /// RAUC, in its order.
 fn install(disk: &mut Disk, booted: &str, version: u8) -> Result<(), Cut> {
     let target = if booted == "A" { "B" } else { "A" };
     let (ok, tried) = (format!("{target}_OK"), format!("{target}_TRY"));
+    // Our own, before RAUC writes anything: what will be there is not proven.
+    set(disk, &[(&format!("{target}_PROVEN"), "0"), (&format!("{target}_STARTS"), "")])?;
     set(disk, &[(&ok, "0"), (&tried, "0")])?;
     disk.write(file_of(target), &copy_of(version))?;
     disk.sync()?;
@@ -157,9 +178,22 @@ fn mark(disk: &mut Disk, slot: &str, good: bool) -> Result<(), Cut> {
     set(disk, &[(&format!("{slot}_OK"), if good { "1" } else { "0" }), (&format!("{slot}_TRY"), "0")])
 }
 
+/// Our health service: a system that was good before needs no gate, one that is new shows that it is good, or is bad.
+fn judge(disk: &mut Disk, slot: &str, good: bool) -> Result<(), Cut> {
+    let (proven, starts, tried) = (format!("{slot}_PROVEN"), format!("{slot}_STARTS"), format!("{slot}_TRY"));
+    if env(disk).get(&proven).is_some_and(|proven| proven == "1") {
+        return set(disk, &[(&starts, ""), (&tried, "0")]);
+    }
+    mark(disk, slot, good)?;
+    if good {
+        set(disk, &[(&proven, "1"), (&starts, "")])?;
+    }
+    Ok(())
+}
+
 fn shipped() -> Disk {
     let mut disk = Disk { durable: BTreeMap::new(), waiting: vec![], left: None, done: 0 };
-    let first = [("ORDER", "A B"), ("A_OK", "1"), ("A_TRY", "0"), ("B_OK", "0"), ("B_TRY", "0")];
+    let first = [("ORDER", "A B"), ("A_OK", "1"), ("A_TRY", "0"), ("A_PROVEN", "1"), ("B_OK", "0"), ("B_TRY", "0")];
     write_env(&mut disk, &first.map(|(k, v)| (k.to_owned(), v.to_owned())).into()).expect("no cut yet");
     disk.write("copy-a", &copy_of(1)).expect("no cut yet");
     disk.sync().expect("no cut yet");
@@ -173,14 +207,13 @@ const BAD: u8 = 9;
 /// Answers the version that ran.
 fn life(disk: &mut Disk, offered: Option<u8>) -> Result<u8, Cut> {
     let slot = grub(disk)?;
-    let Some(version) = whole(disk, &slot) else {
-        panic!("the boot loader started {slot}, which is not whole: {:?}", env(disk))
-    };
-    if env(disk)[&format!("{slot}_TRY")] == "1" {
-        mark(disk, &slot, version != BAD)?;
+    let version = whole(disk, &slot).expect("what was started is whole");
+    judge(disk, &slot, version != BAD)?;
+    if version == BAD {
+        return Ok(version);
     }
     match offered {
-        Some(next) if version != BAD && next > version => install(disk, &slot, next)?,
+        Some(next) if next > version => install(disk, &slot, next)?,
         _ => {}
     }
     Ok(version)
@@ -208,13 +241,16 @@ fn two_hundred_cuts_while_updating_each_end_on_a_copy_that_boots() {
         assert!(began.is_err(), "seed {seed}: the power went");
         disk.after_cut(&mut random);
         // Cut again and again while it starts; then, left alone, it runs a whole copy.
-        for _ in 0..random.below(3) {
+        let more = random.below(3);
+        for _ in 0..more {
             disk.left = Some(random.below(6));
             let _ = life(&mut disk, None);
             disk.after_cut(&mut random);
         }
         let runs = life(&mut disk, None).expect("no cut");
         assert!(runs + 1 >= newest, "seed {seed}: {runs} after {newest}, which is more than one version back");
+        // Three starts has a system that was good before it is left: one was cut in the first place.
+        assert!(more == 2 || runs >= newest, "seed {seed}: {runs} after {newest}, though it was good");
         assert_eq!(life(&mut disk, None).expect("no cut"), runs, "seed {seed}: a start without a cut stays");
         ran[usize::from(runs) - 1] += 1;
         // And it still updates: written by one start, run by the next.
@@ -229,11 +265,13 @@ fn a_version_that_does_not_do_is_left_after_one_try_wherever_the_power_goes() {
     for seed in 0..CUTS {
         let mut random = Random(seed ^ 0xbad);
         let mut disk = shipped();
-        life(&mut disk, Some(BAD)).expect("no cut"); // 1 runs, and 9 is the next
+        // It comes into a slot whose system before was good.
+        let before = [2, 3, BAD].map(|next| life(&mut disk, Some(next)).expect("no cut"));
+        assert_eq!(before, [1, 2, 3]);
         disk.left = Some(random.below(8));
         let _ = life(&mut disk, None);
         disk.after_cut(&mut random);
         let starts: Vec<u8> = (0..3).map(|_| life(&mut disk, None).expect("no cut")).collect();
-        assert_eq!(&starts[1..], [1, 1], "seed {seed}: {starts:?}");
+        assert_eq!(&starts[1..], [3, 3], "seed {seed}: {starts:?}");
     }
 }
