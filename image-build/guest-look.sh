@@ -1,0 +1,23 @@
+# Run by the test inside the image, as root: says what a healthy system looks like, a line each.
+say() { echo "LOOK $*"; }
+systemctl is-system-running --wait > /dev/null
+for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); do
+    say "failed $unit"
+    journalctl --boot --unit "$unit" --no-pager --output=cat --lines=20 | sed "s/^/LOOK why $unit: /"
+done
+say "cycles $(journalctl --boot --no-pager | grep -c 'ordering cycle')"
+say "root $(sed -n 's#^[^ ]* / \([^ ]*\) \([a-z]*\),.*#\1 \2#p' /proc/mounts)"
+say "verity $(dmsetup status root)"
+say "machine-id $(cat /etc/machine-id) kept $(cat /var/lib/keepsight/system/machine-id)"
+say "data $(sed -n 's#^[^ ]* /var/lib/keepsight \([^ ]*\) \(.*\) 0 0#\1 \2#p' /proc/mounts)"
+say "grubenv $(grub-editenv /efi/grub/grubenv list | tr '\n' ' ')"
+say "rauc $(rauc status --output-format=json)"
+say "hub-rauc $(setpriv --reuid=keepsight --regid=keepsight --clear-groups rauc status --output-format=shell | grep -c RAUC_)"
+say "partitions $(ls /dev/disk/by-partlabel | tr '\n' ' ')"
+say "swap $(tail -n +2 /proc/swaps | cut -d' ' -f1 | tr '\n' ' ')"
+say "ports $(sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) [0-9A-F]*:[0-9A-F]* 0A .*/tcp \1/p' /proc/net/tcp /proc/net/tcp6 | sort -u | tr '\n' ' ')"
+say "security $(systemd-analyze security --no-pager | awk '{ print $1 "=" $2 }' | tr '\n' ' ')"
+say "times $(systemd-analyze time | tr '\n' ' ')"
+say "slowest $(systemd-analyze blame | head -n 8 | tr -s ' ' | tr '\n' ',')"
+say "memory $(sed -n 's/^MemAvailable: *//p' /proc/meminfo)"
+say "end"

@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# What the steps of the build share: where Debian comes from, folders that stand in for machines, and what is kept of the
+# last build. To be sourced after scripts/common.sh.
+
+# The one suite of Debian that the image and its builder are made of.
+suite=trixie
+# What is taken from its backports, and nothing else: a compiler that is new enough, and a kernel that knows the boards.
+from_backports='rustc cargo libstd-rust* rust-* linux-*'
+# Everything that is kept between builds, by what it was made of. `rm -rf` of it costs time and nothing else.
+cache=image-build/cache
+# The hub's processor, in the words of Debian; of Rust, of EFI and of GRUB.
+declare -A rust_target=([amd64]=x86_64-unknown-linux-gnu [arm64]=aarch64-unknown-linux-gnu)
+declare -A triplet=([amd64]=x86_64-linux-gnu [arm64]=aarch64-linux-gnu)
+declare -A efi_name=([amd64]=X64 [arm64]=AA64)
+declare -A grub_format=([amd64]=x86_64-efi [arm64]=arm64-efi)
+
+# The lines of a list of packages, without what is said about them.
+listed() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$@"; }
+
+# A name for what was made of these words and files: equal inputs, equal name.
+key_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
+
+# Words about files, for key_of.
+contents() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; }
+
+need_root() {
+    [[ $EUID -eq 0 ]] || stop "it makes files that belong to root, and folders that stand in for machines. Run it with sudo."
+}
+
+need_host() {
+    local tool missing=()
+    for tool in mmdebstrap python3 unshare chroot; do
+        command -v "$tool" > /dev/null || missing+=("$tool")
+    done
+    ((${#missing[@]} == 0)) || stop "missing on this machine: ${missing[*]}. Install them: apt install mmdebstrap python3"
+    [[ $1 == amd64 || -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]] ||
+        stop "this machine cannot run a program for $1. Run: apt install qemu-user-static binfmt-support arch-test"
+}
+
+# Where this machine gets Debian from, as apt's sources for the image's suite: its mirrors are used, none is named here.
+debian_sources() {
+    local mirror security
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+    security=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian-Security' | head -n 1)
+    [[ -n $mirror ]] || stop "apt on this machine knows no Debian mirror. Set one in /etc/apt, run apt-get update, then again."
+    cat << END
+deb $mirror $suite main non-free-firmware
+deb $mirror $suite-updates main non-free-firmware
+deb $mirror $suite-backports main non-free-firmware
+END
+    [[ -z $security ]] || printf 'deb %s %s-security main non-free-firmware\n' "$security" "$suite"
+}
+
+# How this machine's apt reaches mirrors: proxies and dates, as options for mmdebstrap.
+apt_options() {
+    apt-config dump --format '%F "%v";%n' Acquire |
+        sed -n -E 's/^(Acquire::(https?::[^ ]*Proxy[^ ]*|Check-Valid-Until|Check-Date) "[^"]+";)$/--aptopt=\1/p'
+}
+
+# Makes a folder of Debian packages: bootstrap FOLDER ARCHITECTURE PACKAGES-COMMA-SEPARATED [MMDEBSTRAP-OPTIONS]
+bootstrap() {
+    local folder=$1 arch=$2 packages=$3 options=() pins
+    shift 3
+    mapfile -t options < <(apt_options)
+    pins=$(mktemp)
+    printf 'Package: %s\nPin: release n=%s-backports\nPin-Priority: 990\n' "$from_backports" "$suite" > "$pins"
+    rm -rf "$folder"
+    debian_sources | mmdebstrap --mode=root --format=directory --architectures="$arch" --include="$packages" \
+        --setup-hook="install -D -m 644 $pins \"\$1\"/etc/apt/preferences.d/keepsight" \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        "${options[@]}" "$@" "$suite" "$folder" - > "$folder.log" 2>&1 || {
+        tail -n 30 "$folder.log" >&2
+        rm -rf "$folder" "$pins"
+        stop "Debian's packages could not be put together (above, and in $folder.log). Check the network, then run it again."
+    }
+    rm -f "$pins" "$folder.log"
+}
+
+# The folder in which the image's tools run; made anew when its list changes.
+builder() {
+    local key
+    key=$(key_of "$suite" "$(listed image-build/packages/tools.txt)")
+    builder=$cache/builder-$key
+    [[ -e $builder/.whole ]] && return
+    say "the builder: Debian $suite with the image's tools (some minutes, 2 GB)"
+    bootstrap "$builder" amd64 "$(listed image-build/packages/tools.txt | paste -sd,)" --variant=apt
+    touch "$builder/.whole"
+}
+
+# Runs a command in a folder that stands in for a machine, with the repository at /src and this machine's network
+# (names, and whom it trusts):
+# within FOLDER COMMAND…
+within() {
+    local folder=$1
+    shift
+    # shellcheck disable=SC2016 # the inner shell's variables
+    unshare --mount --pid --fork --kill-child sh -euc '
+        root=$1; shift
+        mount --make-rprivate /
+        mkdir -p "$root/src"
+        mount --bind . "$root/src"
+        mount -t proc proc "$root/proc"
+        mount -t tmpfs tmpfs "$root/tmp"
+        mount --rbind /dev "$root/dev"
+        for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
+            if [ -e "$file" ]; then install -D -m 644 "$file" "$root$file"; fi
+        done
+        exec chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TMPDIR=/tmp \
+            ${SOURCE_DATE_EPOCH:+SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH"} sh -euc '\''cd /src; exec "$@"'\'' sh "$@"
+    ' sh "$folder" "$@"
+}
+tools() { within "$builder" "$@"; }

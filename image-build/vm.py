@@ -1,0 +1,80 @@
+"""A virtual machine that runs an image, for tests: the image as it is, QEMU from the builder, no KVM."""
+
+import base64
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+# Emulated, and beside others: how long a thing may take. Nothing waits for it to be over.
+BOOT_S = int(os.environ.get("KEEPSIGHT_BOOT_SECONDS", "1500"))
+
+
+class Failed(Exception):
+    """What was expected did not come, in words for a person."""
+
+
+class Machine:
+    """QEMU with a disk, started by `start` and stopped by `cut` (a plug that is pulled) or `stop`."""
+
+    def __init__(self, disk, serial, firmware, network=None, units=None, kernel_words="", drive_options="cache=none"):
+        self.disk, self.serial, self.firmware = Path(disk), Path(serial), firmware
+        self.network, self.units, self.kernel_words = network, units or {}, kernel_words
+        self.drive_options = drive_options
+        self.process = None
+        self.read_from = 0
+
+    def start(self):
+        """Power on."""
+        self.serial.write_bytes(b"")
+        self.read_from = 0
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def command(self):
+        strings = self.serial.with_suffix(".smbios")
+        folder = strings.with_suffix(".d")
+        folder.mkdir(exist_ok=True)
+        # What goes to the system by SMBIOS: words for its command line, and units of the test.
+        words = [f"io.systemd.stub.kernel-cmdline-extra=systemd.default_device_timeout_sec=900 {self.kernel_words}"]
+        for name, text in self.units.items():
+            coded = base64.b64encode(text.encode()).decode()
+            words.append(f"io.systemd.credential.binary:{name}={coded}")
+        options = []
+        for number, word in enumerate(words):
+            (folder / str(number)).write_text(word)
+            options += ["-smbios", f"type=11,path={folder}/{number}"]
+        network = ["-nic", "none"] if self.network is None else ["-nic", self.network]
+        return [
+            "nice", "-n19", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+            "-m", "1536", "-display", "none", "-no-user-config", "-monitor", "none", "-serial", f"file:{self.serial}",
+            "-drive", f"if=pflash,format=raw,readonly=on,file={self.firmware[0]}",
+            "-drive", f"if=pflash,format=raw,file={self.firmware[1]}",
+            "-drive", f"if=virtio,format=qcow2,file={self.disk},{self.drive_options}",
+            "-device", "virtio-rng-pci", *network, *options,
+        ]  # fmt: skip
+
+    def said(self):
+        """All that its serial port said since it was started, without colours."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\([A-Z]|\r", "", self.serial.read_text(errors="replace"))
+
+    def wait_for(self, pattern, within=BOOT_S, what=None):
+        """Waits until it says what matches the pattern, from where the last wait ended. Returns the match."""
+        end = time.monotonic() + within
+        while True:
+            text = self.said()
+            found = re.compile(pattern, re.MULTILINE).search(text, self.read_from)
+            if found:
+                self.read_from = found.end()
+                return found
+            if self.process.poll() is not None:
+                raise Failed(f"QEMU ended: {self.process.stderr.read().decode()}\n{text[-3000:]}")
+            if time.monotonic() > end:
+                raise Failed(f"{what or pattern}: did not come within {within} s. The end of what it said:\n{text[-4000:]}")
+            time.sleep(0.5)
+
+    def cut(self):
+        """Pulls the plug."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
