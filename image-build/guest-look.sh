@@ -5,6 +5,11 @@ for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1)
     say "failed $unit"
     journalctl --boot --unit "$unit" --no-pager --output=cat --lines=20 | sed "s/^/LOOK why $unit: /"
 done
+# A service that fails again and again is not "failed" but about to be started.
+[ "$(systemctl is-active keepsight.service)" = active ] || {
+    say "failed keepsight.service"
+    journalctl --boot --unit keepsight.service --no-pager --output=cat --lines=12 | sed "s/^/LOOK why keepsight.service: /"
+}
 say "cycles $(journalctl --boot --no-pager | grep -c 'ordering cycle')"
 say "root $(sed -n 's#^[^ ]* / \([^ ]*\) \([a-z]*\),.*#\1 \2#p' /proc/mounts)"
 say "verity $(dmsetup status root)"
