@@ -1,4 +1,4 @@
-"""Tests an image in an emulated machine: test.py offline|online|update. Called by scripts/test-image, in the builder."""
+"""Tests an image in an emulated machine: test.py offline|online|update|fallback. Called by scripts/test-image, in the builder."""
 
 import base64
 import os
@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 from hub_client import Hub
+from ranges import Ranges
 from vm import Failed, Machine
 
 OUT = Path("image-build/out")
 IMAGE = OUT / "work-generic-x86-64/disk.raw"
+NEXT = OUT / "next"
 FIRMWARE = Path("/usr/share/OVMF")
-HTTPS, HTTP = 18443, 18080
+HTTPS, HTTP, UPDATE_PORT = 18443, 18080, 18081
 GUEST = "10.0.2.15"
 CAMERA = f"rtsp://10.0.2.2:{os.environ.get('KEEPSIGHT_CAMERA_PORT', '18554')}/cam01/main"
 NETWORK = f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{HTTPS}-:443,hostfwd=tcp:127.0.0.1:{HTTP}-:80"
@@ -43,7 +45,7 @@ def main():
             "console=ttyS0 systemd.show_status=yes", "cache=none",
         )  # fmt: skip
 
-    {"offline": offline, "online": online, "update": update}[case](machine)
+    {"offline": offline, "online": online, "update": update, "fallback": fallback}[case](machine)
 
 
 def offline(machine):
@@ -80,9 +82,34 @@ def online(machine):
         hub.play_back(camera)
 
 
-def update(machine):
-    """A bundle is installed into slot B, which is started, and is either good or left again for A."""
-    raise SystemExit("not yet")
+def update(machine, ends_on="B", units=None):
+    """A bundle is installed by streaming into slot B, which is started, records, and is good: it stays."""
+    bundle = next(iter(sorted(NEXT.glob("keepsight-generic-x86-64-*.raucb"))), None)
+    if bundle is None:
+        raise Failed(f"There is no update to install. Run scripts/build-image generic-x86-64 --version 9.9.9 --out {NEXT} first.")
+    vm = machine(NETWORK, guest("guest-update.sh") | (units or {}), 1)
+    server = Ranges(UPDATE_PORT)
+    began = time.monotonic()
+    with running(vm), server:
+        hub, camera = claimed_with_camera(vm, began)
+        server.offer(bundle)
+        vm.wait_for(r"UPDATE installed .*B_OK=1", what="the update is installed")
+        tell(f"installed; {server.sent / 1e6:.1f} MB of {bundle.stat().st_size / 1e6:.1f} MB fetched")
+        before = hub.recorded(camera)
+        vm.wait_for(r"^Keepsight: slot B", what="GRUB starts slot B")
+        ended = vm.wait_for(r"^UPDATE end ([AB])", within=3000, what="slot B proves itself, or the hub is back").group(1)
+        tell(re.findall(r"UPDATE grubenv (.*)", vm.said())[-1])
+        assert ended == ends_on, f"It ended on slot {ended}, not {ends_on}:\n" + "\n".join(re.findall(r"^UPDATE .*", vm.said(), re.M))
+        until(lambda: hub.sign_in(), 600)
+        hub.recorded(camera, since=before)
+        hub.play_back(camera)
+        tell(f"on slot {ended}, recorded again and played back {time.monotonic() - began:.0f} s after the first start")
+
+
+def fallback(machine):
+    """The same with a hub that does not start in slot B: back to A, by itself."""
+    broken = "[Unit]\nConditionKernelCommandLine=!rauc.slot=B\n"
+    update(machine, "A", {"systemd.unit-dropin.keepsight.service~broken": broken})
 
 
 def claimed_with_camera(vm, began):
