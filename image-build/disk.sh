@@ -32,7 +32,7 @@ make_kernel_image() {
             --output="/src/$work/profile-$slot.efi" > "$work/ukify.log" 2>&1 || stop "ukify: $(cat "$work/ukify.log")"
         profiles+=(--join-profile="/src/$work/profile-$slot.efi")
     done
-    "${uki[@]}" --linux="/src/$packages/usr/lib/modules/$(kernel_release)/vmlinuz" --initrd="/src/$work/initrd" \
+    "${uki[@]}" --linux="/src/$packages/boot/vmlinuz-$(kernel_release)" --initrd="/src/$work/initrd" \
         --uname="$(kernel_release)" --os-release="@/src/$root/usr/lib/os-release" "${profiles[@]}" \
         --output="/src/$work/keepsight.efi" > "$work/ukify.log" 2>&1 || stop "ukify: $(cat "$work/ukify.log")"
 }

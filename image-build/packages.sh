@@ -7,7 +7,7 @@ packages() {
     shift 2
     [[ $flavour == debian ]] || stop "the kernel of this board is to be \"$flavour\", which is not Debian's. It comes from an apt source
 or a folder that its owner gives, and this recipe cannot take it yet; nothing else is built in its place."
-    mapfile -t names < <(listed image-build/packages/image.txt; printf '%s\n' "linux-modules-$arch" "$@")
+    mapfile -t names < <(listed image-build/packages/image.txt; printf '%s\n' "$@")
     key=$(key_of "$arch" "$suite" "${names[@]}" "$(listed image-build/packages/files.txt)" "$(contents image-build/fetch-files)")
     packages=$cache/packages-$arch-$key
     [[ -e $packages.whole ]] && return
