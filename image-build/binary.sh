@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # variables are shared by the steps of scripts/build-image
 # The hub's release binary, compiled in the builder. Sets $binary.
 
 # All that it is made of; cargo knows best what of it changed, but not whether the builder did.

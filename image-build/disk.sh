@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # variables are shared by the steps of scripts/build-image
 # From a root file system to a disk image and a bundle, all with fixed ids, salts and times.
 
 # Fixed, since what is random differs from build to build. Nothing secret hangs on any of them.
@@ -61,6 +62,7 @@ fat() {
         install -D -m 644 "${pair%%=*}" "$work/fat/${pair#*=}"
     done
     find "$work/fat" -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
+    # shellcheck disable=SC2016 # the inner shell's variables
     tools sh -c 'TZ=UTC mcopy -s -m -i "$1" "$2"/* ::' sh "/src/$image" "/src/$work/fat" > "$work/fat.log" 2>&1 ||
         stop "mcopy: $(cat "$work/fat.log")"
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC1091,SC2154,SC2012
 # Run by the test inside the image, as root: says what a healthy system looks like, a line each.
 say() { echo "LOOK $*"; }
 systemctl is-system-running --wait > /dev/null

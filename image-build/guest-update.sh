@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC1091,SC2154,SC2012
 # Run by the test inside the image, as root, at each start: installs the update once, as the hub does it, then says how it is.
 . /usr/lib/keepsight/slot
 echo "UPDATE slot $slot $(sed -n 's/^version = "\(.*\)"/\1/p' /usr/lib/keepsight/image.toml)"

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # variables are shared by the steps of scripts/build-image
 # The key chain that updates are signed with: a root that belongs offline, and a signing key that it vouches for.
 
 # Uses the chain in folder $keys, or makes one for development there.

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2016 # variables are shared by the steps of scripts/build-image
 # What the steps of the build share: where Debian comes from, folders that stand in for machines, and what is kept of the
 # last build. To be sourced after scripts/common.sh.
 

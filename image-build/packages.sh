@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034,SC2016 # variables are shared by the steps of scripts/build-image
 # Debian's packages for an image, installed into a folder that is kept as long as its lists stay the same.
 
 # Sets $packages to a folder with all of image.txt, files.txt, the kernel and a board's firmware: packages ARCH FLAVOUR FIRMWARE…

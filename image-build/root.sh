@@ -1,11 +1,12 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2016 # variables are shared by the steps of scripts/build-image
 # The root file system: Debian's packages, less what is cut, with ours.
 
 # Fills $root: make_root BOARD ARCH VERSION
 make_root() {
     local board=$1 arch=$2 version=$3 line package
     say "the root file system"
-    rm -rf "$root"
+    rm -rf "${root:?}"
     cp -a --reflink=auto "$packages" "$root"
     # SBOM: what it is made of, while Debian's own list is still there.
     tools dpkg-query --admindir="/src/$packages/var/lib/dpkg" --show \
@@ -24,7 +25,7 @@ make_root() {
             done < "$package"
         fi
     done < <(listed image-build/packages/cut.txt)
-    rm -rf "$root"/{dev,proc,run,sys,tmp,var,boot,home,media,mnt,opt,srv,src}
+    rm -rf "${root:?}"/{dev,proc,run,sys,tmp,var,boot,home,media,mnt,opt,srv,src}
     mkdir -p "$root"/{dev,proc,run,sys,tmp,var/lib/keepsight,efi,root}
     rm -f "$root"/{vmlinuz,initrd.img}{,.old} "$root"/usr/share/keepsight-files "$root"/etc/{.pwd.lock,*-} "$root"/usr/sbin/policy-rc.d
 
