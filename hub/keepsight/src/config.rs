@@ -424,7 +424,9 @@ impl Update {
     }
 
     fn read(section: &Section) -> Result<Self, ConfigError> {
-        let gate = section.string("gate", |text| Self::new(duration(text).map_err(|e| BadValue { allowed: GATE.to_owned(), ..e })?))?;
+        let gate = section.string("gate", |text| {
+            Self::new(duration(text).map_err(|e| BadValue { allowed: GATE.to_owned(), ..e })?)
+        })?;
         Ok(gate.unwrap_or_default())
     }
 }
