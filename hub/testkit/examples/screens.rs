@@ -60,8 +60,7 @@ async fn main() {
     studio.take(&("unreachable", String::new(), "return document.body.innerText.includes('not reachable')")).await;
     cameras.stop().await;
     let faults = studio.faults.into_inner();
-    faults.iter().for_each(|fault| eprintln!("   {fault}"));
-    assert!(faults.is_empty(), "{} faults", faults.len());
+    assert!(faults.is_empty(), "{} faults: {faults:#?}", faults.len());
 }
 
 impl Studio {
