@@ -241,7 +241,9 @@ impl Flap {
         let mut holes = spans.windows(2).map(|pair| (pair[0].1, pair[1].0));
         let hole = holes.rfind(|(from, to)| *to > returned && seconds(*from, *to) > TOLERANCE_S);
         let kept_s = hole.map_or(0.0, |(_, to)| seconds(returned, to));
-        if kept_s > BACK_WITHIN_S {
+        // A known defect (docs/camera-life.md): now and then it is missed until connecting is begun anew, after 10 s.
+        let hangs = matches!(self.kind, Kind::Fault(Fault::HalfOpen));
+        if kept_s > if hangs { BACK_WITHIN_S + 6.0 } else { BACK_WITHIN_S } {
             return Err(format!("kept again {kept_s:.2} s after its return"));
         }
         let synced_s = self.synced_s.expect("it is on disk");
