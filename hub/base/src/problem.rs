@@ -159,7 +159,7 @@ problems! {
     HostNameTaken "host-name-taken" "Another device on the network answers to this hub's name." "Find it and switch it off, if it is a copy of this hub; until then open this hub by its address. It tries again by itself."
 
     // The system
-    BadImage "bad-image" "What the image says of itself cannot be used." "Write the image anew with scripts/flash; footage on a disk of its own stays."
+    BadImage "bad-image" "What the image says of itself cannot be used." "Write the image anew; footage on a disk of its own stays."
     NoSlots "no-slots" "This machine has no second copy of its system to update." "Update it in the way in which it was set up; an image of Keepsight's updates itself."
     TooHot "too-hot" "The machine is hot." "Give it air, or a heat sink; hot boards slow down, and cards wear out sooner."
     Throttled "throttled" "The machine is slowed down." "Give it air, and the power supply that its maker names."
