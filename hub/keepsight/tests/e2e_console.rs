@@ -13,8 +13,10 @@ const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 /// A command on a terminal of its own, whose screen goes into a file.
 fn on_a_terminal(command: &str, screen: &Path) -> std::process::Child {
     let file = std::fs::File::create(screen).expect("a file");
+    // `exec`: a shell that waits beside the command (dash does, bash does not) would die of Ctrl-C and be the answer.
+    let command = format!("exec {command}");
     let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", command, "/dev/null"]).env("COLUMNS", "120");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("COLUMNS", "120");
     script.stdin(Stdio::piped()).stdout(file).spawn().expect("script runs: it is part of Debian's base")
 }
 

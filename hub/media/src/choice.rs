@@ -16,6 +16,10 @@ pub struct Via<'a> {
 ///
 /// Only what a camera answers leads to another way, never that it is away: a camera that is off is asked in the one that
 /// worked. All ways that are worth a try are tried one right after the other, as one try; then waits are for who owns it.
+///
+/// A camera that could be read for long and suddenly sends rubbish is more likely ill for a while than another camera: what
+/// reads it then is a stopgap, for that connection only. Were it kept, each such illness would leave the camera with the
+/// dearer source for good, which also finds it again later.
 #[derive(Debug, Clone)]
 pub struct Choice {
     ways: &'static [Way],
@@ -24,6 +28,10 @@ pub struct Choice {
     /// Ways that ended without a picture since the last picture, the present one not among them.
     failed: Vec<Way>,
     worked: bool,
+    /// The way before the stopgap, and why it was that.
+    before: Option<(Way, Option<String>)>,
+    /// The way before the last stopgap is tried again, and no picture has come yet.
+    returned: bool,
 }
 
 impl Choice {
@@ -33,7 +41,7 @@ impl Choice {
         let worked = worked.filter(|(way, _)| ways.contains(way));
         let remembered = worked.is_some();
         let (way, why) = worked.unwrap_or((ways[0], None));
-        Self { ways, way, why, failed: Vec::new(), worked: remembered }
+        Self { ways, way, why, failed: Vec::new(), worked: remembered, before: None, returned: false }
     }
 
     /// The way to take.
@@ -44,7 +52,21 @@ impl Choice {
     /// Pictures came. `true`: this is news, to be remembered.
     pub fn works(&mut self) -> bool {
         self.failed.clear();
+        self.returned = false;
         !std::mem::replace(&mut self.worked, true)
+    }
+
+    /// The present way is for this connection only, and nothing to be remembered.
+    pub fn is_stopgap(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// A connection ended that brought pictures: after a stopgap comes what was before it.
+    pub fn ended(&mut self) {
+        if let Some((way, why)) = self.before.take() {
+            (self.way, self.why) = (way, why);
+            self.returned = true;
+        }
     }
 
     /// It ended without a picture. `true`: another way is to be tried at once.
@@ -64,14 +86,21 @@ impl Choice {
         let untried = |way: &Way| *way != self.way && self.ways.contains(way) && !self.failed.contains(way);
         match candidates.iter().copied().find(untried) {
             Some(next) => {
+                // What fails again right after the stopgap is no illness.
+                let ill = matches!(end.reason, EndReason::Unsupported | EndReason::Broken);
+                if self.worked && ill && !std::mem::take(&mut self.returned) {
+                    self.before = Some((self.way, self.why.clone()));
+                }
                 self.failed.push(self.way);
                 self.take(next, Some(&end.detail));
                 true
             }
             None => {
                 self.failed.clear();
-                if !self.worked {
-                    self.take(self.ways[0], None);
+                match self.before.take() {
+                    Some((way, why)) => (self.way, self.why, self.worked) = (way, why, true),
+                    None if !self.worked => self.take(self.ways[0], None),
+                    None => {}
                 }
                 false
             }
@@ -148,6 +177,47 @@ mod tests {
         assert!(choice.failed(&end(EndReason::NoTransport)));
         assert_eq!(choice.via().way, Way::Own);
         assert!(choice.works());
+    }
+
+    #[test]
+    fn what_reads_a_camera_that_is_ill_for_a_while_is_a_stopgap() {
+        let mut choice = choice(Transport::Auto, None);
+        choice.works();
+        assert!(choice.failed(&end(EndReason::Broken)));
+        assert_eq!(choice.via().way, Way::Tcp);
+        choice.works();
+        assert!(choice.is_stopgap());
+        choice.ended();
+        assert_eq!((choice.via(), choice.is_stopgap()), (Via { way: Way::Own, why: None }, false));
+        // It is well again, and later ill again.
+        choice.works();
+        assert!(choice.failed(&end(EndReason::Broken)));
+        choice.works();
+        assert!(choice.is_stopgap());
+        choice.ended();
+        // It is not well: it has become one that the first way cannot read.
+        assert!(choice.failed(&end(EndReason::Broken)));
+        assert!(choice.works() && !choice.is_stopgap());
+        choice.ended();
+        assert_eq!(choice.via(), Via { way: Way::Tcp, why: Some("broken") });
+    }
+
+    #[test]
+    fn a_way_that_never_worked_and_one_that_the_camera_refuses_are_left_for_good() {
+        let mut never = choice(Transport::Auto, None);
+        assert!(never.failed(&end(EndReason::Broken)));
+        assert!(!never.is_stopgap());
+        let mut refused = choice(Transport::Auto, Some(Way::Own));
+        assert!(refused.failed(&end(EndReason::Beyond)));
+        assert!(!refused.is_stopgap());
+    }
+
+    #[test]
+    fn a_camera_that_nothing_reads_for_a_while_is_read_as_before_afterwards() {
+        let mut choice = choice(Transport::Auto, Some(Way::Udp));
+        while choice.failed(&end(EndReason::Broken)) {}
+        assert_eq!(choice.via().way, Way::Udp);
+        assert!(!choice.failed(&end(EndReason::Stalled)), "it hangs: no reason to try another way");
     }
 
     #[test]

@@ -277,6 +277,9 @@ impl Supervisor {
                                     continue;
                                 }
                                 end => end.map(|(end, came)| {
+                                    if came {
+                                        known.ended();
+                                    }
                                     let first = first.take().filter(|_| !came);
                                     finding::most_telling(first, end)
                                 }),

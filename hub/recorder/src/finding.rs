@@ -60,12 +60,17 @@ impl Finding {
         self.choice.works();
         let via = self.via();
         let first = self.source.ways(self.row.transport).is_ok_and(|ways| ways[0] == via.way);
-        self.learnt = Learnt {
-            way: (!first).then(|| via.way.as_str().to_owned()),
-            why: via.why,
-            certificate: certificate.or_else(|| self.learnt.certificate.take()),
+        let (way, why) = match self.choice.is_stopgap() {
+            true => (self.learnt.way.take(), self.learnt.why.take()),
+            false => ((!first).then(|| via.way.as_str().to_owned()), via.why),
         };
+        self.learnt = Learnt { way, why, certificate: certificate.or_else(|| self.learnt.certificate.take()) };
         (self.learnt != self.row.learnt).then(|| self.learnt.clone())
+    }
+
+    /// A connection ended that brought pictures.
+    pub(crate) fn ended(&mut self) {
+        self.choice.ended();
     }
 
     /// It ended without a picture. `true`: it is to be tried in another way at once.
