@@ -19,6 +19,9 @@ const BASE_NS: i64 = 24 * 3_600 * NS;
 const NS: i64 = 1_000_000_000;
 /// Packets of one picture beyond this are no picture; nothing downstream has a bound for them.
 const ENDLESS_BYTES: usize = 2 * MAX_UNIT_BYTES;
+/// So many pictures that begin to come and of which none becomes whole: they cannot be read. One or two a camera begins that
+/// slows down to a trickle.
+const UNREADABLE: u32 = 3;
 /// Sound that came before the first picture waits for it, at most this much: 4 s at 16 kHz.
 const EARLY_SOUNDS: usize = 64;
 
@@ -50,8 +53,8 @@ pub(super) struct Flow {
     shown: bool,
     /// Sound from before it, with its normal play time.
     early: Vec<(i64, gst::Buffer)>,
-    /// Packets have come since the newest picture.
-    packets: bool,
+    /// So many pictures have begun to come since the newest whole one.
+    unread: u32,
     /// Nothing is taken any more.
     pub ended: bool,
     /// The certificate that the camera showed, if nothing vouches for it, and whether it is another than expected.
@@ -133,7 +136,7 @@ impl Flow {
         let Some(watch) = &mut self.watch else { return Ok(None) };
         watch.notice_standstill(now);
         let tell = now >= watch.rings() && watch.rang(now) && self.shown;
-        watch.patience(now, self.shown, self.packets)?;
+        watch.patience(now, self.shown, self.unread >= UNREADABLE)?;
         Ok(tell.then(|| watch.since_start(now)))
     }
 
@@ -154,12 +157,12 @@ impl Flow {
         let Some(timestamp) = rtp::timestamp(packet) else { return Ok(None) };
         if chosen.unit.0 != timestamp {
             chosen.unit = (timestamp, 0);
+            self.unread += u32::from(track == Track::Video);
         }
         chosen.unit.1 += packet.len();
         if chosen.unit.1 > ENDLESS_BYTES {
             return Err(IngestEnd::new(EndReason::Broken, "It sends a picture that does not end"));
         }
-        self.packets |= track == Track::Video;
         let ns = rescale(chosen.times.npt(timestamp), NS, chosen.rate.into()).saturating_add(BASE_NS);
         Ok(u64::try_from(ns).ok().map(gst::ClockTime::from_nseconds))
     }
@@ -193,7 +196,7 @@ impl Flow {
         if let Some(cleaned) = cleaned {
             buffer = gst::Buffer::from_slice(cleaned);
         }
-        self.packets = false;
+        self.unread = 0;
         if let Some(watch) = &mut self.watch {
             watch.notice_standstill(now);
             watch.picture(now, key);

@@ -93,12 +93,12 @@ impl Watch {
         }
     }
 
-    /// Has the camera been given long enough? `begun`: its first key picture was kept. `packets`: something came that was
-    /// to be a picture.
-    pub fn patience(&self, now: Mono, begun: bool, packets: bool) -> Result<(), IngestEnd> {
+    /// Has the camera been given long enough? `begun`: its first key picture was kept. `unread`: what
+    /// comes does not become pictures.
+    pub fn patience(&self, now: Mono, begun: bool, unread: bool) -> Result<(), IngestEnd> {
         let limit = self.limit();
         if now >= self.newest + limit {
-            if packets {
+            if unread {
                 return Err(IngestEnd::new(EndReason::Broken, UNREADABLE));
             }
             let detail = format!("It is connected but has sent no picture for {} seconds", limit.as_secs());
