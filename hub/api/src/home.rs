@@ -1,6 +1,7 @@
 //! Cameras that are paused while somebody is at home.
 //!
-//! Recording is what happens when in doubt: a phone that is not seen counts as away, and one that is signed out has no say.
+//! Recording is what happens when in doubt: a phone that is not seen counts as away, and one that is signed out has no say:
+//! the camera forgets it.
 
 use std::time::Duration;
 
@@ -69,11 +70,20 @@ async fn round(hub: &Ctx, presence: &mut Presence) -> Result<(), ApiError> {
     let neighbours = neighbours().await?;
     let mut changed = false;
     for (rule, camera, signed_in) in cameras {
+        if !signed_in {
+            if hub.parts.recorder.forget_home(camera.id, &rule).await? {
+                if camera.paused {
+                    hub.audit(Actor::Hub, "camera.resume", camera.id.to_string()).await?;
+                }
+                changed = true;
+            }
+            continue;
+        }
         // At every address that it has; at the one from which it asked, too, as the kernel forgets.
         let known = neighbours.iter().filter(|n| n.hardware == rule.hardware).map(|n| n.at);
         known.for_each(net::ask);
         net::ask(Place { address: rule.address, interface: rule.interface });
-        let at_home = signed_in && presence.is_home(rule.hardware, &neighbours, hub.parts.clock.mono());
+        let at_home = presence.is_home(rule.hardware, &neighbours, hub.parts.clock.mono());
         if at_home != camera.paused && hub.parts.recorder.follow_home(camera.id, at_home).await? {
             let what = if at_home { "camera.pause" } else { "camera.resume" };
             hub.audit(Actor::Hub, what, camera.id.to_string()).await?;

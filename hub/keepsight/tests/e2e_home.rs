@@ -98,14 +98,16 @@ async fn e2e_a_camera_is_paused_while_somebody_is_at_home_and_recorded_when_they
     phones_wifi("down");
     wait_for("they left again", SOON, async || is("recording", false).await).await;
 
-    // A phone that is signed out has no say; nor has it when somebody says what they want.
+    // Somebody says what they want; later the phone has its say again, until it is signed out.
     phones_wifi("up");
     wait_for("they are back again", SOON, async || is("paused", true).await).await;
+    let wants = owner.request(Method::PATCH, &path, Some(json!({"paused_while_home": false}))).await.expect(200).json();
+    assert_eq!((&wants["paused"], &wants["paused_while_home"]), (&json!(false), &json!(false)));
+    assert_eq!(phone.ask("PATCH", &path, &json!({"paused_while_home": true})).0, 200);
+    wait_for("it is paused again", SOON, async || is("paused", true).await).await;
     assert_eq!(phone.ask("DELETE", "/api/v1/sessions/current", &json!({})).0, 204);
     wait_for("signed out, nobody is at home", SOON, async || is("recording", false).await).await;
-    let camera =
-        owner.request(Method::PATCH, &path, Some(json!({"paused_while_home": false}))).await.expect(200).json();
-    assert_eq!((&camera["paused"], &camera["paused_while_home"]), (&json!(false), &json!(false)));
+    assert_eq!(owner.camera(&id).await["paused_while_home"], false, "the camera has forgotten the phone");
 
     let timeline = owner.timeline(&id).await;
     let reasons: Vec<&Value> = timeline["gaps"].as_array().expect("a list").iter().map(|gap| &gap["reason"]).collect();

@@ -12,7 +12,7 @@ use base::state::{Health, Reason};
 use base::{BootId, CameraId, Problem, ProblemKind, Shutdown};
 use footage::{Clocks, Footage, Keeper, Kept};
 use media::Source;
-use store::{Camera, Gap, Store, StoreError, StreamSource};
+use store::{AtHome, Camera, Gap, Store, StoreError, StreamSource};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -380,6 +380,16 @@ impl Recorder {
         let camera = self.0.store.read(move |db| db.camera(id)).await?;
         let Some(camera) = camera.filter(|c| c.while_home.is_some() && c.paused != at_home) else { return Ok(false) };
         self.0.set(&Camera { paused: at_home, ..camera }).await?;
+        Ok(true)
+    }
+
+    /// Ends a pause that depends on a device which no longer counts, and forgets that it did. `false` if the camera's pause
+    /// does not depend on this device (any more).
+    pub async fn forget_home(&self, id: CameraId, device: &AtHome) -> Result<bool, RecorderError> {
+        let _one_at_a_time = self.0.changes.lock().await;
+        let camera = self.0.store.read(move |db| db.camera(id)).await?;
+        let Some(camera) = camera.filter(|c| c.while_home.as_ref() == Some(device)) else { return Ok(false) };
+        self.0.set(&Camera { paused: false, while_home: None, ..camera }).await?;
         Ok(true)
     }
 
