@@ -1,5 +1,6 @@
 //! `keepsight first-boot`, the real binary: what it says, and how it ends.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
@@ -24,6 +25,10 @@ fn a_machine_is_told_and_a_bad_file_does_not_keep_it_from_what_was_set() {
     std::fs::write(&file, "name = \"garage\"\n").unwrap();
     let said = "first-boot.toml was taken.\nName: garage.\n";
     assert_eq!(first_boot(&args), (Some(0), said.into(), String::new()));
+    // The screen's user reads it.
+    for (path, mode) in [("run/keepsight", 0o755), ("run/keepsight/first-boot.txt", 0o644)] {
+        assert_eq!(root.join(path).metadata().unwrap().permissions().mode() & 0o777, mode, "{path}");
+    }
 
     std::fs::write(&file, "name = \"my hub\"\n[wifi]\npassword = \"hunter22\"\n").unwrap();
     let (code, said, error) = first_boot(&args);

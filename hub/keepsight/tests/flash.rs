@@ -262,5 +262,10 @@ fn what_the_hub_could_not_use_is_said_before_anything_is_written() {
     fs::write(desk.path("password"), "hunter2").unwrap();
     let wifi = ["disk", "--to-file", "--wifi", "Home", "--country", "DE", "--wifi-password-file", "password"];
     desk.refuses(&wifi, "wifi.password has 7 characters");
+    desk.refuses(
+        &["disk", "--to-file", "--wifi", "Home", "--country", "DE"],
+        "nobody is here to say the Wi-Fi's password",
+    );
+    desk.refuses(&["disk", "--to-file", "--ssh-key", "none.pub"], "none.pub: No such file or directory.");
     assert_eq!(desk.flash(&["disk", "--to-file", "--wifi", "Home"]).status.code(), Some(2), "usage");
 }

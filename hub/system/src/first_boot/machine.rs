@@ -4,10 +4,10 @@
 //! `wifi.conf` for wpa_supplicant, `authorized_keys` for sshd, `localtime`, to which `/etc/localtime` leads.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::pbkdf2;
@@ -143,7 +143,7 @@ impl Machine {
     fn apply_zone(&self, zone: Option<&ZoneName>) -> Result<Option<String>, FsError> {
         let link = self.run("localtime");
         let Some(zone) = zone else { return gone(&link).map(|()| None) };
-        fs::create_dir(&self.path("run/keepsight"), 0o755)?;
+        self.make_run()?;
         gone(&link)?;
         let target = Path::new("/usr/share/zoneinfo").join(zone.as_str());
         std::os::unix::fs::symlink(target, &link).map_err(FsError::on("create", &link))?;
@@ -206,8 +206,16 @@ impl Machine {
     }
 
     fn write_run(&self, name: &str, content: &[u8], mode: u32) -> Result<(), FsError> {
-        fs::create_dir(&self.path("run/keepsight"), 0o755)?;
-        fs::write_atomic(&self.run(name), content, mode)
+        self.make_run()?;
+        let path = self.run(name);
+        fs::write_atomic(&path, content, mode)?;
+        open_up(&path, mode)
+    }
+
+    fn make_run(&self) -> Result<(), FsError> {
+        let path = self.path("run/keepsight");
+        fs::create_dir(&path, 0o755)?;
+        open_up(&path, 0o755)
     }
 
     fn run(&self, name: &str) -> PathBuf {
@@ -246,6 +254,11 @@ fn erase(path: &Path) -> Result<(), FsError> {
     overwrite().map_err(FsError::on("overwrite", path))?;
     std::fs::remove_file(path).map_err(FsError::on("remove", path))?;
     fs::sync_dir(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// The binary's umask keeps everything for itself; the screen, which is another user's, shows some of it.
+fn open_up(path: &Path, mode: u32) -> Result<(), FsError> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FsError::on("change", path))
 }
 
 fn gone(path: &Path) -> Result<(), FsError> {
