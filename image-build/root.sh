@@ -58,7 +58,8 @@ configure() {
     rm -f "$root"/var/lib/dbus/machine-id "$root"/etc/ssh/ssh_host_*
     ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
     ln -sf ../proc/self/mounts "$root/etc/mtab"
-    ln -sf /usr/share/zoneinfo/UTC "$root/etc/localtime"
+    # UTC, unless a zone was set on the card (keepsight first-boot).
+    ln -sf ../run/keepsight/localtime "$root/etc/localtime"
     : > "$root/etc/fstab"
     # In the place of a login: what systemd's generator starts on each screen and serial port is ours.
     for unit in getty@ serial-getty@; do

@@ -291,7 +291,13 @@ fn configs() -> Result<()> {
     let all = "[paths]\ndata = \"/srv/k\"\nfootage = \"/mnt/f\"\n[api]\nhttps = [\"[::]:8443\"]\nhttp = []\n\
                [limits]\ncameras = 8\nconnections = 64\nconnections_per_address = 16\n\
                [storage]\nreserve = \"2 GiB\"\nbudget = \"500 GB\"\n";
-    seed("config", "all", all.as_bytes())
+    seed("config", "all", all.as_bytes())?;
+    // A key whose other half nobody has.
+    let all = "name = \"garage\"\ntime_zone = \"Europe/Berlin\"\n[wifi]\nssid = \"Home\"\npassword = \"correct horse\"\n\
+               country = \"DE\"\nhidden = true\n[ssh]\nkeys = [\"ssh-ed25519 \
+               AAAAC3NzaC1lZDI1NTE5AAAAIMKZPML4KJp7aPajOV7VNOMbA5LYL3RUSnkzWJvajjjB ada@laptop\"]\n";
+    seed("first-boot", "all", all.as_bytes())?;
+    seed("first-boot", "off", b"wifi = false\r\nssh = false\r\n")
 }
 
 fn seed(target: &str, name: &str, bytes: &[u8]) -> Result<()> {

@@ -14,6 +14,7 @@ use store::{Options, Store, StoreError};
 mod camera;
 mod config;
 mod export;
+mod first_boot;
 mod range;
 mod rows;
 mod segment;
@@ -32,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("range", range::read),
     ("camera", camera::read),
     ("units", units::read),
+    ("first-boot", first_boot::read),
 ];
 
 pub use segment::{CAMERA, EPOCH};

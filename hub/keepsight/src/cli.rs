@@ -13,6 +13,7 @@ use crate::cameras::Cameras;
 use crate::check::Check;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::doctor::DoctorCommand;
+use crate::first_boot::FirstBootCommand;
 use crate::health::HealthCommand;
 use crate::open::Open;
 use crate::out::{self, Failure};
@@ -51,6 +52,8 @@ pub enum Command {
     SupportBundle(SupportBundle),
     /// Looks whether a running hub does what it should, as a new version of the system has to show
     Health(HealthCommand),
+    /// Does at the start of the machine what first-boot.toml on the card says, or says what is wrong with such a file
+    FirstBoot(FirstBootCommand),
     /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
     Adopt(Adopt),
     /// Exports or checks a hub's store, or makes a stopped one's anew from exports
@@ -145,6 +148,7 @@ impl Command {
             Command::Doctor(doctor) => block_on(doctor.run())?,
             Command::SupportBundle(bundle) => block_on(bundle.run())?,
             Command::Health(health) => block_on(health.run())?,
+            Command::FirstBoot(first) => first.run()?,
             Command::Adopt(adopt) => adopt.run()?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
@@ -165,6 +169,7 @@ impl Command {
             Command::Store(store) => store.json,
             Command::Run(_)
             | Command::Demo(_)
+            | Command::FirstBoot(_)
             | Command::Open(_)
             | Command::CameraSim(_)
             | Command::VisionChild { .. }

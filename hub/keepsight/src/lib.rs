@@ -8,6 +8,7 @@ pub mod config;
 mod console;
 pub mod demo;
 pub mod doctor;
+pub mod first_boot;
 pub mod health;
 pub mod history;
 pub mod hub;

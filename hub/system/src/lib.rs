@@ -1,9 +1,11 @@
-//! The machine under the hub: its board, what its disks say of themselves, what time it is, its two system copies.
+//! The machine under the hub: its board, what its disks say of themselves, what time it is, its two system copies;
+//! and what a person told it before its first start.
 
 mod board;
 mod clock;
 mod disks;
 mod doctor;
+pub mod first_boot;
 mod mounts;
 mod slots;
 pub mod update;
