@@ -57,6 +57,8 @@ pub struct Parts {
     pub recorded_before: Vec<CameraId>,
     /// How the machine is.
     pub machine: system::Machine,
+    /// Updates of the system.
+    pub updates: system::update::Updates,
     /// When the hub started.
     pub started: Mono,
     /// Where the hub reaches its own app and API.

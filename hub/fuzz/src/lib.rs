@@ -14,6 +14,7 @@ use store::{Options, Store, StoreError};
 mod camera;
 mod config;
 mod export;
+mod manifest;
 mod range;
 mod rows;
 mod segment;
@@ -30,6 +31,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config::read),
     ("export", export::read),
     ("range", range::read),
+    ("manifest", manifest::read),
     ("camera", camera::read),
     ("units", units::read),
 ];

@@ -127,6 +127,7 @@ impl Hub {
         .await?;
         let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+        let updates = crate::updates::of(&config, &store, &recorder, &clock);
         let (mdns, announces) = match reach {
             Some(reach) => {
                 let (mdns, task) = net::Mdns::start(named(id, port, reach), clock.clone(), shutdown.clone());
@@ -152,6 +153,7 @@ impl Hub {
             },
             rescued: rescue.as_ref().map(Rescue::health),
             recorded_before,
+            updates: updates.clone(),
             machine: system::Machine::new(
                 // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.
                 system::Doctor::of_this_machine().without_disks_tools(),
@@ -182,6 +184,7 @@ impl Hub {
         });
         tokio::spawn(api::ends::run(ctx.clone()));
         tokio::spawn(api::home::run(ctx.clone()));
+        tokio::spawn(updates.run(shutdown.clone()));
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         let clocks = clock_file.clocks().clone();
         tokio::spawn(keep_clock_file(clock_file, boot, time, shutdown.clone()));

@@ -20,3 +20,4 @@ pub mod run;
 pub mod sock;
 pub mod store_cmd;
 pub mod support;
+mod updates;

@@ -18,6 +18,7 @@ mod snapshot;
 pub(crate) mod storage;
 mod system;
 mod tokens;
+mod updates;
 
 pub(crate) use claim::claim_hub;
 pub(crate) use me::PendingTotp;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         health::routes(),
         storage::routes(),
         system::routes(),
+        updates::routes(),
     ];
     families.into_iter().flatten().collect()
 }
