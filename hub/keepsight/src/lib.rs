@@ -16,6 +16,7 @@ pub mod logs;
 pub mod open;
 pub mod out;
 pub mod rescue;
+pub mod reset;
 pub mod run;
 pub mod sock;
 pub mod store_cmd;

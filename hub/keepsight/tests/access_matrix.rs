@@ -71,8 +71,9 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("POST", "/api/v1/system/update/install") => get("", 409, "no-slots", true),
         ("GET", "/api/v1/system" | "/api/v1/system/storage" | "/metrics") => get("", 200, "", false),
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,
+        ("POST", "/api/v1/system/factory-reset") => bad_body,
         // Only on the hub's own socket.
-        ("GET", path) if path.starts_with("/local/") => get("", 404, "not-found", true),
+        ("GET" | "POST", path) if path.starts_with("/local/") => get("", 404, "not-found", true),
         (method, path) => panic!("{method} {path} is not in the matrix: say here what it answers"),
     }
 }

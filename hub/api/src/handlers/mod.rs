@@ -13,6 +13,7 @@ mod local;
 mod me;
 mod members;
 mod recovery;
+mod reset;
 mod sessions;
 mod snapshot;
 pub(crate) mod storage;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         storage::routes(),
         system::routes(),
         updates::routes(),
+        reset::routes(),
     ];
     families.into_iter().flatten().collect()
 }
