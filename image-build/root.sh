@@ -35,7 +35,7 @@ make_root() {
     install -m 755 "$binary" "$root/usr/bin/keepsight"
     install -D -m 644 systemd/keepsight.toml "$root/etc/keepsight/keepsight.toml"
     install -D -m 644 systemd/keepsight.sysusers.conf "$root/usr/lib/sysusers.d/keepsight.conf"
-    install -m 644 systemd/*.{service,mount,timer} "$root/usr/lib/systemd/system/"
+    install -m 644 systemd/*.{service,mount,timer,path} "$root/usr/lib/systemd/system/"
     install -D -m 644 -t "$root/usr/lib/keepsight/repart" image-build/repart/*.conf
     install -D -m 644 "hardware/$board/board.toml" "$root/usr/share/keepsight/board.toml"
     cat > "$root/usr/lib/keepsight/image.toml" << END

@@ -57,6 +57,10 @@ pub struct Parts {
     pub recorded_before: Vec<CameraId>,
     /// How the machine is.
     pub machine: system::Machine,
+    /// Has the hub stop, and begin anew as it was flashed. Blocks.
+    pub reset: Reset,
+    /// Updates of the system.
+    pub updates: system::update::Updates,
     /// When the hub started.
     pub started: Mono,
     /// Where the hub reaches its own app and API.
@@ -101,6 +105,9 @@ pub struct ClaimShown {
 
 /// Looks whether something is whole; answers a report as JSON.
 pub type Check = Arc<dyn Fn(Checked) -> Result<serde_json::Value, Problem> + Send + Sync>;
+
+/// Says, durably, that the hub is to be reset, and has it stop.
+pub type Reset = Arc<dyn Fn() -> Result<(), Problem> + Send + Sync>;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

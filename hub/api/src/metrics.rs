@@ -79,6 +79,8 @@ pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)])
     registry.register("time_known", "1 if somebody told the hub the time, 0 if it guesses", time_known);
     let name = states(&hub.parts.mdns.health());
     registry.register("mdns_state", "1 for how the hub's .local name is: ok, off, or the reason why it is not", name);
+    let update = states(&hub.parts.updates.health());
+    registry.register("update_state", "1 for how updates of the system are: ok, off, or what went wrong", update);
     storage(&mut registry, &recorder.storage());
     let footage = Family::<Camera, Gauge>::default();
     let loss_bound = Family::<Camera, Gauge<f64, AtomicU64>>::default();

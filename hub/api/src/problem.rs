@@ -119,7 +119,9 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         P::AlreadyClaimed | P::NotClaimed | P::NameTaken | P::TooManyCameras => StatusCode::CONFLICT,
         P::LastOwner | P::OwnerHasAll | P::TooManyPeople => StatusCode::CONFLICT,
-        P::KeyExists | P::HubRunning | P::TimeKnown => StatusCode::CONFLICT,
+        P::KeyExists | P::HubRunning | P::TimeKnown | P::UpdateBusy | P::NoUpdate | P::UpdateRefused => {
+            StatusCode::CONFLICT
+        }
         P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt | P::NoSlots => {
             StatusCode::CONFLICT
         }
@@ -137,6 +139,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::NotAtHome
         | P::BadTime
         | P::BadCameraUrl
+        | P::BadUpdateSource
         | P::CameraUnauthorised
         | P::CameraUnsupported
         | P::CameraTransport
@@ -144,7 +147,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::WrongHost => StatusCode::MISDIRECTED_REQUEST,
         P::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         P::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
-        P::CameraUnreachable | P::CameraBroken => StatusCode::BAD_GATEWAY,
+        P::CameraUnreachable | P::CameraBroken | P::UpdateSource => StatusCode::BAD_GATEWAY,
         P::TooBusy | P::ShuttingDown | P::HubNotRunning | P::NoPicture | P::StillFailed => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -161,6 +164,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::LowVoltage
         | P::DiskWorn
         | P::UpdateWentBack
+        | P::UpdateFailed
         | P::NoNetwork
         | P::HostNameTaken => StatusCode::SERVICE_UNAVAILABLE,
         P::NoDecoder | P::WeakSandbox => StatusCode::NOT_IMPLEMENTED,

@@ -166,6 +166,12 @@ problems! {
     LowVoltage "low-voltage" "The machine gets too little voltage." "Use the power supply that its maker names, and a short cable: writes to its card can fail."
     DiskWorn "disk-worn" "A disk is at the end of its life." "Replace it soon: a footage disk is adopted or begun anew, a system card is written anew."
     UpdateWentBack "update-went-back" "An update did not do, and the hub went back to the version before." "Nothing is to be done: that version is not tried again, the next one is."
+    BadUpdateSource "bad-update-source" "This address of updates cannot be used." "Give a folder's address like https://example.org/keepsight/; http: only with an address in your own network, like http://192.168.1.20/updates/."
+    UpdateSource "update-source" "It was not found out whether there is an update." "Check the address of updates and the hub's way to it; the hub tries again by itself."
+    NoUpdate "no-update" "There is no update to install." "Nothing is to be done: this hub has the newest version that was found."
+    UpdateRefused "update-refused" "The version that was found is not for this hub." "Wait for a later one; the version that runs goes on."
+    UpdateFailed "update-failed" "An update was not installed." "Nothing is lost: the version that runs goes on, and starts again. Look for a later version, or check the disk and the hub's way to the address of updates."
+    UpdateBusy "update-busy" "An update is being installed." "Wait until it is done."
     NotHealthy "not-healthy" "The hub does not do what it should." "See its log; an update that does so goes back by itself."
 
     // Configuration and start

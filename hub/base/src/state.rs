@@ -65,6 +65,10 @@ pub enum Reason {
     DiskWorn,
     /// What the image says of itself cannot be read.
     BadImage,
+    /// The newest version that was tried did not do, and the hub went back to the one before.
+    UpdateWentBack,
+    /// Updates could not be looked for, or one could not be installed.
+    UpdateFailed,
 }
 
 /// Where a camera is in its life.

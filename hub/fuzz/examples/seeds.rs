@@ -26,6 +26,7 @@ fn main() -> Result<()> {
     segments()?;
     store()?;
     ranges()?;
+    manifests()?;
     cameras()?;
     units()?;
     configs()
@@ -201,6 +202,18 @@ fn frames(file: &[u8]) -> Vec<u8> {
         rest = next;
     }
     frames
+}
+
+fn manifests() -> Result<()> {
+    let text = |minimum: &str| {
+        format!(
+            "{{\"format\": 1, \"version\": \"0.3.0\", \"compatible\": \"keepsight-generic-x86-64\", {minimum}\"bundle\": \
+             \"keepsight-0.3.0.raucb\", \"size\": 166600000, \"sha256\": \"{}\"}}\n",
+            "2c".repeat(32)
+        )
+    };
+    seed("manifest", "least", text("").as_bytes())?;
+    seed("manifest", "all", text("\"minimum\": \"0.2.0\", ").as_bytes())
 }
 
 fn ranges() -> Result<()> {

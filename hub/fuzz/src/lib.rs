@@ -15,6 +15,7 @@ mod camera;
 mod config;
 mod export;
 mod first_boot;
+mod manifest;
 mod range;
 mod rows;
 mod segment;
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config::read),
     ("export", export::read),
     ("range", range::read),
+    ("manifest", manifest::read),
     ("camera", camera::read),
     ("units", units::read),
     ("first-boot", first_boot::read),

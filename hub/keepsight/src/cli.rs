@@ -17,6 +17,7 @@ use crate::first_boot::FirstBootCommand;
 use crate::health::HealthCommand;
 use crate::open::Open;
 use crate::out::{self, Failure};
+use crate::reset::FactoryReset;
 use crate::sock::HubSocket;
 use crate::store_cmd::StoreCommand;
 use crate::support::SupportBundle;
@@ -56,6 +57,8 @@ pub enum Command {
     FirstBoot(FirstBootCommand),
     /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
     Adopt(Adopt),
+    /// Destroys all footage, keys, people, cameras and settings: the hub is as it was flashed
+    FactoryReset(FactoryReset),
     /// Exports or checks a hub's store, or makes a stopped one's anew from exports
     Store(StoreCommand),
     /// Runs simulated cameras
@@ -150,6 +153,7 @@ impl Command {
             Command::Health(health) => block_on(health.run())?,
             Command::FirstBoot(first) => first.run()?,
             Command::Adopt(adopt) => adopt.run()?,
+            Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
             Command::VisionChild { hub } => return Ok(vision::child::main(hub)),
@@ -166,6 +170,7 @@ impl Command {
             Command::SupportBundle(bundle) => bundle.hub.json,
             Command::Health(health) => health.json,
             Command::Adopt(adopt) => adopt.json,
+            Command::FactoryReset(reset) => reset.json,
             Command::Store(store) => store.json,
             Command::Run(_)
             | Command::Demo(_)

@@ -65,7 +65,7 @@ impl Config {
             limits: Limits::read(&root.section("limits", &["cameras", "connections", "connections_per_address"])?)?,
             storage: Storage::read(&root.section("storage", &["reserve", "budget"])?)?,
             net: Net::read(&root.section("net", &["mdns", "away_after"])?)?,
-            update: Update::read(&root.section("update", &["gate"])?)?,
+            update: Update::read(&root.section("update", &["gate", "image"])?)?,
         })
     }
 }
@@ -405,36 +405,53 @@ fn duration(text: &str) -> Result<Duration, BadValue> {
 }
 
 /// Updates of the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
     gate: Duration,
+    image: PathBuf,
 }
 
 impl Update {
     /// For how long a new version has to do what it should before it is taken as good: a second to an hour.
     pub fn new(gate: Duration) -> Result<Self, BadValue> {
         match (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&gate) {
-            true => Ok(Self { gate }),
+            true => Ok(Self { gate, ..Self::default() }),
             false => bad("is too short or too long", GATE),
         }
+    }
+    /// The same with another file in which the image says which version it is.
+    pub fn with_image(self, image: impl Into<PathBuf>) -> Self {
+        Self { image: image.into(), ..self }
     }
     /// For how long.
     pub fn gate(&self) -> Duration {
         self.gate
+    }
+    /// The file in which the image says which version it is. Where it is not there, nothing is updated.
+    pub fn image(&self) -> &Path {
+        &self.image
     }
 
     fn read(section: &Section) -> Result<Self, ConfigError> {
         let gate = section.string("gate", |text| {
             Self::new(duration(text).map_err(|e| BadValue { allowed: GATE.to_owned(), ..e })?)
         })?;
-        Ok(gate.unwrap_or_default())
+        let image = section.string("image", |text| {
+            let allowed = "a file's path from the root, such as \"/usr/lib/keepsight/image.toml\"";
+            match text.starts_with('/') && !text.chars().any(char::is_control) {
+                true => Ok(PathBuf::from(text)),
+                false => bad("is not a path from the root", allowed),
+            }
+        })?;
+        let gate = gate.unwrap_or_default();
+        Ok(Self { image: image.unwrap_or_else(|| gate.image.clone()), ..gate })
     }
 }
 
 impl Default for Update {
     /// Cameras of every make have connected by then.
     fn default() -> Self {
-        Self { gate: Duration::from_secs(300) }
+        Self { gate: Duration::from_secs(300), image: Path::new("/").join(system::IMAGE_FILE) }
     }
 }
 

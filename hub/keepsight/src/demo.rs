@@ -47,6 +47,8 @@ pub async fn demo(unclaimed: bool) -> Result<(), Problem> {
     // Whatever comes, the hub is stopped before its folder goes.
     let shown = tokio::select! {
         shown = show(&hub, &cameras, folder.path(), https, unclaimed, started) => shown,
+        // What a reset destroys goes with the folder.
+        () = hub.reset_asked() => Ok(()),
         () = stop.asked() => Ok(()),
     };
     out::text("Stopping.")?;

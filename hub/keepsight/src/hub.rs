@@ -1,7 +1,7 @@
 //! The hub: what is started in which order, and stopped in the other.
 //!
 //! ```text
-//! hub.json → sockets → store → footage disk → TLS → writer → cameras → API → (ready)
+//! (factory reset) → hub.json → sockets → store → footage disk → TLS → writer → cameras → API → (ready)
 //! ```
 //!
 //! Recording has begun when the API answers. What stands before it can fail only where nothing could be recorded or
@@ -60,6 +60,7 @@ pub struct Hub {
     clock: SharedClock,
     holds_disk: tokio::task::JoinHandle<()>,
     announces: Option<tokio::task::JoinHandle<()>>,
+    reset: Arc<tokio::sync::Notify>,
 }
 
 impl Hub {
@@ -75,6 +76,8 @@ impl Hub {
         let data = config.paths.data().to_owned();
         let secrets = data.join("secrets");
         base::fs::create_dir(&data, 0o711).map_err(|e| file_problem(&e))?;
+        // Whatever was begun before a power cut: there is nothing to be opened any more.
+        crate::reset::finish(&data, config.paths.footage())?;
         base::fs::create_dir(&secrets, 0o700).map_err(|e| file_problem(&e))?;
         let id = rescue::hub_id(&data, &clock)?;
         let boot = BootId::new(&*clock);
@@ -127,6 +130,7 @@ impl Hub {
         .await?;
         let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+        let updates = crate::updates::of(&config, &store, &recorder, &clock);
         let (mdns, announces) = match reach {
             Some(reach) => {
                 let (mdns, task) = net::Mdns::start(named(id, port, reach), clock.clone(), shutdown.clone());
@@ -134,6 +138,7 @@ impl Hub {
             }
             None => (net::Mdns::off(), None),
         };
+        let reset = Arc::new(tokio::sync::Notify::new());
         let ctx = Ctx::new(ApiParts {
             hub: id,
             clock: clock.clone(),
@@ -152,6 +157,15 @@ impl Hub {
             },
             rescued: rescue.as_ref().map(Rescue::health),
             recorded_before,
+            reset: {
+                let (data, disk, asked) = (data.clone(), disk.id(), reset.clone());
+                Arc::new(move || {
+                    crate::reset::begin(&data, Some(disk))?;
+                    asked.notify_one();
+                    Ok(())
+                })
+            },
+            updates: updates.clone(),
             machine: system::Machine::new(
                 // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.
                 system::Doctor::of_this_machine().without_disks_tools(),
@@ -182,6 +196,7 @@ impl Hub {
         });
         tokio::spawn(api::ends::run(ctx.clone()));
         tokio::spawn(api::home::run(ctx.clone()));
+        tokio::spawn(updates.run(shutdown.clone()));
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         let clocks = clock_file.clocks().clone();
         tokio::spawn(keep_clock_file(clock_file, boot, time, shutdown.clone()));
@@ -205,6 +220,7 @@ impl Hub {
             clock,
             holds_disk,
             announces,
+            reset,
         })
     }
 
@@ -272,6 +288,11 @@ impl Hub {
     /// Makes somebody the owner at the machine itself: for the demo and for tests.
     pub async fn claim(&self, name: &str, password: Password) -> Result<(), Problem> {
         self.ctx.claim(name, password).await.map_err(|e| e.problem)
+    }
+
+    /// Waits until somebody had the hub reset: to be stopped now, and begun anew.
+    pub async fn reset_asked(&self) {
+        self.reset.notified().await;
     }
 
     /// Stops in order: no new requests, cameras let go, segments closed and synced, the store flushed.

@@ -17,7 +17,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How often a console looks whether somebody claimed the hub.
 const CONSOLE_EVERY: Duration = Duration::from_secs(2);
 
-/// Runs until SIGTERM or SIGINT. Tells systemd when it is ready, that it is alive, and when it stops.
+/// Runs until SIGTERM or SIGINT. Tells systemd when it is ready, that it is alive, and when it stops. After a factory reset it
+/// begins anew: as another program in the same process, so that nothing of the old hub is left in its memory.
 pub async fn run(config: Config) -> Result<(), Problem> {
     let mut stop = Stop::listen()?;
     let hub = Hub::start(config, Arc::new(SystemClock), Shutdown::new()).await?;
@@ -26,6 +27,7 @@ pub async fn run(config: Config) -> Result<(), Problem> {
         tracing::warn!("the hub has no owner yet: `keepsight claim-token` prints the token that makes one");
     }
     let alive = watchdog_interval();
+    let mut reset = false;
     // Only on a screen: what goes to a pipe ends up in a log.
     let mut console = out::is_terminal().then(Console::default);
     loop {
@@ -55,12 +57,32 @@ pub async fn run(config: Config) -> Result<(), Problem> {
                 }
             }
             () = looks => {}
+            () = hub.reset_asked() => {
+                reset = true;
+                break;
+            }
             () = stop.asked() => break,
         }
     }
-    notify(sd_notify::NotifyState::Stopping);
+    // systemd is not told that a hub stops which begins anew at once.
+    if !reset {
+        notify(sd_notify::NotifyState::Stopping);
+    }
     hub.stop().await;
+    if reset {
+        return Err(anew());
+    }
     Ok(())
+}
+
+/// Begins anew, by the same command line. Comes back only if that fails: then the next start does what is to be done.
+fn anew() -> Problem {
+    use std::os::unix::process::CommandExt;
+    let failed = match std::env::current_exe() {
+        Ok(program) => std::process::Command::new(program).args(std::env::args_os().skip(1)).exec(),
+        Err(e) => e,
+    };
+    Problem::with(ProblemKind::Internal, format_args!("The hub cannot begin anew by itself; start it again: {failed}"))
 }
 
 /// SIGTERM and SIGINT.

@@ -18,7 +18,7 @@ use crate::sock::HubSocket;
 /// Format number of the files that this program writes.
 const FORMAT: u32 = 1;
 /// Of the hub's state. Not `host`, which is its name; of health the state and the reason, as details name paths.
-const PARTS: [&str; 5] = ["clock", "storage", "store", "stills", "mdns"];
+const PARTS: [&str; 6] = ["clock", "storage", "store", "stills", "mdns", "update"];
 /// Of the footage disk.
 const STORAGE: [&str; 5] = ["total_bytes", "free_bytes", "used_bytes", "loss_bound_s", "removed_segments"];
 /// Of a camera. Its id tells it from the others, and says nothing of it.

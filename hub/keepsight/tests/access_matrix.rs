@@ -66,10 +66,14 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("POST", "/api/v1/cameras/{id}/key" | "/api/v1/cameras/{id}/protected") => bad_body,
         ("DELETE", "/api/v1/cameras/{id}/protected") => get("", 400, "bad-interval", true),
 
+        ("GET", "/api/v1/system/update") => ok,
+        ("PATCH", "/api/v1/system/update") => bad_body,
+        ("POST", "/api/v1/system/update/install") => get("", 409, "no-slots", true),
         ("GET", "/api/v1/system" | "/api/v1/system/storage" | "/metrics") => get("", 200, "", false),
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,
+        ("POST", "/api/v1/system/factory-reset") => bad_body,
         // Only on the hub's own socket.
-        ("GET", path) if path.starts_with("/local/") => get("", 404, "not-found", true),
+        ("GET" | "POST", path) if path.starts_with("/local/") => get("", 404, "not-found", true),
         (method, path) => panic!("{method} {path} is not in the matrix: say here what it answers"),
     }
 }

@@ -17,7 +17,7 @@ fn the_shipped_file_is_the_defaults_and_names_every_setting() {
     assert_eq!(parse(SHIPPED), Ok(Config::default()));
     // Were a setting missing in the file, taking the file's settings away one by one would not find all of them.
     let settings = |text: &str| text.lines().filter(|l| l.contains(" = ")).count();
-    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 12);
+    assert_eq!(settings(SHIPPED.split("[paths]").nth(1).unwrap()), 13);
 }
 
 #[test]
@@ -45,6 +45,7 @@ fn every_setting_is_taken() {
         mdns = false
         [update]
         gate = "30 s"
+        image = "/opt/image.toml"
     "#;
     let path = |p: &str| AbsolutePath::new(p).unwrap();
     let expected = Config {
@@ -53,7 +54,7 @@ fn every_setting_is_taken() {
         limits: Limits::new(1, 16, 16).unwrap(),
         storage: Storage::new(0, Some(2 << 40)).unwrap(),
         net: Net { mdns: false, ..Net::default() },
-        update: Update::new(std::time::Duration::from_secs(30)).unwrap(),
+        update: Update::new(std::time::Duration::from_secs(30)).unwrap().with_image("/opt/image.toml"),
     };
     assert_eq!(parse(text), Ok(expected));
 }
@@ -115,6 +116,10 @@ fn every_bad_file_has_its_exact_error() {
         (
             "[update]\ngate = \"90 min\"",
             r#"line 2: `update.gate` = "90 min" is too short or too long; allowed is a whole number with s or min, from "1 s" to "60 min""#,
+        ),
+        (
+            "[update]\nimage = \"image.toml\"",
+            r#"line 2: `update.image` = "image.toml" is not a path from the root; allowed is a file's path from the root, such as "/usr/lib/keepsight/image.toml""#,
         ),
         (
             "[update]\ngate = \"soon\"",

@@ -168,7 +168,12 @@ impl Image {
 
     /// The image that the machine below `root` was started from; `None`: it was set up otherwise.
     pub fn of(root: &Path) -> Result<Option<Self>, BoardError> {
-        read(&root.join(IMAGE_FILE), Self::parse)
+        Self::read(&root.join(IMAGE_FILE))
+    }
+
+    /// The image that a file tells of; `None`: there is no such file.
+    pub fn read(path: &Path) -> Result<Option<Self>, BoardError> {
+        read(path, Self::parse)
     }
 }
 

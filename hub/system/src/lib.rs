@@ -15,4 +15,4 @@ pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
 pub use doctor::{Doctor, Fact, Machine};
 pub use mounts::missing_mount;
-pub use slots::{Rauc, Slot, SlotName, Slots, SlotsError};
+pub use slots::{Progress, Rauc, Slot, SlotName, Slots, SlotsError};

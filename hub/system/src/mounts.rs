@@ -15,12 +15,29 @@ pub fn missing_mount(folder: &Path) -> Option<PathBuf> {
 
 /// See fstab(5) for the first text, proc_pid_mountinfo(5) for the second.
 fn missing(folder: &Path, fstab: &str, mountinfo: &str) -> Option<PathBuf> {
-    let mounted: Vec<_> = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect();
+    let mounted: Vec<_> = mount_points(mountinfo).map(|mount| mount.point).collect();
     let lines = fstab.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let points = lines.filter_map(|line| line.split_whitespace().nth(1)).map(unescape);
     points
         .filter(|point| point.is_absolute() && point != Path::new("/") && folder.starts_with(point))
         .find(|point| !mounted.contains(point))
+}
+
+/// Something that is mounted.
+pub(crate) struct MountPoint {
+    /// Of its device, as `major:minor`.
+    pub device: String,
+    /// Where.
+    pub point: PathBuf,
+}
+
+/// What proc_pid_mountinfo(5) tells.
+pub(crate) fn mount_points(mountinfo: &str) -> impl Iterator<Item = MountPoint> {
+    mountinfo.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(2);
+        let (device, point) = (fields.next()?, fields.nth(1)?);
+        Some(MountPoint { device: device.to_owned(), point: unescape(point) })
+    })
 }
 
 /// Both files write what would end a field (space, tab, newline, backslash) as three octal digits after a backslash.

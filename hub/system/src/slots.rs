@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 /// One of the two copies, by the name that the boot loader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -158,9 +159,37 @@ impl Rauc {
     pub fn status(&self) -> Result<Slots, SlotsError> {
         Slots::parse(&self.run("status", &["status", "--detailed", "--output-format=json"])?)
     }
-    /// Writes a bundle (an address or a file) into the slot that does not run, and makes that the next one. Blocks, for minutes.
-    pub fn install(&self, bundle: &str) -> Result<(), SlotsError> {
-        self.run("install", &["install", bundle]).map(drop)
+    /// Writes a bundle (an address or a file) into the slot that does not run, and makes that the next one. Takes minutes. Who
+    /// stops waiting stops RAUC's command line only: the service behind it goes on.
+    pub async fn install(&self, bundle: &str, mut progress: impl FnMut(Progress)) -> Result<(), SlotsError> {
+        let mut command = tokio::process::Command::new(&self.program);
+        // With -- a name is never taken for an option.
+        command.args(["install", "--", bundle]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().map_err(|source| self.not_started(source))?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let mut out = Lines::of(out);
+        let mut err = Lines::of(err);
+        let mut said = LastWords::default();
+        while out.is_open() || err.is_open() {
+            let line = tokio::select! {
+                line = out.next() => line,
+                line = err.next() => line,
+            };
+            let Some(line) = line else { continue };
+            match Progress::parse(&line) {
+                Some(step) => progress(step),
+                None => said.hear(&line),
+            }
+        }
+        let status = child.wait().await.map_err(|source| self.not_started(source))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(SlotsError::Refused { action: "install", said: said.told() }),
+        }
+    }
+    /// The slot that runs is the one that starts next: what was written into the other one is not tried. Blocks.
+    pub fn mark_active(&self) -> Result<(), SlotsError> {
+        self.run("status mark-active", &["status", "mark-active", "booted"]).map(drop)
     }
     /// The slot that runs is good. Blocks.
     pub fn mark_good(&self) -> Result<(), SlotsError> {
@@ -173,16 +202,83 @@ impl Rauc {
 
     fn run(&self, action: &'static str, arguments: &[&str]) -> Result<String, SlotsError> {
         let out = Command::new(&self.program).args(arguments).stdin(Stdio::null()).output();
-        let out = out.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => SlotsError::None,
-            _ => SlotsError::Start { program: self.program.clone(), source },
-        })?;
+        let out = out.map_err(|source| self.not_started(source))?;
         if !out.status.success() {
             let said = String::from_utf8_lossy(&out.stderr);
             let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
-            return Err(SlotsError::Refused { action, said: said.trim().chars().take(300).collect() });
+            return Err(SlotsError::Refused { action, said: said.trim().chars().take(MAX_SAID).collect() });
         }
         Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+
+    fn not_started(&self, source: io::Error) -> SlotsError {
+        match source.kind() {
+            io::ErrorKind::NotFound => SlotsError::None,
+            _ => SlotsError::Start { program: self.program.clone(), source },
+        }
+    }
+}
+
+/// How far an installation is, as RAUC prints it: ` 80% Updating slots`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// From 0 to 100.
+    pub percent: u8,
+    /// What it does, in its own words.
+    pub doing: String,
+}
+
+impl Progress {
+    fn parse(line: &str) -> Option<Self> {
+        let (number, doing) = line.trim().split_once('%')?;
+        let percent = number.parse().ok().filter(|percent| *percent <= 100)?;
+        Some(Self { percent, doing: doing.trim().chars().take(MAX_SAID).collect() })
+    }
+}
+
+/// So many characters of what a program says are kept.
+const MAX_SAID: usize = 300;
+
+/// One stream of a program that talks.
+struct Lines<R>(Option<tokio::io::Lines<BufReader<R>>>);
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn of(stream: Option<R>) -> Self {
+        Self(stream.map(|stream| BufReader::new(stream).lines()))
+    }
+    fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+    /// The next line; `None` at its end, or for what is no text. Of a stream that has ended there never is one.
+    async fn next(&mut self) -> Option<String> {
+        let Some(lines) = &mut self.0 else { return std::future::pending().await };
+        let line = lines.next_line().await.ok().flatten();
+        if line.is_none() {
+            self.0 = None;
+        }
+        line
+    }
+}
+
+/// Why an installation failed: RAUC says it in a line of its own, and more about it after that.
+#[derive(Default)]
+struct LastWords {
+    error: Option<String>,
+    last: Option<String>,
+}
+
+impl LastWords {
+    fn hear(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(error) = line.strip_prefix("LastError:") {
+            self.error = Some(error.trim().to_owned());
+        } else if !line.is_empty() && line != "idle" && line != "installing" {
+            self.last = Some(line.to_owned());
+        }
+    }
+    fn told(self) -> String {
+        let said = self.error.or(self.last).unwrap_or_else(|| "it gave no reason".to_owned());
+        said.chars().take(MAX_SAID).collect()
     }
 }
 
@@ -247,22 +343,53 @@ mod tests {
         assert!(matches!(Rauc::new("/nowhere/rauc").status(), Err(SlotsError::None)));
     }
 
-    #[test]
-    fn what_rauc_refuses_is_told_in_its_own_last_words() {
+    /// A program in RAUC's place.
+    fn program(folder: &std::path::Path, script: &str) -> Rauc {
         use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("rauc");
-        std::fs::write(&program, "#!/bin/sh\necho working >&2\necho 'signature verification failed' >&2\nexit 1\n")
-            .unwrap();
+        let program = folder.join("rauc");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let error = Rauc::new(program).install("https://example.org/a.raucb").unwrap_err().to_string();
-        assert_eq!(error, "rauc install failed: signature verification failed");
+        Rauc::new(program)
+    }
+
+    #[tokio::test]
+    async fn what_rauc_refuses_is_told_in_its_own_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        for (script, said) in [
+            ("echo working >&2; echo 'signature verification failed' >&2; exit 1", "signature verification failed"),
+            (
+                "echo installing; echo 'LastError: no space left'; echo idle; echo 'Installing `a` failed' >&2; exit 1",
+                "no space left",
+            ),
+            ("exit 1", "it gave no reason"),
+        ] {
+            let rauc = program(folder.path(), script);
+            let error = rauc.install("https://example.org/a.raucb", |_| {}).await.unwrap_err().to_string();
+            assert_eq!(error, format!("rauc install failed: {said}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn how_far_an_installation_is_is_told_as_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"test "$*" = "install -- /media/a.raucb" || exit 1
+            echo installing; echo "  0% Installing"; echo " 40% Verifying signature done."; echo " 900% x"; echo "a% b"
+            echo "100% Installing done."; echo idle; echo "Installing \`/media/a.raucb\` succeeded""#;
+        let rauc = program(folder.path(), script);
+        let mut told = Vec::new();
+        rauc.install("/media/a.raucb", |step| told.push((step.percent, step.doing))).await.unwrap();
+        let said = |percent, doing: &str| (percent, doing.to_owned());
+        assert_eq!(
+            told,
+            [said(0, "Installing"), said(40, "Verifying signature done."), said(100, "Installing done."),]
+        );
     }
 
     proptest! {
         #[test]
         fn any_text_is_a_status_or_refused(text in "\\PC{0,300}") {
             let _ = Slots::parse(&text);
+            let _ = Progress::parse(&text);
         }
     }
 }

@@ -60,9 +60,25 @@ pub fn server_config(certificate: Arc<dyn ResolvesServerCert>, clock: SharedCloc
 pub fn client_config(root_pem: &str, clock: SharedClock, alpn: &[&str]) -> Result<ClientConfig, TlsError> {
     use rustls_pki_types::pem::PemObject;
     let root = CertificateDer::from_pem_slice(root_pem.as_bytes()).map_err(|e| TlsError::Pem(e.to_string()))?;
+    client(roots(&root)?, clock, alpn)
+}
+
+/// A client that trusts whom this system trusts (`/etc/ssl/certs`, or `SSL_CERT_FILE`): for the world outside.
+pub fn web_client_config(clock: SharedClock, alpn: &[&str]) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map_or_else(|| "there are none".to_owned(), ToString::to_string);
+        return Err(TlsError::Pem(format!("the system's certificates: {why}")));
+    }
+    client(roots, clock, alpn)
+}
+
+fn client(roots: RootCertStore, clock: SharedClock, alpn: &[&str]) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_details(Arc::new(provider(has_aes())), Arc::new(Time(clock)));
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-    let mut config = builder.with_root_certificates(roots(&root)?).with_no_client_auth();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     Ok(config)
 }

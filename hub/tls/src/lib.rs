@@ -11,5 +11,5 @@ mod names;
 mod show;
 
 pub use authority::{Authority, TlsError};
-pub use config::{client_config, server_config};
+pub use config::{client_config, server_config, web_client_config};
 pub use names::{Names, host_name, local_addresses};

@@ -13,11 +13,13 @@ mod local;
 mod me;
 mod members;
 mod recovery;
+mod reset;
 mod sessions;
 mod snapshot;
 pub(crate) mod storage;
 mod system;
 mod tokens;
+mod updates;
 
 pub(crate) use claim::claim_hub;
 pub(crate) use me::PendingTotp;
@@ -49,6 +51,8 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         health::routes(),
         storage::routes(),
         system::routes(),
+        updates::routes(),
+        reset::routes(),
     ];
     families.into_iter().flatten().collect()
 }

@@ -68,6 +68,9 @@ struct System {
     /// Still pictures: what they are decoded with and behind. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
     stills: Health,
+    /// Updates of the system: see `/api/v1/system/update`. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    update: Health,
     /// The machine: temperature, throttling, power, each disk, the two copies of the system; by name, each
     /// `{name, state, reason?, detail?, said}`.
     #[schema(value_type = Object)]
@@ -134,6 +137,7 @@ async fn told(hub: &Ctx) -> Result<System, ApiError> {
         },
         store: hub.store_health(),
         stills: parts.stills.health(),
+        update: parts.updates.health(),
         machine: facts.into_iter().map(|fact| (fact.name.clone(), fact)).collect(),
     })
 }

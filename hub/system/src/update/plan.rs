@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{UpdateFile, Why};
 use crate::{Image, Slots};
 
+/// The name under which the store has what people decide.
+pub const SETTINGS: &str = "updates";
+
 /// What people decide about updates. As flashed they are off.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +45,8 @@ pub struct Offer {
     pub minimum: Option<Version>,
     /// The bundle: an address or a file.
     pub bundle: String,
+    /// Its bytes.
+    pub size: u64,
 }
 
 /// All that the decision depends on.
@@ -143,8 +148,27 @@ fn begun(now: &Situation<'_>, image: &Image, slots: &Slots) -> Option<Step> {
     }
 }
 
+impl Refused {
+    /// The same for a person, of the version that was found.
+    pub fn said(self, offer: &Offer, image: &Image) -> String {
+        let (found, runs) = (&offer.version, &image.version);
+        match self {
+            Refused::OtherBoard => {
+                format!("Version {found} is for {}, and this hub is {}", offer.compatible, image.compatible)
+            }
+            Refused::Same => format!("Version {runs} runs already"),
+            Refused::Older => format!("Version {found} is older than {runs}, which runs"),
+            Refused::FailedBefore => format!("Version {found} was tried before and did not do"),
+            Refused::TooOld => match &offer.minimum {
+                Some(least) => format!("Version {found} can be installed on {least} or newer only, and {runs} runs"),
+                None => format!("Version {found} cannot be installed on {runs}"),
+            },
+        }
+    }
+}
+
 /// Whatever keeps an offer from being installed. What RAUC finds out (signature, board) it finds out again.
-fn refused(offer: &Offer, image: &Image, file: &UpdateFile) -> Option<Refused> {
+pub(super) fn refused(offer: &Offer, image: &Image, file: &UpdateFile) -> Option<Refused> {
     if offer.compatible != image.compatible {
         return Some(Refused::OtherBoard);
     }
@@ -214,6 +238,7 @@ mod tests {
                     compatible: "keepsight-pc".into(),
                     minimum: None,
                     bundle: "https://example.org/0.3.0.raucb".into(),
+                    size: 1 << 27,
                 }),
                 asked: false,
                 hour: Some(3),

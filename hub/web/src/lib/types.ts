@@ -195,3 +195,21 @@ export interface Page<T> {
   items: T[];
   next: string | null;
 }
+
+/** Updates of the system: `/system/update`. */
+export interface Update {
+  when: string;
+  source: string | null;
+  /** UTC. */
+  quiet_hour: number;
+  stage: string;
+  health: Health;
+  version: string | null;
+  slot: string | null;
+  offer: { version: string; size_bytes: number; on_stick: boolean; refused: { reason: string; said: string } | null } | null;
+  progress: { percent: number; doing: string } | null;
+  looked_at: string | null;
+  last_good: { version: string; at: string } | null;
+  failed: { version: string; at: string; why: string }[];
+  restart_by_hand: boolean;
+}
