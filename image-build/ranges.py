@@ -1,4 +1,4 @@
-"""A web server for one file, with the byte ranges that RAUC's streaming wants; counts what it sends."""
+"""A web server for a folder of updates, with the byte ranges that RAUC's streaming wants; counts what it sends."""
 
 import re
 import threading
@@ -6,10 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Ranges:
-    """Answers 404 until a file is offered."""
+    """Answers 404 until a folder is offered."""
 
     def __init__(self, port):
-        self.file, self.sent = None, 0
+        self.folder, self.sent = None, 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,16 +34,17 @@ class Ranges:
         self.server.shutdown()
         self.server.server_close()
 
-    def offer(self, path):
-        self.file = path
+    def offer(self, folder):
+        self.folder = folder
 
     def answer(self, request):
-        if self.file is None:
+        file = self.folder and self.folder / request.path.rsplit("/", 1)[-1]
+        if file is None or not file.is_file():
             request.send_response(404)
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
-        size = self.file.stat().st_size
+        size = file.stat().st_size
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
         first = int(asked[1]) if asked else 0
         last = min(int(asked[2]) if asked and asked[2] else size - 1, size - 1)
@@ -55,11 +56,11 @@ class Ranges:
         request.end_headers()
         if request.command == "HEAD":
             return
-        with self.file.open("rb") as file:
-            file.seek(first)
+        with file.open("rb") as content:
+            content.seek(first)
             left = last - first + 1
             while left:
-                piece = file.read(min(left, 1 << 18))
+                piece = content.read(min(left, 1 << 18))
                 request.wfile.write(piece)
                 self.sent += len(piece)
                 left -= len(piece)

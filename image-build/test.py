@@ -1,6 +1,7 @@
 """Tests an image in an emulated machine: test.py offline|online|update|fallback. Called by scripts/test-image, in the builder."""
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -83,27 +84,49 @@ def online(machine):
 
 
 def update(machine, ends_on="B", units=None):
-    """A bundle is installed by streaming into slot B, which is started, records, and is good: it stays."""
-    bundle = next(iter(sorted(NEXT.glob("keepsight-generic-x86-64-*.raucb"))), None)
-    if bundle is None:
+    """An owner has the hub install what its source offers; it streams into slot B, which is started, records, and is good: it stays."""
+    offered = NEXT / "generic-x86-64.json"
+    if not offered.exists():
         raise Failed(f"There is no update to install. Run scripts/build-image generic-x86-64 --version 9.9.9 --out {NEXT} first.")
+    offered = json.loads(offered.read_text())
     vm = machine(NETWORK, guest("guest-update.sh") | (units or {}), 1)
     server = Ranges(UPDATE_PORT)
     began = time.monotonic()
     with running(vm), server:
         hub, camera = claimed_with_camera(vm, began)
-        server.offer(bundle)
-        vm.wait_for(r"UPDATE installed .*B_OK=1", what="the update is installed")
-        tell(f"installed; {server.sent / 1e6:.1f} MB of {bundle.stat().st_size / 1e6:.1f} MB fetched")
+        vm.wait_for(r"^UPDATE end A 1", what="slot A has shown that it is good")
+        server.offer(NEXT)
+        updates = lambda: hub.json(200, "GET", "/api/v1/system/update")  # noqa: E731
+        hub.expect(200, "PATCH", "/api/v1/system/update", {"when": "ask", "source": f"http://10.0.2.2:{UPDATE_PORT}/"})
+        until(lambda: stage(updates(), "offered"), 600)
+        assert updates()["offer"]["version"] == offered["version"], updates()
         before = hub.recorded(camera)
-        vm.wait_for(r"^Keepsight: slot B", what="GRUB starts slot B")
-        ended = vm.wait_for(r"^UPDATE end ([AB])", within=3000, what="slot B proves itself, or the hub is back").group(1)
+        hub.expect(202, "POST", "/api/v1/system/update/install")
+        tell(f"offered {offered['version']}, and installed at an owner's word")
+        vm.wait_for(r"^Keepsight: slot B", within=3000, what="GRUB starts slot B")
+        tell(f"installed, and restarted by the hub; {server.sent / 1e6:.1f} MB of {offered['size'] / 1e6:.1f} MB fetched")
+        ended = vm.wait_for(r"^UPDATE end ([AB]) [23]", within=3000, what="slot B proves itself, or the hub is back").group(1)
         tell(re.findall(r"UPDATE grubenv (.*)", vm.said())[-1])
         assert ended == ends_on, f"It ended on slot {ended}, not {ends_on}:\n" + "\n".join(re.findall(r"^UPDATE .*", vm.said(), re.M))
         until(lambda: hub.sign_in(), 600)
         hub.recorded(camera, since=before)
         hub.play_back(camera)
-        tell(f"on slot {ended}, recorded again and played back {time.monotonic() - began:.0f} s after the first start")
+        until(lambda: remembered(updates(), ended, offered["version"]), 600)
+        tell(f"on slot {ended}, remembered, recorded again and played back {time.monotonic() - began:.0f} s after the first start")
+
+
+def stage(said, wanted):
+    assert said["stage"] == wanted, f"The hub's updates are {said['stage']}, not {wanted}: {said}"
+
+
+def remembered(said, slot, version):
+    """The hub knows how it went."""
+    if slot == "B":
+        assert said["version"] == version and (said["last_good"] or {}).get("version") == version, said
+        assert said["health"]["state"] == "ok", said
+    else:
+        assert [(it["version"], it["why"]) for it in said["failed"]] == [(version, "went_back")], said
+        assert said["health"].get("reason") == "update_went_back", said
 
 
 def fallback(machine):
