@@ -59,7 +59,7 @@ configure() {
     ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
     ln -sf ../proc/self/mounts "$root/etc/mtab"
     # UTC, unless a zone was set on the card (keepsight first-boot).
-    ln -sf ../run/keepsight/localtime "$root/etc/localtime"
+    ln -sf ../run/keepsight-system/localtime "$root/etc/localtime"
     : > "$root/etc/fstab"
     # In the place of a login: what systemd's generator starts on each screen and serial port is ours.
     for unit in getty@ serial-getty@; do

@@ -26,7 +26,7 @@ fn a_machine_is_told_and_a_bad_file_does_not_keep_it_from_what_was_set() {
     let said = "first-boot.toml was taken.\nName: garage.\n";
     assert_eq!(first_boot(&args), (Some(0), said.into(), String::new()));
     // The screen's user reads it.
-    for (path, mode) in [("run/keepsight", 0o755), ("run/keepsight/first-boot.txt", 0o644)] {
+    for (path, mode) in [("run/keepsight-system", 0o755), ("run/keepsight-system/first-boot.txt", 0o644)] {
         assert_eq!(root.join(path).metadata().unwrap().permissions().mode() & 0o777, mode, "{path}");
     }
 

@@ -58,18 +58,18 @@ impl Card {
     fn is_set(&self) {
         assert_eq!(self.read("proc/sys/kernel/hostname").unwrap(), "garage");
         assert_eq!(
-            std::fs::read_link(self.path("run/keepsight/localtime")).unwrap(),
+            std::fs::read_link(self.path("run/keepsight-system/localtime")).unwrap(),
             Path::new("/usr/share/zoneinfo/Europe/Berlin")
         );
-        let wifi = self.read("run/keepsight/wifi.conf").unwrap();
+        let wifi = self.read("run/keepsight-system/wifi.conf").unwrap();
         assert!(
             wifi.contains("\tssid=486f6d65\n") && wifi.contains(&format!("\tsae_password={}\n", hex(PASSWORD))),
             "{wifi}"
         );
-        assert_eq!(self.read("run/keepsight/authorized_keys").unwrap(), format!("{KEY}\n"));
+        assert_eq!(self.read("run/keepsight-system/authorized_keys").unwrap(), format!("{KEY}\n"));
         for (secret, mode) in [
-            ("run/keepsight/wifi.conf", 0o600),
-            ("run/keepsight/authorized_keys", 0o600),
+            ("run/keepsight-system/wifi.conf", 0o600),
+            ("run/keepsight-system/authorized_keys", 0o600),
             ("var/lib/keepsight/system/first-boot.json", 0o600),
             ("var/lib/keepsight/system", 0o700),
         ] {
@@ -98,7 +98,7 @@ fn what_was_set_holds_at_this_start_and_every_later_one() {
         "SSH: 1 key, user root.",
     ];
     assert_eq!(outcome.done, said);
-    assert_eq!(card.read("run/keepsight/first-boot.txt").unwrap(), said.join("\n") + "\n");
+    assert_eq!(card.read("run/keepsight-system/first-boot.txt").unwrap(), said.join("\n") + "\n");
     card.is_set();
     assert_eq!(card.on_the_card(), Vec::<String>::new());
 
@@ -112,7 +112,7 @@ fn without_a_file_nothing_is_done_and_nothing_is_wrong() {
     let card = Card::new();
     assert_eq!(card.start(), Outcome::default());
     for file in ["wifi.conf", "authorized_keys", "localtime"] {
-        assert!(!card.path("run/keepsight").join(file).exists(), "{file}");
+        assert!(!card.path("run/keepsight-system").join(file).exists(), "{file}");
     }
     assert_eq!(card.read("proc/sys/kernel/hostname").unwrap(), "keepsight");
 }
@@ -123,17 +123,23 @@ fn a_later_file_changes_what_it_names_and_switches_off_what_it_says() {
     card.start_with(&all());
     let outcome = card.start_with("[wifi]\nssid = \"New\"\npassword = \"another one\"\ncountry = \"AT\"\n");
     assert_eq!(outcome.wrong, Vec::<String>::new());
-    let wifi = card.read("run/keepsight/wifi.conf").unwrap();
+    let wifi = card.read("run/keepsight-system/wifi.conf").unwrap();
     assert!(
         wifi.contains(&hex("another one")) && wifi.contains("country=AT") && !wifi.contains(&hex(PASSWORD)),
         "{wifi}"
     );
-    assert_eq!(card.read("run/keepsight/authorized_keys").unwrap(), format!("{KEY}\n"), "that stays");
+    assert_eq!(card.read("run/keepsight-system/authorized_keys").unwrap(), format!("{KEY}\n"), "that stays");
 
     card.start_with("wifi = false\nssh = false\n");
-    assert_eq!((card.read("run/keepsight/wifi.conf"), card.read("run/keepsight/authorized_keys")), (None, None));
+    assert_eq!(
+        (card.read("run/keepsight-system/wifi.conf"), card.read("run/keepsight-system/authorized_keys")),
+        (None, None)
+    );
     card.start();
-    assert_eq!((card.read("run/keepsight/wifi.conf"), card.read("run/keepsight/authorized_keys")), (None, None));
+    assert_eq!(
+        (card.read("run/keepsight-system/wifi.conf"), card.read("run/keepsight-system/authorized_keys")),
+        (None, None)
+    );
     assert_eq!(card.read("proc/sys/kernel/hostname").unwrap(), "garage");
     assert!(!card.read("var/lib/keepsight/system/first-boot.json").unwrap().contains("another one"));
 }
@@ -151,7 +157,7 @@ fn of_a_bad_file_nothing_is_taken_and_all_that_is_wrong_is_said_on_screen_and_ca
     assert_eq!(outcome.wrong[..2], lines);
     assert_eq!(outcome.wrong[2], "Nothing of the file was taken; what was set before holds.");
     assert!(!format!("{outcome:?}").contains("hunter2"), "{outcome:?}");
-    assert!(card.read("run/keepsight/first-boot.txt").unwrap().starts_with(lines[0]));
+    assert!(card.read("run/keepsight-system/first-boot.txt").unwrap().starts_with(lines[0]));
     assert_eq!(card.read("efi/first-boot-errors.txt").unwrap(), lines.join("\r\n") + "\r\n");
     assert_eq!(card.read("efi/first-boot.toml").unwrap(), bad, "to be corrected");
     card.is_set();
@@ -202,7 +208,7 @@ fn a_file_that_cannot_be_kept_stays_on_the_card_and_holds_for_this_start() {
         "{outcome:?}"
     );
     assert_eq!(card.on_the_card(), ["first-boot.toml"]);
-    assert!(card.read("run/keepsight/wifi.conf").unwrap().contains(&hex(PASSWORD)));
+    assert!(card.read("run/keepsight-system/wifi.conf").unwrap().contains(&hex(PASSWORD)));
 }
 
 #[test]
@@ -216,7 +222,7 @@ fn what_was_kept_and_is_damaged_is_said_and_a_new_file_mends_it() {
             && outcome.wrong[0].contains("first-boot.json: line 1"),
         "{outcome:?}"
     );
-    assert_eq!(card.read("run/keepsight/wifi.conf"), None);
+    assert_eq!(card.read("run/keepsight-system/wifi.conf"), None);
     card.start_with(&all());
     assert_eq!(card.start().wrong, Vec::<String>::new());
     card.is_set();
@@ -235,12 +241,12 @@ fn what_somebody_else_could_have_written_is_not_done() {
     std::os::unix::fs::symlink("mine", &folder).unwrap();
     let outcome = card.start();
     assert!(outcome.wrong[0].contains("is not the system's own"), "{outcome:?}");
-    assert_eq!(card.read("run/keepsight/authorized_keys"), None);
+    assert_eq!(card.read("run/keepsight-system/authorized_keys"), None);
 
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(card.path("var/lib/keepsight/mine"), &folder).unwrap();
     let file = folder.join("first-boot.json");
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
     assert!(card.start().wrong[0].contains("is not the system's own"));
-    assert_eq!(card.read("run/keepsight/authorized_keys"), None);
+    assert_eq!(card.read("run/keepsight-system/authorized_keys"), None);
 }

@@ -1,6 +1,6 @@
 //! Taking a first-boot file, and doing at each start what was taken.
 //!
-//! The system itself cannot be written, so that what other programs read is made anew below `/run/keepsight` at each start:
+//! The system itself cannot be written, so that what other programs read is made anew below `/run/keepsight-system` at each start:
 //! `wifi.conf` for wpa_supplicant, `authorized_keys` for sshd, `localtime`, to which `/etc/localtime` leads.
 
 use std::fmt::Write as _;
@@ -213,13 +213,13 @@ impl Machine {
     }
 
     fn make_run(&self) -> Result<(), FsError> {
-        let path = self.path("run/keepsight");
+        let path = self.path("run/keepsight-system");
         fs::create_dir(&path, 0o755)?;
         open_up(&path, 0o755)
     }
 
     fn run(&self, name: &str) -> PathBuf {
-        self.path("run/keepsight").join(name)
+        self.path("run/keepsight-system").join(name)
     }
 
     fn kept_path(&self) -> PathBuf {
