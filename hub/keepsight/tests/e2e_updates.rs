@@ -40,9 +40,9 @@ impl Machine {
              install)\n  printf 'installing\\n  0%% Installing\\n 20%% Verifying signature\\n'\n\
              if test -e {at}/refuses; then\n\
              printf 'LastError: signature verification failed: self-signed certificate\\nidle\\n'\n\
-             echo \"Installing \\`$3\\` failed\" >&2; exit 1; fi\n\
+             echo \"Installing \\`$2\\` failed\" >&2; exit 1; fi\n\
              cp {at}/after.json {at}/status.json\n\
-             printf '100%% Installing done.\\nidle\\nInstalling `%s` succeeded\\n' \"$3\" ;;\nesac\n"
+             printf '100%% Installing done.\\nidle\\nInstalling `%s` succeeded\\n' \"$2\" ;;\nesac\n"
         );
         let program = machine.path("bin/rauc");
         std::fs::write(&program, script).unwrap();
@@ -119,12 +119,10 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let (server, tls) = (serves.clone(), tls.clone());
                 tokio::spawn(async move {
-                    match tls {
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => server.answer(stream).await,
-                            Err(_) => {} // who does not trust it is the test's to see
-                        },
-                        None => server.answer(stream).await,
+                    let Some(tls) = tls else { return server.answer(stream).await };
+                    // Who does not trust it hangs up.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        server.answer(stream).await;
                     }
                 });
             }
@@ -218,7 +216,7 @@ async fn e2e_updates_are_off_are_offered_and_are_installed_when_an_owner_says_no
 
     install(&owner).await.expect(202);
     until_stage(&owner, "restarting").await;
-    assert_eq!(machine.installed(), [format!("install -- {source}/keepsight-0.3.0.raucb")]);
+    assert_eq!(machine.installed(), [format!("install {source}/keepsight-0.3.0.raucb")]);
     assert!(machine.restart_asked());
     let audit = owner.get("/api/v1/audit").await.expect(200).json().to_string();
     assert!(audit.contains("update.install") && audit.contains("update.settings"), "{audit}");
@@ -334,6 +332,6 @@ async fn e2e_updates_that_are_automatic_are_installed_in_the_quiet_hour_from_a_s
         machine.restart_asked()
     })
     .await;
-    assert_eq!(machine.installed(), [format!("install -- {source}keepsight-0.3.0.raucb")]);
+    assert_eq!(machine.installed(), [format!("install {source}keepsight-0.3.0.raucb")]);
     process.stop().await;
 }

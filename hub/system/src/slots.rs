@@ -163,8 +163,7 @@ impl Rauc {
     /// stops waiting stops RAUC's command line only: the service behind it goes on.
     pub async fn install(&self, bundle: &str, mut progress: impl FnMut(Progress)) -> Result<(), SlotsError> {
         let mut command = tokio::process::Command::new(&self.program);
-        // With -- a name is never taken for an option.
-        command.args(["install", "--", bundle]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(["install", bundle]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().map_err(|source| self.not_started(source))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let mut out = Lines::of(out);
@@ -372,7 +371,7 @@ mod tests {
     #[tokio::test]
     async fn how_far_an_installation_is_is_told_as_it_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let script = r#"test "$*" = "install -- /media/a.raucb" || exit 1
+        let script = r#"test "$*" = "install /media/a.raucb" || exit 1
             echo installing; echo "  0% Installing"; echo " 40% Verifying signature done."; echo " 900% x"; echo "a% b"
             echo "100% Installing done."; echo idle; echo "Installing \`/media/a.raucb\` succeeded""#;
         let rauc = program(folder.path(), script);

@@ -327,7 +327,8 @@ impl State {
             );
             return degraded(Reason::UpdateWentBack, &Problem::with(ProblemKind::UpdateWentBack, what));
         }
-        if let Some(problem) = &self.problem {
+        // That there is nothing newer is an answer, and no worry.
+        if let Some(problem) = self.problem.as_ref().filter(|problem| problem.kind != ProblemKind::NoUpdate) {
             return degraded(Reason::UpdateFailed, problem);
         }
         if self.settings.when == When::Off { Health::Off } else { Health::Ok }
@@ -552,6 +553,7 @@ impl Inner {
         match result {
             Ok(()) => {
                 tracing::info!(%version, "the update is installed, and runs after the next restart");
+                self.state().problem = None;
                 self.write(|file| file.tried.iter_mut().for_each(|tried| tried.installed = true)).await;
             }
             Err(NotInstalled { why, for_good }) => {
