@@ -562,7 +562,7 @@ export const T = {
       automatic: 'The hub looks every 6 hours, and restarts into a new version in the quiet hour.',
     } as Record<string, string>,
     source: 'Address of updates',
-    sourceHint: 'A folder by https://, or http:// with an address of your own network. Empty: only a stick that you put in.',
+    sourceHint: 'A folder by https, or by http with an address of your own network. Empty: only a stick that you put in.',
     hour: 'Quiet hour',
     later: 'Later',
   },
