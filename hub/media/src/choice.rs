@@ -63,10 +63,15 @@ impl Choice {
 
     /// A connection ended that brought pictures: after a stopgap comes what was before it.
     pub fn ended(&mut self) {
-        if let Some((way, why)) = self.before.take() {
-            (self.way, self.why) = (way, why);
-            self.returned = true;
-        }
+        self.returned |= self.back();
+    }
+
+    /// Back to the way before the stopgap; `false` if there is none.
+    fn back(&mut self) -> bool {
+        let Some((way, why)) = self.before.take() else { return false };
+        (self.way, self.why, self.worked) = (way, why, true);
+        self.failed.clear();
+        true
     }
 
     /// It ended without a picture. `true`: another way is to be tried at once.
@@ -80,8 +85,11 @@ impl Choice {
             },
             // It agreed to play and nothing came: some cameras do so where a way is blocked or broken. One that was
             // recorded in this way hangs.
-            EndReason::Stalled if !self.worked => &[Way::Own, Way::Udp, Way::Multicast],
-            _ => return false,
+            EndReason::Stalled if !self.worked && !self.is_stopgap() => &[Way::Own, Way::Udp, Way::Multicast],
+            _ => {
+                self.back();
+                return false;
+            }
         };
         let untried = |way: &Way| *way != self.way && self.ways.contains(way) && !self.failed.contains(way);
         match candidates.iter().copied().find(untried) {
@@ -97,10 +105,8 @@ impl Choice {
             }
             None => {
                 self.failed.clear();
-                match self.before.take() {
-                    Some((way, why)) => (self.way, self.why, self.worked) = (way, why, true),
-                    None if !self.worked => self.take(self.ways[0], None),
-                    None => {}
+                if !self.back() && !self.worked {
+                    self.take(self.ways[0], None);
                 }
                 false
             }
@@ -218,6 +224,17 @@ mod tests {
         while choice.failed(&end(EndReason::Broken)) {}
         assert_eq!(choice.via().way, Way::Udp);
         assert!(!choice.failed(&end(EndReason::Stalled)), "it hangs: no reason to try another way");
+    }
+
+    #[test]
+    fn a_camera_that_goes_away_while_it_is_ill_is_asked_as_before() {
+        for away in [EndReason::Unreachable, EndReason::Stalled, EndReason::Closed, EndReason::Unauthorised] {
+            let mut choice = choice(Transport::Auto, None);
+            choice.works();
+            assert!(choice.failed(&end(EndReason::Broken)));
+            assert!(!choice.failed(&end(away)));
+            assert_eq!((choice.via().way, choice.is_stopgap()), (Way::Own, false), "{away:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use base::{CameraId, Problem, ProblemKind, Timestamp, Transport};
 use http::StatusCode;
 use media::Way;
 use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange, Via};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use store::{Actor, Camera, StreamSource};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -205,17 +205,17 @@ struct ChangeSource {
     #[serde(default)]
     url: Option<String>,
     /// null removes it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     username: Option<Option<String>>,
     /// null removes it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     password: Option<Option<String>>,
     /// auto, tcp, udp or multicast.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     transport: Option<Transport>,
     /// null forgets it: the next one that the camera shows is taken.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     certificate: Option<Option<String>>,
 }
 
@@ -244,23 +244,18 @@ struct ChangeCamera {
     #[serde(default)]
     main: Option<ChangeSource>,
     /// null removes the sub stream.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     sub: Option<Option<ChangeSource>>,
     /// true: is not recorded until it is false again.
     #[serde(default)]
     paused: Option<bool>,
     /// Pauses it until then; it is recorded again by itself. null: the pause lasts until it is ended.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>)]
     paused_until: Option<Option<Timestamp>>,
     /// true: is paused while the device that asks is at home, from now on. false: no more.
     #[serde(default)]
     paused_while_home: Option<bool>,
-}
-
-/// Tells `"x": null` from no `x` at all.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(d).map(Some)
 }
 
 #[derive(Serialize, ToSchema)]

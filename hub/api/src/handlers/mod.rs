@@ -25,6 +25,7 @@ pub(crate) use claim::claim_hub;
 pub(crate) use me::PendingTotp;
 
 use base::ProblemKind;
+use serde::{Deserialize, Deserializer};
 
 use crate::hub::Ctx;
 use crate::problem::ApiError;
@@ -66,6 +67,11 @@ fn page_length(request: &Request<Ctx>, usual: usize, longest: usize) -> Result<u
             Err(ApiError::with(ProblemKind::BadRequest, format!("The query's limit is not from 1 to {longest}")))
         }
     }
+}
+
+/// Tells `"x": null` from no `x` at all.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
 }
 
 #[cfg(test)]

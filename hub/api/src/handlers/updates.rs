@@ -3,7 +3,7 @@
 use base::state::Health;
 use base::{Problem, ProblemKind, Timestamp};
 use http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use store::Actor;
 use system::update::{Refused, SETTINGS, Settings, Source, Stage, When, Why};
 use utoipa::ToSchema;
@@ -147,15 +147,11 @@ struct Change {
     #[schema(value_type = Option<String>)]
     when: Option<When>,
     /// A folder's address, `https:`, or `http:` with an address of the home network. null: only disks that somebody puts in.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "super::given")]
     source: Option<Option<String>>,
     /// UTC, 0 to 23.
     #[serde(default)]
     quiet_hour: Option<u8>,
-}
-
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(d).map(Some)
 }
 
 async fn update(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
