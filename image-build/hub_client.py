@@ -15,7 +15,7 @@ class Hub:
     """The hub behind two forwarded ports of this machine. `address` is its own, which it wants to be called by."""
 
     def __init__(self, https, http_port, address):
-        self.https, self.http, self.address, self.cookie, self.tls = https, http_port, address, None, None
+        self.https, self.http, self.address, self.cookie, self.tls, self.root = https, http_port, address, None, None, None
 
     def trust(self, fingerprint):
         """Gets its root certificate from the set-up page, if it is the one whose SHA-256 the screen shows."""
@@ -25,7 +25,11 @@ class Hub:
         found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
         wanted = fingerprint.replace(":", "").replace(" ", "").lower()
         assert found == wanted, f"The screen shows the certificate {wanted}, the set-up page gives {found}."
-        self.tls = ssl.create_default_context(cadata=pem)
+        self.trust_pem(pem)
+
+    def trust_pem(self, pem):
+        """Trusts a root that was looked at before."""
+        self.root, self.tls = pem, ssl.create_default_context(cadata=pem)
 
     def ask(self, method, path, body=None):
         """Status, headers and body of an answer."""
@@ -56,8 +60,8 @@ class Hub:
     def sign_in(self):
         self.expect(201, "POST", "/api/v1/sessions", {"name": "Ada", "password": PASSWORD, "device": "test"})
 
-    def add_camera(self, url):
-        return self.json(201, "POST", "/api/v1/cameras", {"name": "door", "main": {"url": url}})["id"]
+    def add_camera(self, url, name="door"):
+        return self.json(201, "POST", "/api/v1/cameras", {"name": name, "main": {"url": url}})["id"]
 
     def recorded(self, camera, since=None, within=600):
         """Waits until footage of the camera is on the disk, newer than `since` if given. When it was said to be."""
@@ -70,16 +74,22 @@ class Hub:
             time.sleep(1)
         raise AssertionError(f"Not recorded within {within} s: {said}")
 
-    def play_back(self, camera):
-        """The newest recorded seconds as a film: its bytes."""
+    def segments(self, camera):
+        """What is recorded, oldest first."""
         now = datetime.now(timezone.utc)
         day = {"from": stamp(now - timedelta(days=1)), "to": stamp(now + timedelta(days=1))}
-        timeline = self.json(200, "GET", f"/api/v1/cameras/{camera}/timeline?{urlencode(day)}")
-        newest = timeline["segments"][-1]
-        span = {"from": newest["start"], "to": newest["end"]}
+        return self.json(200, "GET", f"/api/v1/cameras/{camera}/timeline?{urlencode(day)}")["segments"]
+
+    def play(self, camera, segment):
+        """A segment as a film: its bytes."""
+        span = {"from": segment["start"], "to": segment["end"]}
         film = self.expect(200, "GET", f"/api/v1/cameras/{camera}/playback.mp4?{urlencode(span)}")[1]
         assert film[4:8] == b"ftyp" and b"moof" in film and len(film) > 10_000, f"No film: {len(film)} bytes, {film[:16]!r}"
         return film
+
+    def play_back(self, camera):
+        """The newest recorded seconds as a film: its bytes."""
+        return self.play(camera, self.segments(camera)[-1])
 
 
 def stamp(when):

@@ -22,8 +22,17 @@ class Machine:
         self.disk, self.serial, self.firmware = Path(disk), Path(serial), firmware
         self.network, self.units, self.kernel_words = network, units or {}, kernel_words
         self.drive_options = drive_options
+        self.log = None
         self.process = None
         self.read_from = 0
+
+    def log_writes_to(self, log):
+        """Writes down, in order, every write to the disk and every word to keep what was written."""
+        self.log = Path(log)
+        self.log.unlink(missing_ok=True)
+        self.log.touch()
+        # With room: QEMU's log does not grow its file. What nobody writes takes none.
+        os.truncate(self.log, 16 << 30)
 
     def start(self):
         """Power on."""
@@ -50,9 +59,15 @@ class Machine:
             "-m", "1536", "-display", "none", "-no-user-config", "-monitor", "none", "-serial", f"file:{self.serial}",
             "-drive", f"if=pflash,format=raw,readonly=on,file={self.firmware[0]}",
             "-drive", f"if=pflash,format=raw,file={self.firmware[1]}",
-            "-drive", f"if=virtio,format=qcow2,file={self.disk},{self.drive_options}",
+            "-drive", self.drive(),
             "-device", "virtio-rng-pci", *network, *options,
         ]  # fmt: skip
+
+    def drive(self):
+        if self.log is None:
+            return f"if=virtio,format=qcow2,file={self.disk},{self.drive_options}"
+        disk = f"file.driver=qcow2,file.file.driver=file,file.file.filename={self.disk}"
+        return f"if=virtio,driver=blklogwrites,{disk},log.driver=file,log.filename={self.log}"
 
     def said(self):
         """All that its serial port said since it was started, without colours."""

@@ -1,0 +1,22 @@
+# shellcheck shell=sh disable=SC2154
+# Run by the test inside the image, as root. do=fill: something else than the hub takes all of the data partition.
+# do=free: takes it away again, once somebody outside holds a connection to port 80.
+file=/var/lib/keepsight/system/test-fill
+case $do in
+    fill)
+        fallocate -l "$(($(stat -f -c '%f * %S' /var/lib/keepsight)))" "$file"
+        # What is left, the little that the hub gives up to make room too, until nothing comes any more.
+        until [ "$(stat -f -c %f /var/lib/keepsight)" -lt 16 ]; do cat /dev/zero >> "$file" 2> /dev/null; done
+        sync
+        echo "FILL full: $(stat -f -c '%f blocks of %S' /var/lib/keepsight) are free"
+        # It stays full, whatever the hub gives up.
+        while :; do cat /dev/zero >> "$file" 2> /dev/null; sleep 1; done
+        ;;
+    free)
+        echo "FILL still full: $(stat -f -c '%f blocks of %S' /var/lib/keepsight) are free"
+        until grep -qs ':0050 [0-9A-F]*:[0-9A-F]* 01 ' /proc/net/tcp /proc/net/tcp6; do sleep 1; done
+        rm "$file"
+        sync
+        echo "FILL free"
+        ;;
+esac

@@ -1,0 +1,131 @@
+"""The plug of the whole system: the machine loses power again and again while it records, and what its disk was not told to keep is gone."""
+
+import json
+import os
+import random
+import re
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from lab import layer, run
+from steps import NETWORK, guest, running, signed_in, tell, until
+
+CUTS = int(os.environ.get("KEEPSIGHT_IMAGE_CUTS", "10"))
+CAMERAS = 4
+RESULTS = Path("docs/results/image-plug.jsonl")
+# QEMU's blklogwrites writes the format of the kernel's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst).
+MAGIC, FLUSH, FUA, DISCARD = 0x6A736677736872, 1, 2, 4
+SECTOR = 512
+
+
+def plug(lab):
+    """Four cameras, and a cut at any instant. What was told as recorded is there, little is lost, and `check` finds nothing."""
+    keep = lab.claimed(CAMERAS)
+    # As it is kept by the disk: below the layer that a start writes to.
+    kept, log = lab.folder / "kept.raw", lab.folder / "log"
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", lab.disk, kept)
+    done = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    tell(f"{len(done)} of {CUTS} cuts were made before" if done else f"{CUTS} cuts")
+    for number in range(len(done), CUTS):
+        choose = random.Random(number)
+        layer(lab.disk, kept, "raw")
+        vm = lab.machine(NETWORK, guest("guest-check.sh"))
+        vm.log_writes_to(log)
+        with running(vm):
+            hub, cameras = signed_in(keep)
+            until_all(hub, cameras)
+            ends_at = time.monotonic() + choose.uniform(1, 45)
+            told = {}
+            while time.monotonic() < ends_at:
+                told = {camera: hub.json(200, "GET", f"/api/v1/cameras/{camera}")["last_fragment_at"] for camera in cameras}
+                ahead = guest_clock(hub)
+            cut_at = datetime.now(timezone.utc).timestamp() + ahead
+        kept_writes, lost = replay(log, kept, choose)
+        # The next start is on what was kept, and its own writes go nowhere but into the layer.
+        layer(lab.disk, kept, "raw")
+        vm = lab.machine(NETWORK, guest("guest-check.sh"))
+        began = time.monotonic()
+        with running(vm):
+            hub, cameras = signed_in(keep)
+            until_all(hub, cameras)
+            again = time.monotonic() - began
+            losses = [loss(hub, camera, told[camera], cut_at) for camera in cameras]
+            vm.wait_for(r"^CHECK end", what="keepsight check in the machine")
+            check = re.findall(r"^CHECK exit (\d+)", vm.said(), re.M)
+            assert check == ["0"], "check found something:\n" + "\n".join(re.findall(r"^CHECK .*", vm.said(), re.M))
+        figures = {
+            "cut": number + 1, "lost_s": [round(it, 2) for it in losses], "recorded_again_s": round(again, 1),
+            "writes_kept": kept_writes, "writes_lost": lost,
+        }  # fmt: skip
+        tell(json.dumps(figures))
+        with RESULTS.open("a") as file:
+            file.write(json.dumps(figures) + "\n")
+    figures = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    losses = sorted(loss for it in figures for loss in it["lost_s"])
+    tell(f"{len(figures)} cuts: lost per camera {losses[len(losses) // 2]:.2f} s (median), {losses[-1]:.2f} s at most; check clean each time")
+    assert losses[-1] <= 2, f"More than 2 s were lost: {losses[-1]}"
+
+
+def until_all(hub, cameras):
+    for camera in cameras:
+        hub.recorded(camera, since=hub.recorded(camera))
+
+
+def guest_clock(hub):
+    """By how many seconds the machine's clock is ahead of ours, from its answer's date: as exact as a turn of its second."""
+    before = None
+    while True:
+        said = hub.ask("GET", "/healthz")[1]["Date"]
+        now = datetime.now(timezone.utc).timestamp()
+        if before not in (None, said):
+            return datetime.strptime(said, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=timezone.utc).timestamp() - now
+        before = said
+
+
+def loss(hub, camera, told, cut_at):
+    """Seconds between the end of what is there of before the cut, and the cut. What was told as recorded must be there."""
+    ends = [moment(it["end"]) for it in hub.segments(camera) if moment(it["start"]) < cut_at]
+    end = max(it for it in ends if it <= cut_at + 1)
+    assert end >= moment(told) - 0.001, f"{told} was told as recorded, and it ends at {end}"
+    film = hub.play(camera, [it for it in hub.segments(camera) if moment(it["end"]) == end][0])
+    assert film
+    return cut_at - end
+
+
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def replay(log, disk, choose):
+    """Does to the disk what it was told to keep: all writes up to the last flush, and of those after it some, as it pleases."""
+    entries = list(logged(log))
+    last = max((n for n, (_, flags, _) in enumerate(entries) if flags & FLUSH), default=-1)
+    kept = lost = 0
+    with disk.open("r+b") as target:
+        for number, (sector, flags, data) in enumerate(entries):
+            if flags & DISCARD or not data:
+                continue
+            if number > last and not flags & FUA and choose.random() < 0.5:
+                lost += 1
+                continue
+            target.seek(sector * SECTOR)
+            target.write(data)
+            kept += 1
+    log.unlink()
+    return kept, lost
+
+
+def logged(log):
+    """Every write of a log: (sector, flags, bytes)."""
+    with log.open("rb") as file:
+        magic, _version, _entries, size = (int.from_bytes(file.read(n), "little") for n in (8, 8, 8, 4))
+        assert magic == MAGIC, "not a log of writes"
+        file.seek(size)
+        while True:
+            head = file.read(size)
+            sector, count, flags, words = (int.from_bytes(head[n : n + 8], "little") for n in (0, 8, 16, 24))
+            if len(head) < size or not (count or flags):
+                return
+            data = b"" if flags & DISCARD else file.read(count * size)
+            yield sector * size // SECTOR, flags, data
