@@ -5,11 +5,13 @@ import os
 import random
 import re
 import time
-from datetime import datetime, timezone
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection
 from pathlib import Path
 
 from lab import layer, run
-from steps import NETWORK, guest, running, signed_in, tell, until
+from steps import GUEST, HTTP, NETWORK, guest, running, signed_in, tell, until
 
 CUTS = int(os.environ.get("KEEPSIGHT_IMAGE_CUTS", "10"))
 CAMERAS = 4
@@ -35,12 +37,12 @@ def plug(lab):
         with running(vm):
             hub, cameras = signed_in(keep)
             until_all(hub, cameras)
+            ahead = guest_clock()
             ends_at = time.monotonic() + choose.uniform(1, 45)
             told = {}
-            while time.monotonic() < ends_at:
+            while not told or time.monotonic() < ends_at:
                 told = {camera: hub.json(200, "GET", f"/api/v1/cameras/{camera}")["last_fragment_at"] for camera in cameras}
-                ahead = guest_clock(hub)
-            cut_at = datetime.now(timezone.utc).timestamp() + ahead
+            cut_at = time.time() + ahead
         kept_writes, lost = replay(log, kept, choose)
         # The next start is on what was kept, and its own writes go nowhere but into the layer.
         layer(lab.disk, kept, "raw")
@@ -72,14 +74,17 @@ def until_all(hub, cameras):
         hub.recorded(camera, since=hub.recorded(camera))
 
 
-def guest_clock(hub):
-    """By how many seconds the machine's clock is ahead of ours, from its answer's date: as exact as a turn of its second."""
+def guest_clock():
+    """By how many seconds the machine's clock is ahead of ours: its answers have the second, and we see it turn."""
+    page = HTTPConnection("127.0.0.1", HTTP, timeout=60)
     before = None
     while True:
-        said = hub.ask("GET", "/healthz")[1]["Date"]
-        now = datetime.now(timezone.utc).timestamp()
+        page.request("GET", "/ca.pem", headers={"Host": GUEST})
+        answer = page.getresponse()
+        answer.read()
+        said, now = answer.getheader("Date"), time.time()
         if before not in (None, said):
-            return datetime.strptime(said, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=timezone.utc).timestamp() - now
+            return parsedate_to_datetime(said).timestamp() - now
         before = said
 
 
