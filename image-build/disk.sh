@@ -131,7 +131,8 @@ adaptive=block-hash-index
 filename=boot.img
 adaptive=block-hash-index
 END
-    tools rauc --conf=/src/image-build/rauc/system.conf bundle --cert="/src/$keys/signing.cert.pem" --key="/src/$keys/signing.key.pem" \
+    # In small pieces: a hub that has most of a version already fetches the pieces in which something is new.
+    tools rauc --conf=/src/image-build/rauc/system.conf bundle --mksquashfs-args="-b 16K" --cert="/src/$keys/signing.cert.pem" --key="/src/$keys/signing.key.pem" \
         --keyring="/src/$keys/root.cert.pem" "/src/$work/bundle" "/src/$bundle" > "$work/bundle.log" 2>&1 ||
         stop "the bundle could not be made: $(cat "$work/bundle.log")"
     rm -rf "$work/bundle"

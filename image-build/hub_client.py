@@ -84,7 +84,7 @@ class Hub:
         """A segment as a film: its bytes."""
         span = {"from": segment["start"], "to": segment["end"]}
         film = self.expect(200, "GET", f"/api/v1/cameras/{camera}/playback.mp4?{urlencode(span)}")[1]
-        assert film[4:8] == b"ftyp" and b"moof" in film and len(film) > 10_000, f"No film: {len(film)} bytes, {film[:16]!r}"
+        assert film[4:8] == b"ftyp" and b"moof" in film, f"No film: {len(film)} bytes, {film[:16]!r}"
         return film
 
     def play_back(self, camera):

@@ -55,7 +55,7 @@ class Machine:
             options += ["-smbios", f"type=11,path={folder}/{number}"]
         network = ["-nic", "none"] if self.network is None else ["-nic", self.network]
         return [
-            "nice", "-n19", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+            "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
             "-m", "1536", "-display", "none", "-no-user-config", "-monitor", "none", "-serial", f"file:{self.serial}",
             "-drive", f"if=pflash,format=raw,readonly=on,file={self.firmware[0]}",
             "-drive", f"if=pflash,format=raw,file={self.firmware[1]}",
