@@ -36,12 +36,16 @@ def offline(lab):
 
 def online(lab):
     """Claimed from outside by what the screen shows; a camera recorded, played back, and recorded again after a power cut."""
-    vm = lab.machine(NETWORK, guest("guest-look.sh"))
+    vm = lab.machine(NETWORK, guest("guest-look.sh") | guest("guest-time.sh", "time"))
     began = time.monotonic()
     with running(vm):
         hub, [camera] = claimed_with_cameras(vm, began, lab.cameras(1))
         tell(f"played back: {len(hub.play_back(camera))} bytes of film")
         looked(vm)
+        for internet, said in (True, "on"), (False, "off"):
+            hub.expect(200, "PATCH", "/api/v1/system/time", {"internet": internet})
+            vm.wait_for(f"^TIME {said}", what=f"time servers {said}")
+        tell("time servers are asked when an owner says so, and not any more")
         before = hub.recorded(camera)
     vm = lab.machine(NETWORK, {})
     began = time.monotonic()

@@ -59,6 +59,8 @@ pub struct Parts {
     pub machine: system::Machine,
     /// Has the hub stop, and begin anew as it was flashed. Blocks.
     pub reset: Reset,
+    /// Where it is said whether time servers are asked.
+    pub internet_time: system::InternetTime,
     /// Updates of the system.
     pub updates: system::update::Updates,
     /// When the hub started.

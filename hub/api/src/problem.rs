@@ -122,9 +122,13 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::KeyExists | P::HubRunning | P::TimeKnown | P::UpdateBusy | P::NoUpdate | P::UpdateRefused => {
             StatusCode::CONFLICT
         }
-        P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt | P::NoSlots => {
-            StatusCode::CONFLICT
-        }
+        P::NotMounted
+        | P::NotADisk
+        | P::DiskElsewhere
+        | P::DiskInUse
+        | P::NothingToAdopt
+        | P::NoSlots
+        | P::TimeNotOurs => StatusCode::CONFLICT,
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
         P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,

@@ -160,6 +160,7 @@ problems! {
 
     // The system
     BadImage "bad-image" "What the image says of itself cannot be used." "Write the image anew; footage on a disk of its own stays."
+    TimeNotOurs "time-not-ours" "On this machine the hub does not decide whose time is asked." "Set up a time service in this machine's own system."
     NoSlots "no-slots" "This machine has no second copy of its system to update." "Update it in the way in which it was set up; an image of Keepsight's updates itself."
     TooHot "too-hot" "The machine is hot." "Give it air, or a heat sink; hot boards slow down, and cards wear out sooner."
     Throttled "throttled" "The machine is slowed down." "Give it air, and the power supply that its maker names."

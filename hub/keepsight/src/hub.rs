@@ -130,6 +130,7 @@ impl Hub {
         .await?;
         let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+        let internet_time = crate::time::of(&config, &store).await?;
         let updates = crate::updates::of(&config, &store, &recorder, &clock);
         let (mdns, announces) = match reach {
             Some(reach) => {
@@ -165,6 +166,7 @@ impl Hub {
                     Ok(())
                 })
             },
+            internet_time,
             updates: updates.clone(),
             machine: system::Machine::new(
                 // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.

@@ -22,4 +22,5 @@ pub mod run;
 pub mod sock;
 pub mod store_cmd;
 pub mod support;
+mod time;
 mod updates;

@@ -66,8 +66,8 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("POST", "/api/v1/cameras/{id}/key" | "/api/v1/cameras/{id}/protected") => bad_body,
         ("DELETE", "/api/v1/cameras/{id}/protected") => get("", 400, "bad-interval", true),
 
-        ("GET", "/api/v1/system/update") => ok,
-        ("PATCH", "/api/v1/system/update") => bad_body,
+        ("GET", "/api/v1/system/update" | "/api/v1/system/time") => ok,
+        ("PATCH", "/api/v1/system/update" | "/api/v1/system/time") => bad_body,
         ("POST", "/api/v1/system/update/install") => get("", 409, "no-slots", true),
         ("GET", "/api/v1/system" | "/api/v1/system/storage" | "/metrics") => get("", 200, "", false),
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,

@@ -338,3 +338,33 @@ async fn e2e_updates_that_are_automatic_are_installed_in_the_quiet_hour_from_a_s
     assert_eq!(machine.installed(), [format!("install {source}keepsight-0.3.0.raucb")]);
     process.stop().await;
 }
+
+#[tokio::test]
+async fn e2e_an_owner_decides_whether_time_servers_are_asked() {
+    const TIME: &str = "/api/v1/system/time";
+    let machine = Machine::new();
+    let hub = machine.start().await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &machine.home).await;
+    let said = || std::fs::read_to_string(machine.path("run/internet-time")).unwrap();
+    assert_eq!(said(), "off\n", "as flashed");
+    assert_eq!(owner.get(TIME).await.expect(200).json()["internet"], json!(false));
+
+    let change = async |wanted: bool| {
+        let answer = owner.request(Method::PATCH, TIME, Some(json!({"internet": wanted}))).await;
+        assert_eq!(answer.expect(200).json()["internet"], json!(wanted));
+    };
+    change(true).await;
+    assert_eq!(said(), "on\n");
+    let audit = owner.get("/api/v1/audit").await.expect(200).json();
+    assert!(audit.to_string().contains("time.settings"), "{audit}");
+
+    // What is in memory is gone after a restart of the machine, and said again.
+    hub.stop().await;
+    std::fs::remove_file(machine.path("run/internet-time")).unwrap();
+    let hub = machine.start().await;
+    let file = machine.path("run/internet-time");
+    wait_for("it is said again", SOON, async || std::fs::read_to_string(&file).is_ok_and(|said| said == "on\n")).await;
+    let owner = hub::owner(&machine.home).await;
+    assert_eq!(owner.get(TIME).await.expect(200).json()["internet"], json!(true));
+    hub.stop().await;
+}

@@ -135,3 +135,13 @@ async fn an_owners_phone_tells_the_time_to_a_hub_that_no_server_tells_it() {
     assert_eq!(hub.owner.signed_out().post(path, json!({"time": "2026-05-01T12:00:00Z"})).await.status, 401);
     hub.hub.stop().await;
 }
+
+#[tokio::test]
+async fn where_the_machine_is_none_of_ours_its_own_system_decides_whose_time_is_asked() {
+    let hub = TestHub::claimed().await;
+    let path = "/api/v1/system/time";
+    assert_eq!(hub.owner.get(path).await.expect(200).json()["internet"], Value::Null);
+    let change = hub.owner.request(Method::PATCH, path, Some(json!({"internet": true}))).await;
+    assert_eq!(change.expect(409).problem(), "time-not-ours");
+    hub.hub.stop().await;
+}

@@ -6,6 +6,7 @@ mod clock;
 mod disks;
 mod doctor;
 pub mod first_boot;
+mod internet_time;
 mod mounts;
 mod slots;
 pub mod update;
@@ -14,5 +15,6 @@ pub use board::{Arch, BOARD_FILE, Board, BoardError, BoardLimits, Decoder, Flavo
 pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
 pub use doctor::{Doctor, Fact, Machine};
+pub use internet_time::{InternetTime, TIME_SETTINGS, TimeSettings};
 pub use mounts::missing_mount;
 pub use slots::{Progress, Rauc, Slot, SlotName, Slots, SlotsError};

@@ -516,6 +516,11 @@ export const T = {
       unset: 'from nobody yet',
     } as Record<string, string>,
     time: (time: string, source: string) => `${time}, ${source}`,
+    internetTime: 'Time from the internet',
+    internetTimeOff: 'Off: the hub has the time from its own clock, or from the phones of its owners. As delivered nothing leaves your network.',
+    internetTimeOn: 'On: the hub asks time servers, those of your router if it names any, else Debian’s.',
+    internetTimeAsk: 'Ask time servers',
+    internetTimeStop: 'Stop asking',
   },
 
   updates: {
@@ -609,6 +614,7 @@ export const T = {
       'key.export': 'took a camera’s key',
       'storage.limit': 'changed a limit',
       'update.settings': 'changed how updates are done',
+      'time.settings': 'changed whether time servers are asked',
       'update.install': 'began an update',
       'store.rebuilt': 'made its store again',
       'system.time': 'told the time',

@@ -18,6 +18,7 @@ mod sessions;
 mod snapshot;
 pub(crate) mod storage;
 mod system;
+mod time;
 mod tokens;
 mod updates;
 
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         health::routes(),
         storage::routes(),
         system::routes(),
+        time::routes(),
         updates::routes(),
         reset::routes(),
     ];

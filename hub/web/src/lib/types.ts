@@ -182,6 +182,13 @@ export interface System {
   [part: string]: unknown;
 }
 
+export interface Time {
+  time: string;
+  source: string;
+  health: Health;
+  internet: boolean | null;
+}
+
 export interface AuditEntry {
   sequence: number;
   at: string;
