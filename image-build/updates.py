@@ -109,6 +109,10 @@ def update(lab, ends_on="B", units=None, source=NEXT):
         tell(f"on slot {ended} and remembered, {time.monotonic() - began:.0f} s after the owner's word")
 
 
+def offered(said, version):
+    assert said["offer"]["version"] == version, said
+
+
 def remembered(said, slot, version):
     """The hub knows how it went."""
     if slot == "B":
@@ -160,9 +164,13 @@ def refused(lab):
         for said, reason in [({"compatible": "keepsight-raspberry-pi-4"}, "other_board"), ({"version": "0.0.9"}, "older")]:
             good.say(source, said)
             owner.look()
-            found = owner.stage("refused")["offer"]["refused"]
-            assert found["reason"] == reason, found
-            tell(f"refused: {found['said']}")
+
+            def is_refused():
+                found = owner.stage("refused")["offer"]["refused"]
+                assert found["reason"] == reason, found
+                return found["said"]
+
+            tell(f"refused: {until(is_refused, 300)}")
         # By what was signed, whatever is said of it. And by what was damaged on the way.
         tries = [
             ("0.1.2", {"signed": {"compatible": "keepsight-raspberry-pi-4"}}, "refused"),
@@ -174,7 +182,7 @@ def refused(lab):
         for version, how, ends in tries:
             good.offer(source, version, **how)
             owner.look()
-            owner.stage("offered")
+            until(lambda: offered(owner.stage("offered"), version), 300)
             owner.install()
 
             def answered():
