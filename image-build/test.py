@@ -1,4 +1,4 @@
-"""Tests an image in an emulated machine: test.py offline|online|update|fallback. Called by scripts/test-image, in the builder."""
+"""Tests an image in an emulated machine: test.py BOARD ARCH offline|online|update|fallback. Called by scripts/test-image, in the builder."""
 
 import base64
 import json
@@ -12,12 +12,13 @@ from pathlib import Path
 
 from hub_client import Hub
 from ranges import Ranges
-from vm import Failed, Machine
+from vm import MACHINES, Failed, Machine
 
 OUT = Path("image-build/out")
-IMAGE = OUT / "work-generic-x86-64/disk.raw"
 NEXT = OUT / "next"
-FIRMWARE = Path("/usr/share/OVMF")
+BOARD, ARCH, CASE = sys.argv[1:4]
+IMAGE = OUT / f"work-{BOARD}/disk.raw"
+SERIAL = MACHINES[ARCH].serial
 HTTPS, HTTP, UPDATE_PORT = 18443, 18080, 18081
 GUEST = "10.0.2.15"
 CAMERA = f"rtsp://10.0.2.2:{os.environ.get('KEEPSIGHT_CAMERA_PORT', '18554')}/cam01/main"
@@ -27,8 +28,7 @@ PORTS = {"01BB", "0050", "0035"}
 
 
 def main():
-    case = sys.argv[1]
-    folder = OUT / "test" / case
+    folder = OUT / "test" / BOARD / CASE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     # A disk of 4 GB whose beginning is the image, which stays as it is.
@@ -36,17 +36,15 @@ def main():
         ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", Path("/src") / IMAGE, folder / "disk.qcow2", "4G"],
         check=True,
     )
-    shutil.copy(FIRMWARE / "OVMF_VARS_4M.fd", folder / "vars.fd")
-    firmware = (FIRMWARE / "OVMF_CODE_4M.fd", folder / "vars.fd")
 
     def machine(network, units, boot):
         return Machine(
-            folder / "disk.qcow2", folder / f"serial-{boot}", firmware, network, units,
+            ARCH, folder / "disk.qcow2", folder / f"serial-{boot}", network, units,
             # All to the serial port, which the test reads.
-            "console=ttyS0 systemd.show_status=yes", "cache=none",
+            f"console={SERIAL} systemd.show_status=yes", "cache=none",
         )  # fmt: skip
 
-    {"offline": offline, "online": online, "update": update, "fallback": fallback}[case](machine)
+    {"offline": offline, "online": online, "update": update, "fallback": fallback}[CASE](machine)
 
 
 def offline(machine):
@@ -85,9 +83,9 @@ def online(machine):
 
 def update(machine, ends_on="B", units=None):
     """An owner has the hub install what its source offers; it streams into slot B, which is started, records, and is good: it stays."""
-    offered = NEXT / "generic-x86-64.json"
+    offered = NEXT / f"{BOARD}.json"
     if not offered.exists():
-        raise Failed(f"There is no update to install. Run scripts/build-image generic-x86-64 --version 9.9.9 --out {NEXT} first.")
+        raise Failed(f"There is no update to install. Run scripts/build-image {BOARD} --version 9.9.9 --out {NEXT} first.")
     offered = json.loads(offered.read_text())
     vm = machine(NETWORK, guest("guest-update.sh") | (units or {}), 1)
     server = Ranges(UPDATE_PORT)
@@ -157,7 +155,7 @@ After=multi-user.target
 ExecStart=/bin/sh -c "echo {coded} | base64 -d > /run/look; exec sh /run/look"
 StandardOutput=tty
 StandardError=tty
-TTYPath=/dev/ttyS0
+TTYPath=/dev/{SERIAL}
 """
     return {
         "systemd.extra-unit.keepsight-look.service": unit,
