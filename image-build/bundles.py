@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from lab import run
+from where import BOARD
 
 KEYS = Path("image-build/keys")
 
@@ -13,8 +14,8 @@ KEYS = Path("image-build/keys")
 class Bundle:
     """An update that was built: squashfs with its hash tree, then the signed manifest (CMS, with the manifest in it), then that one's length."""
 
-    def __init__(self, folder, board="generic-x86-64"):
-        self.board, self.offered = board, json.loads((folder / f"{board}.json").read_text())
+    def __init__(self, folder):
+        self.offered = json.loads((folder / f"{BOARD}.json").read_text())
         whole = (folder / self.offered["bundle"]).read_bytes()
         length = int.from_bytes(whole[-8:], "big")
         self.payload, cms = whole[: -8 - length], whole[-8 - length : -8]
@@ -39,7 +40,7 @@ class Bundle:
     def say(self, folder, said):
         """The manifest that hubs read, which nobody signs."""
         folder.mkdir(exist_ok=True)
-        (folder / f"{self.board}.json").write_text(json.dumps(self.offered | said))
+        (folder / f"{BOARD}.json").write_text(json.dumps(self.offered | said))
 
     def flipped(self):
         """The same with a bit flipped in each of its mebibytes."""
@@ -84,9 +85,8 @@ def with_broken(section, built, folder, version):
     (folder / "keepsight.efi").write_bytes(kernel)
     run("mcopy", "-o", "-i", work / "boot.img", folder / "keepsight.efi", "::keepsight.efi")
     shutil.copy(built / "root.img", work / "root.img")
-    board = built.name.removeprefix("work-")
     (work / "manifest.raucm").write_text(
-        f"[update]\ncompatible=keepsight-{board}\nversion={version}\n\n[bundle]\nformat=verity\n\n"
+        f"[update]\ncompatible=keepsight-{BOARD}\nversion={version}\n\n[bundle]\nformat=verity\n\n"
         "[image.rootfs]\nfilename=root.img\nadaptive=block-hash-index\n\n[image.boot]\nfilename=boot.img\nadaptive=block-hash-index\n"
     )
     source = folder / "source"
@@ -95,8 +95,8 @@ def with_broken(section, built, folder, version):
         "rauc", "--conf=image-build/rauc/system.conf", "bundle", f"--cert={KEYS}/signing.cert.pem", f"--key={KEYS}/signing.key.pem",
         f"--keyring={KEYS}/root.cert.pem", work, source / "broken.raucb",
     )  # fmt: skip
-    said = {"format": 1, "version": version, "compatible": f"keepsight-{board}", "bundle": "broken.raucb"}
-    (source / f"{board}.json").write_text(json.dumps(said | {"size": (source / "broken.raucb").stat().st_size, "sha256": "0" * 64}))
+    said = {"format": 1, "version": version, "compatible": f"keepsight-{BOARD}", "bundle": "broken.raucb"}
+    (source / f"{BOARD}.json").write_text(json.dumps(said | {"size": (source / "broken.raucb").stat().st_size, "sha256": "0" * 64}))
     shutil.rmtree(work)
     return source
 

@@ -25,18 +25,19 @@ make_root_image() {
 
 # Kernel, initrd and a command line for each slot, in one file.
 make_kernel_image() {
-    local arch=$1 slot profiles=() uki
+    local arch=$1 slot profiles=() uki stubs=/usr/lib/systemd/boot/efi
     say "kernel and initrd"
     PYTHONDONTWRITEBYTECODE=1 tools image-build/initrd/make "/src/$root" "/src/$work/initrd"
     uki=(tools ukify build --efi-arch="${efi_name[$arch],,}")
+    [[ $arch == amd64 ]] || stubs=/src/$packages$stubs
     for slot in a b; do
         printf 'ID=%s\nTITLE=Slot %s\n' "$slot" "${slot^^}" > "$work/profile-$slot"
         command_line "$arch" "$slot" > "$work/cmdline-$slot"
-        "${uki[@]}" --profile="@/src/$work/profile-$slot" --cmdline="@/src/$work/cmdline-$slot" \
+        "${uki[@]}" --stub="$stubs/addon${efi_name[$arch],,}.efi.stub" --profile="@/src/$work/profile-$slot" --cmdline="@/src/$work/cmdline-$slot" \
             --output="/src/$work/profile-$slot.efi" > "$work/ukify.log" 2>&1 || stop "ukify: $(cat "$work/ukify.log")"
         profiles+=(--join-profile="/src/$work/profile-$slot.efi")
     done
-    "${uki[@]}" --linux="/src/$packages/boot/vmlinuz-$(kernel_release)" --initrd="/src/$work/initrd" \
+    "${uki[@]}" --stub="$stubs/linux${efi_name[$arch],,}.efi.stub" --linux="/src/$kernel/boot/vmlinuz-$(kernel_release)" --initrd="/src/$work/initrd" \
         --uname="$(kernel_release)" --os-release="@/src/$root/usr/lib/os-release" "${profiles[@]}" \
         --output="/src/$work/keepsight.efi" > "$work/ukify.log" 2>&1 || stop "ukify: $(cat "$work/ukify.log")"
 }
@@ -46,7 +47,8 @@ command_line() {
     # The last one is the screen, where systemd writes too; ours is on all of them.
     case $arch in
         amd64) consoles="console=ttyS0,115200 console=tty0" ;;
-        arm64) consoles="console=ttyAMA0,115200 console=tty0" ;;
+        # Of virtual machines and servers, of a Pi 4, of a Pi 5, of a Jetson; what is not there does no harm.
+        arm64) consoles="console=ttyAMA0,115200 console=ttyS1,115200 console=ttyAMA10,115200 console=ttyTCU0,115200 console=tty0" ;;
     esac
     printf '%s ' "ro root=/dev/mapper/root rootfstype=erofs roothash=$root_hash" \
         "systemd.verity_root_data=PARTLABEL=keepsight-root-$slot systemd.verity_root_hash=PARTLABEL=keepsight-root-$slot" \
@@ -70,10 +72,19 @@ fat() {
         stop "mcopy: $(cat "$work/fat.log")"
 }
 
-# Loader and slots' memory, for the first partition.
+# Loader and slots' memory, for the first partition; and what comes before them on a Raspberry Pi: make_esp ARCH START DEVICE-TREE…
 make_esp() {
-    local arch=$1
-    tools grub-mkimage --format="${grub_format[$arch]}" --prefix=/grub --output="/src/$work/grub.efi" \
+    local arch=$1 start=$2 tree grub=() first=()
+    shift 2
+    [[ $arch == amd64 ]] || grub=(--directory="/src/$packages/usr/lib/grub/${grub_format[$arch]}")
+    if [[ $start == raspberry-pi ]]; then
+        first=("image-build/raspberry-pi/config.txt=config.txt" "$packages/usr/lib/u-boot/rpi_arm64/u-boot.bin=u-boot.bin"
+            "$packages/usr/lib/raspi-firmware/start4.elf=start4.elf" "$packages/usr/lib/raspi-firmware/fixup4.dat=fixup4.dat"
+            "$packages/usr/share/doc/raspi-firmware/copyright=COPYRIGHT.raspi-firmware")
+        # By the name that the firmware looks for.
+        for tree in "$@"; do first+=("$kernel/usr/lib/linux-image-$(kernel_release)/$tree=${tree##*/}"); done
+    fi
+    tools grub-mkimage "${grub[@]}" --format="${grub_format[$arch]}" --prefix=/grub --output="/src/$work/grub.efi" \
         part_gpt fat normal configfile loadenv test regexp echo sleep reboot chain minicmd
     tools grub-script-check image-build/grub.cfg || stop "image-build/grub.cfg is not what GRUB understands (above)."
     cp image-build/grub.cfg "$work/grub.cfg"
@@ -82,17 +93,18 @@ make_esp() {
     # What was flashed has nothing to go back to, so it need not prove itself.
     tools grub-editenv "/src/$work/grubenv" set "ORDER=A B" A_OK=1 A_TRY=0 A_PROVEN=1 B_OK=0 B_TRY=0
     fat "$work/esp.img" "$(partition_size 10-esp)" KS-ESP "$work/grub.efi=EFI/BOOT/BOOT${efi_name[$arch]}.EFI" \
-        "$work/grub.cfg=grub/grub.cfg" "$work/grubenv=grub/grubenv"
+        "$work/grub.cfg=grub/grub.cfg" "$work/grubenv=grub/grubenv" "${first[@]}"
 }
 
 # What a partition's definition says, in MiB.
 partition_size() { sed -n 's/^SizeMaxBytes=\([0-9]*\)M$/\1/p' "image-build/repart/$1.conf"; }
 
+# make_disk ARCH START DEVICE-TREE…
 make_disk() {
-    local image name
+    local start=$2 image name
     say "disk image"
     fat "$work/boot.img" "$(partition_size 20-boot-a)" KS-BOOT "$work/keepsight.efi=keepsight.efi"
-    make_esp "$1"
+    make_esp "$@"
     (($(kilobytes "$work/root.img") <= $(partition_size 21-root-a) * 1024)) ||
         stop "the root file system is $(($(kilobytes "$work/root.img") / 1024)) MiB, more than its partition (image-build/repart/21-root-a.conf)."
     # The same definitions that first boot goes by, with what is in the three that are shipped.
@@ -106,6 +118,7 @@ make_disk() {
     tools systemd-repart --offline=yes --dry-run=no --empty=create --size=auto --seed="$seed" \
         --definitions="/src/$work/repart" "/src/$work/disk.raw" > "$work/repart.log" 2>&1 ||
         stop "the disk image could not be made: $(cat "$work/repart.log")"
+    [[ $start != raspberry-pi ]] || image-build/raspberry-pi/partitions "$work/disk.raw"
 }
 
 # The update of the same: bundle BOARD VERSION OUT

@@ -1,4 +1,4 @@
-"""Where a case of scripts/test-image has its disk and its machines: image-build/out/test/CASE."""
+"""Where a case of scripts/test-image has its disk and its machines: image-build/out/test/BOARD/CASE."""
 
 import os
 import shutil
@@ -8,10 +8,8 @@ from pathlib import Path
 
 from steps import NETWORK, claimed_with_cameras, remember, running, tell
 from vm import Failed, Machine
+from where import ARCH, IMAGE, SERIAL, TESTS
 
-OUT = Path("image-build/out")
-IMAGE = OUT / "work-generic-x86-64/disk.raw"
-FIRMWARE = Path("/usr/share/OVMF")
 CAMERA_PORT = os.environ.get("KEEPSIGHT_CAMERA_PORT", "18554")
 # Of a card, as small as one may be.
 DISK = "4G"
@@ -21,22 +19,20 @@ class Lab:
     """A folder of its own for a case, with a disk whose beginning is the image, which stays as it is."""
 
     def __init__(self, case):
-        self.folder = OUT / "test" / case
+        self.folder = TESTS / case
         self.disk = self.folder / "disk.qcow2"
         self.starts = 0
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         layer(self.disk, IMAGE, "raw")
-        shutil.copy(FIRMWARE / "OVMF_VARS_4M.fd", self.folder / "vars.fd")
 
     def machine(self, network, units, disk=None):
         """The machine, for one more start."""
         self.starts += 1
         return Machine(
-            disk or self.disk, self.folder / f"serial-{self.starts}", (FIRMWARE / "OVMF_CODE_4M.fd", self.folder / "vars.fd"),
-            network, units,
+            ARCH, disk or self.disk, self.folder / f"serial-{self.starts}", network, units,
             # All to the serial port, which the test reads.
-            "console=ttyS0 systemd.show_status=yes", "cache=none",
+            f"console={SERIAL} systemd.show_status=yes", "cache=none",
         )  # fmt: skip
 
     def cameras(self, count):
@@ -45,7 +41,7 @@ class Lab:
 
     def claimed(self, cameras=1):
         """The machine's disk becomes that of a hub that was claimed and records; what is made for that is kept for other cases."""
-        kept = OUT / "test" / f"claimed-{cameras}"
+        kept = TESTS / f"claimed-{cameras}"
         disk, keep = kept / "disk.qcow2", kept / "hub.json"
         if not keep.exists() or keep.stat().st_mtime < IMAGE.stat().st_mtime:
             first = Lab(kept.name)
@@ -55,7 +51,7 @@ class Lab:
                 hub, ids = claimed_with_cameras(vm, began, first.cameras(cameras))
                 remember(hub, ids, keep)
         layer(self.disk, disk, "qcow2")
-        shutil.copy(kept / "vars.fd", self.folder / "vars.fd")
+        shutil.copy(disk.with_suffix(".uefi"), self.disk.with_suffix(".uefi"))
         tell("from a hub that was claimed before")
         return keep
 

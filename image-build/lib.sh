@@ -7,7 +7,7 @@
 suite=trixie
 # What is taken from its backports, and nothing else: a compiler that is new enough. Not the kernel: RAUC 1.13 mounts no bundle on
 # 7.3, whose dm-verity says more of its state than RAUC understands.
-from_backports='rustc cargo libstd-rust* rust-*'
+from_backports='rustc cargo libstd-rust*:any rust-*'
 # Everything that is kept between builds, by what it was made of. `rm -rf` of it costs time and nothing else.
 cache=image-build/cache
 # The hub's processor, in the words of Debian; of Rust, of EFI and of GRUB.
@@ -15,6 +15,8 @@ declare -A rust_target=([amd64]=x86_64-unknown-linux-gnu [arm64]=aarch64-unknown
 declare -A triplet=([amd64]=x86_64-linux-gnu [arm64]=aarch64-linux-gnu)
 declare -A efi_name=([amd64]=X64 [arm64]=AA64)
 declare -A grub_format=([amd64]=x86_64-efi [arm64]=arm64-efi)
+# Of the GNU tools, where the builder is not of the same processor.
+declare -A tool_prefix=([amd64]="" [arm64]=aarch64-linux-gnu-)
 
 # The lines of a list of packages, without what is said about them.
 listed() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$@"; }
@@ -24,6 +26,19 @@ key_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
 
 # Words about files, for key_of.
 contents() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; }
+
+# The packages of firmware that boards with this processor name.
+firmware_of() {
+    local facts board
+    for board in hardware/*/; do
+        facts=$(python3 image-build/board "$(basename "$board")") || stop "$board has no facts (above)."
+        (
+            declare arch firmware=()
+            eval "$facts" # quoted by image-build/board
+            [[ $arch != "$1" ]] || printf '%s\n' "${firmware[@]}"
+        )
+    done | LC_ALL=C sort -u | sed '/^$/d'
+}
 
 need_root() {
     [[ $EUID -eq 0 ]] || stop "it makes files that belong to root, and folders that stand in for machines. Run it with sudo."
@@ -36,7 +51,7 @@ need_host() {
     done
     ((${#missing[@]} == 0)) || stop "missing on this machine: ${missing[*]}. Install them: apt install mmdebstrap python3"
     [[ $1 == amd64 || -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]] ||
-        stop "this machine cannot run a program for $1. Run: apt install qemu-user-static binfmt-support arch-test"
+        stop "this machine cannot run a program for $1. Run scripts/setup --for image (it installs qemu-user-static and binfmt-support)."
 }
 
 # Where this machine gets Debian from, as apt's sources for the image's suite: its mirrors are used, none is named here.
@@ -59,7 +74,7 @@ apt_options() {
         sed -n -E 's/^(Acquire::(https?::[^ ]*Proxy[^ ]*|Check-Valid-Until|Check-Date) "[^"]+";)$/--aptopt=\1/p'
 }
 
-# Makes a folder of Debian packages: bootstrap FOLDER ARCHITECTURE PACKAGES-COMMA-SEPARATED [MMDEBSTRAP-OPTIONS]
+# Makes a folder of Debian packages, which is of no use unless it was made to the end, so that nothing is synced: bootstrap FOLDER ARCHITECTURE PACKAGES-COMMA-SEPARATED [MMDEBSTRAP-OPTIONS]
 bootstrap() {
     local folder=$1 arch=$2 packages=$3 options=() pins
     shift 3
@@ -69,7 +84,7 @@ bootstrap() {
     rm -rf "$folder"
     debian_sources | mmdebstrap --mode=root --format=directory --architectures="$arch" --include="$packages" \
         --setup-hook="install -D -m 644 $pins \"\$1\"/etc/apt/preferences.d/keepsight" \
-        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+        --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         "${options[@]}" "$@" "$suite" "$folder" - > "$folder.log" 2>&1 || {

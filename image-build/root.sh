@@ -2,15 +2,24 @@
 # shellcheck disable=SC2154,SC2016 # variables are shared by the steps of scripts/build-image
 # The root file system: Debian's packages, less what is cut, with ours.
 
-# Fills $root: make_root BOARD ARCH VERSION
+# Fills $root: make_root BOARD ARCH VERSION FLAVOUR FIRMWARE…
 make_root() {
-    local board=$1 arch=$2 version=$3 line package
+    local board=$1 arch=$2 version=$3 flavour=$4 line package
+    shift 4
     say "the root file system"
     rm -rf "${root:?}"
     cp -a --reflink=auto "$packages" "$root"
+    [[ $kernel == "$packages" ]] || cp -a "$kernel/usr/lib/modules" "$root/usr/lib/"
     # SBOM: what it is made of, while Debian's own list is still there.
     tools dpkg-query --admindir="/src/$packages/var/lib/dpkg" --show \
         --showformat='${binary:Package}\t${Version}\t${source:Package}\t${Installed-Size}\n' > "$work/packages.tsv"
+    for package in "$@"; do
+        cp -a "$packages/board-firmware/$package/." "$root/"
+        cat "$packages/board-firmware/$package/usr/share/keepsight-files" >> "$work/packages.tsv"
+    done
+    rm -rf "$root/board-firmware"
+    cat "$packages/usr/share/keepsight-files" >> "$work/packages.tsv"
+    [[ $kernel == "$packages" ]] || cat "$kernel/packages.tsv" >> "$work/packages.tsv"
 
     while read -r line; do
         if [[ $line == /* ]]; then
@@ -37,7 +46,9 @@ make_root() {
     install -D -m 644 systemd/keepsight.sysusers.conf "$root/usr/lib/sysusers.d/keepsight.conf"
     install -m 644 systemd/*.{service,mount,timer,path} "$root/usr/lib/systemd/system/"
     install -D -m 644 -t "$root/usr/lib/keepsight/repart" image-build/repart/*.conf
-    install -D -m 644 "hardware/$board/board.toml" "$root/usr/share/keepsight/board.toml"
+    install -d "$root/usr/share/keepsight"
+    sed -E "s/^(kernel = \{ flavour = \")[a-z0-9]+/\1$flavour/" "hardware/$board/board.toml" > "$root/usr/share/keepsight/board.toml"
+    grep -q "flavour = \"$flavour\"" "$root/usr/share/keepsight/board.toml" || stop "hardware/$board/board.toml has no line kernel = { flavour = … }."
     cat > "$root/usr/lib/keepsight/image.toml" << END
 version = "$version"
 board = "$board"
@@ -81,7 +92,8 @@ configure() {
     # systemd starts with this time where no clock tells a later one.
     : > "$root/usr/lib/clock-epoch"
     tools depmod --basedir "/src/$root" "$(kernel_release)"
-    tools ldconfig -r "/src/$root"
+    # The image's own: another processor's does not know its libraries.
+    tools "/src/$root/usr/sbin/ldconfig" -r "/src/$root"
     rm -rf "$root/var/cache"
     PYTHONDONTWRITEBYTECODE=1 tools image-build/check-libraries "/src/$root"
 }

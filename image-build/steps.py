@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from hub_client import Hub
+from where import SERIAL
 
 HTTPS, HTTP = 18443, 18080
 GUEST = "10.0.2.15"
@@ -71,7 +72,7 @@ After=multi-user.target
 ExecStart=/bin/sh -c "echo {coded} | base64 -d > /run/{name}; exec sh /run/{name}"
 StandardOutput=tty
 StandardError=tty
-TTYPath=/dev/ttyS0
+TTYPath=/dev/{SERIAL}
 """
     return {
         f"systemd.extra-unit.keepsight-{name}.service": unit,

@@ -1,4 +1,4 @@
-"""Tests an image in an emulated machine: test.py CASE. Called by scripts/test-image, in the builder."""
+"""Tests an image in an emulated machine: test.py BOARD ARCH CASE. Called by scripts/test-image, in the builder."""
 
 import json
 import re
@@ -10,9 +10,10 @@ from pathlib import Path
 import cable
 import plug
 import updates
-from lab import IMAGE, Lab
+from lab import Lab
 from steps import NETWORK, claimed_with_cameras, guest, running, tell, told, until
 from vm import Failed
+from where import BOARD, CASE
 
 # What listens: the hub's two ports, and systemd-resolved for this machine itself (127.0.0.53). In hexadecimal.
 PORTS = {"01BB", "0050", "0035"}
@@ -80,12 +81,11 @@ RESULTS = Path("docs/results/image.jsonl")
 
 
 def main():
-    case = sys.argv[1]
     try:
-        CASES[case](Lab(case))
+        CASES[CASE](Lab(CASE))
     except (Failed, AssertionError) as e:
         sys.exit(str(e))
-    figures = {"day": date.today().isoformat(), "case": case, "image": IMAGE.parent.name.removeprefix("work-"), "seen": told()}
+    figures = {"day": date.today().isoformat(), "board": BOARD, "case": CASE, "seen": told()}
     with RESULTS.open("a") as file:
         file.write(json.dumps(figures) + "\n")
 

@@ -8,13 +8,12 @@ import socket
 import time
 
 from bundles import KEYS, Bundle, other_keys, with_broken
-from lab import OUT
 from ranges import Ranges
 from steps import HTTP, NETWORK, guest, running, signed_in, tell, until
 from vm import Failed
+from where import BOARD, NEXT
 
-NEXT = OUT / "next"
-BUILT = NEXT / "work-generic-x86-64"
+BUILT = NEXT / f"work-{BOARD}"
 UPDATE_PORT = 18081
 SOURCE = f"http://10.0.2.2:{UPDATE_PORT}/"
 # So long has the new version to record. Five minutes as shipped.
@@ -83,10 +82,10 @@ class Owner:
 
 def update(lab, ends_on="B", units=None, source=NEXT):
     """An owner has the hub install what its source offers; it streams into slot B, which is started, records, and is good: it stays."""
-    if not (NEXT / "generic-x86-64.json").exists():
-        raise Failed(f"There is no update to install. Run scripts/build-image generic-x86-64 --version 9.9.9 --out {NEXT} first.")
+    if not (NEXT / f"{BOARD}.json").exists():
+        raise Failed(f"There is no update to install. Run scripts/build-image {BOARD} --version 9.9.9 --out {NEXT} first.")
     keep = lab.claimed()
-    offered = json.loads((source / "generic-x86-64.json").read_text())
+    offered = json.loads((source / f"{BOARD}.json").read_text())
     vm = lab.machine(NETWORK, gate() | guest("guest-update.sh") | (units or {}))
     server = Ranges(UPDATE_PORT)
     with running(vm), server:
@@ -161,7 +160,7 @@ def refused(lab):
         assert owner.good_so_far() == "A"
         server.offer(source)
         # By what it says of itself.
-        for said, reason in [({"compatible": "keepsight-raspberry-pi-4"}, "other_board"), ({"version": "0.0.9"}, "older")]:
+        for said, reason in [({"compatible": "keepsight-jetson-orin"}, "other_board"), ({"version": "0.0.9"}, "older")]:
             good.say(source, said)
             owner.look()
 
@@ -173,7 +172,7 @@ def refused(lab):
             tell(f"refused: {until(is_refused, 300)}")
         # By what was signed, whatever is said of it. And by what was damaged on the way.
         tries = [
-            ("0.1.2", {"signed": {"compatible": "keepsight-raspberry-pi-4"}}, "refused"),
+            ("0.1.2", {"signed": {"compatible": "keepsight-jetson-orin"}}, "refused"),
             ("0.1.3", {"keys": strangers}, "refused"),
             ("0.1.4", {"keys": expired}, "refused"),
             ("0.1.5", {"signed": {"version": "0.0.9"}}, "refused"),

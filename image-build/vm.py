@@ -3,12 +3,38 @@
 import base64
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 # Emulated, and beside others: how long a thing may take. Nothing waits for it to be over.
 BOOT_S = int(os.environ.get("KEEPSIGHT_BOOT_SECONDS", "1500"))
+
+
+class Kind(NamedTuple):
+    """What differs between machines of two processors."""
+
+    qemu: list
+    # UEFI, and what it remembers at first.
+    firmware: Path
+    memory: Path
+    # The serial port, as Linux calls it.
+    serial: str
+
+
+MACHINES = {
+    "amd64": Kind(
+        ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max"],
+        Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd"), "ttyS0",
+    ),
+    # The processor of a Raspberry Pi 4: QEMU's "max" has signed pointers, which take long to emulate.
+    "arm64": Kind(
+        ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a72"],
+        Path("/usr/share/AAVMF/AAVMF_CODE.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd"), "ttyAMA0",
+    ),
+}  # fmt: skip
 
 
 class Failed(Exception):
@@ -18,8 +44,8 @@ class Failed(Exception):
 class Machine:
     """QEMU with a disk, started by `start` and stopped by `cut` (a plug that is pulled) or `stop`."""
 
-    def __init__(self, disk, serial, firmware, network=None, units=None, kernel_words="", drive_options="cache=none"):
-        self.disk, self.serial, self.firmware = Path(disk), Path(serial), firmware
+    def __init__(self, arch, disk, serial, network=None, units=None, kernel_words="", drive_options="cache=none"):
+        self.kind, self.disk, self.serial = MACHINES[arch], Path(disk), Path(serial)
         self.network, self.units, self.kernel_words = network, units or {}, kernel_words
         self.drive_options = drive_options
         self.log = None
@@ -54,11 +80,14 @@ class Machine:
             (folder / str(number)).write_text(word)
             options += ["-smbios", f"type=11,path={folder}/{number}"]
         network = ["-nic", "none"] if self.network is None else ["-nic", self.network]
+        memory = self.disk.with_suffix(".uefi")
+        if not memory.exists():
+            shutil.copy(self.kind.memory, memory)
         return [
-            "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+            *self.kind.qemu, "-accel", "tcg,thread=multi", "-smp", "2",
             "-m", "1536", "-display", "none", "-no-user-config", "-monitor", "none", "-serial", f"file:{self.serial}",
-            "-drive", f"if=pflash,format=raw,readonly=on,file={self.firmware[0]}",
-            "-drive", f"if=pflash,format=raw,file={self.firmware[1]}",
+            "-drive", f"if=pflash,format=raw,readonly=on,file={self.kind.firmware}",
+            "-drive", f"if=pflash,format=raw,file={memory}",
             "-drive", self.drive(),
             "-device", "virtio-rng-pci", *network, *options,
         ]  # fmt: skip

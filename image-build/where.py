@@ -1,0 +1,15 @@
+"""What is tested, by the words on the command line: BOARD ARCH CASE."""
+
+import sys
+from pathlib import Path
+
+from vm import MACHINES
+
+BOARD, ARCH, CASE = sys.argv[1:4]
+SERIAL = MACHINES[ARCH].serial
+OUT = Path("image-build/out")
+IMAGE = OUT / f"work-{BOARD}/disk.raw"
+# What it is updated to.
+NEXT = OUT / "next"
+# One folder for each case.
+TESTS = OUT / "test" / BOARD
