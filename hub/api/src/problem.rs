@@ -125,6 +125,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         P::NotMounted | P::NotADisk | P::DiskElsewhere | P::DiskInUse | P::NothingToAdopt | P::NoSlots => {
             StatusCode::CONFLICT
         }
+        P::DisksByHand | P::DiskBusy | P::DiskChanged | P::DiskUnfit | P::DiskNotMade => StatusCode::CONFLICT,
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
         P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,

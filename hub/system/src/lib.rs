@@ -1,12 +1,14 @@
 //! The machine under the hub: its board, what its disks say of themselves, what time it is, its two system copies;
-//! and what a person told it before its first start.
+//! what a person told it before its first start; and a disk that is made the footage disk.
 
 mod board;
 mod clock;
 mod disks;
 mod doctor;
 pub mod first_boot;
+pub mod footage_disk;
 mod mounts;
+pub mod reset;
 mod slots;
 pub mod update;
 

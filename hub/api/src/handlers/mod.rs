@@ -3,6 +3,7 @@
 mod audit;
 mod cameras;
 mod claim;
+mod disks;
 mod events;
 mod export;
 mod footage;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         local::routes(),
         health::routes(),
         storage::routes(),
+        disks::routes(),
         system::routes(),
         updates::routes(),
         reset::routes(),
