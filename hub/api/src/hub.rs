@@ -63,6 +63,8 @@ pub struct Parts {
     pub internet_time: system::InternetTime,
     /// Updates of the system.
     pub updates: system::update::Updates,
+    /// The disks of the machine.
+    pub disks: system::footage_disk::FootageDisks,
     /// When the hub started.
     pub started: Mono,
     /// Where the hub reaches its own app and API.

@@ -129,6 +129,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::NothingToAdopt
         | P::NoSlots
         | P::TimeNotOurs => StatusCode::CONFLICT,
+        P::DisksByHand | P::DiskBusy | P::DiskChanged | P::DiskUnfit | P::DiskNotMade => StatusCode::CONFLICT,
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
         P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,

@@ -109,6 +109,51 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
     read().map_err(FsError::on("read", path))
 }
 
+/// Overwrites and removes a file, or everything below a folder and it. A link is removed, not followed; what is not there is
+/// gone already.
+pub fn shred(path: &Path) -> Result<(), FsError> {
+    let kind = match std::fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(FsError::on("look at", path))?,
+    };
+    if kind.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(FsError::on("list", path))? {
+            shred(&entry.map_err(FsError::on("list", path))?.path())?;
+        }
+        return remove(path);
+    }
+    if kind.is_file() {
+        overwrite(path, kind.len()).map_err(FsError::on("overwrite", path))?;
+    }
+    remove(path)
+}
+
+fn overwrite(path: &Path, mut left: u64) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut noise = [0; 64 * 1024];
+    while left > 0 {
+        let n = usize::try_from(left).unwrap_or(usize::MAX).min(noise.len());
+        crate::random(&mut noise[..n]);
+        file.write_all(&noise[..n])?;
+        left -= n as u64;
+    }
+    file.sync_data()
+}
+
+/// Removes a file or a folder with all that is in it, durably. What is not there is gone already.
+pub fn remove(path: &Path) -> Result<(), FsError> {
+    let gone = match std::fs::symlink_metadata(path) {
+        Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(e) => Err(e),
+    };
+    match gone {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(FsError::on("remove", path))?,
+    }
+    sync_dir(path.parent().unwrap_or(Path::new("/")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

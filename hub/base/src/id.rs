@@ -109,6 +109,8 @@ ids! {
     BootId "boot";
     /// A recovery kit.
     KitId "recovery kit";
+    /// One factory reset.
+    ResetId "factory reset";
 }
 
 #[cfg(test)]

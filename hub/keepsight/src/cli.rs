@@ -14,6 +14,7 @@ use crate::check::Check;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::doctor::DoctorCommand;
 use crate::first_boot::FirstBootCommand;
+use crate::footage_disk::FootageDiskCommand;
 use crate::health::HealthCommand;
 use crate::open::Open;
 use crate::out::{self, Failure};
@@ -55,6 +56,8 @@ pub enum Command {
     Health(HealthCommand),
     /// Does at the start of the machine what first-boot.toml on the card says, or says what is wrong with such a file
     FirstBoot(FirstBootCommand),
+    /// For the system: mounts the hub's footage disk, or makes a disk the one that an owner chose
+    FootageDisk(FootageDiskCommand),
     /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
     Adopt(Adopt),
     /// Destroys all footage, keys, people, cameras and settings: the hub is as it was flashed
@@ -152,6 +155,7 @@ impl Command {
             Command::SupportBundle(bundle) => block_on(bundle.run())?,
             Command::Health(health) => block_on(health.run())?,
             Command::FirstBoot(first) => first.run()?,
+            Command::FootageDisk(disk) => disk.run()?,
             Command::Adopt(adopt) => adopt.run()?,
             Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
@@ -175,6 +179,7 @@ impl Command {
             Command::Run(_)
             | Command::Demo(_)
             | Command::FirstBoot(_)
+            | Command::FootageDisk(_)
             | Command::Open(_)
             | Command::CameraSim(_)
             | Command::VisionChild { .. }

@@ -8,7 +8,7 @@
 //! shown, and says so: a taken port, a damaged certificate. A disk that is not there is a state.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use base::{BootId, CameraId, Clock, HubId, Problem, ProblemKind, SharedClock, Sh
 use footage::{ClockFile, Clocks, Disk, DiskError, DiskLock, Footage, Keeper};
 use recorder::Recorder;
 use store::{Db, Store, StoreError};
-use system::HubClock;
+use system::footage_disk::Wanted;
+use system::{Disks, HubClock, SystemDisks};
 use tokio::sync::mpsc;
 use vault::{Password, Zeroizing};
 use vision::Program;
@@ -77,7 +78,8 @@ impl Hub {
         let secrets = data.join("secrets");
         base::fs::create_dir(&data, 0o711).map_err(|e| file_problem(&e))?;
         // Whatever was begun before a power cut: there is nothing to be opened any more.
-        crate::reset::finish(&data, config.paths.footage())?;
+        crate::reset::wait_for_disk(&data, config.paths.footage(), &*clock).await;
+        let was_reset = crate::reset::finish(&data, config.paths.footage())?;
         base::fs::create_dir(&secrets, 0o700).map_err(|e| file_problem(&e))?;
         let id = rescue::hub_id(&data, &clock)?;
         let boot = BootId::new(&*clock);
@@ -93,7 +95,7 @@ impl Hub {
 
         let (store, rescue) = rescue::open(&data, config.paths.footage(), id, &clock)?;
         let recorded_before = store.read(recorded_lately).await?;
-        let disk = footage_disk(&store, config.paths.footage(), &clock).await?;
+        let disk = footage_disk(&store, &data, config.paths.footage(), &clock).await?;
         let footage = open_footage(&store, disk.clone(), id).await?;
         let mut clock_file = ClockFile::new(disk.clone());
         know_the_time(&mut clock_file, &time);
@@ -130,8 +132,13 @@ impl Hub {
         .await?;
         let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
-        let internet_time = crate::time::of(&config, &store).await?;
+        let internet_time = crate::machine::internet_time(&config, &store).await?;
         let updates = crate::updates::of(&config, &store, &recorder, &clock);
+        if was_reset {
+            // What was set on the card goes when the machine starts anew; until then the new hub runs.
+            crate::machine::ask_for_restart(&config);
+        }
+        let disks = crate::machine::disks(&config);
         let (mdns, announces) = match reach {
             Some(reach) => {
                 let (mdns, task) = net::Mdns::start(named(id, port, reach), clock.clone(), shutdown.clone());
@@ -168,6 +175,7 @@ impl Hub {
             },
             internet_time,
             updates: updates.clone(),
+            disks,
             machine: system::Machine::new(
                 // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.
                 system::Doctor::of_this_machine().without_disks_tools(),
@@ -346,7 +354,7 @@ fn recorded_lately(db: &Db) -> Result<Vec<CameraId>, StoreError> {
 }
 
 /// The footage disk that the hub knows; the first one it sees becomes it.
-async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result<Disk, Problem> {
+async fn footage_disk(store: &Store, data: &Path, root: &Path, clock: &SharedClock) -> Result<Disk, Problem> {
     let problem = |e: &DiskError| Problem::from(e);
     let known = store.read(|db| db.setting(history::DISK)).await?;
     if let Some(id) = known {
@@ -358,7 +366,7 @@ async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result
     }
     let disk = match Disk::open(root, None) {
         // The first start. Never on the system's own disk because the right one is not mounted yet.
-        Err(DiskError::Missing { .. }) => match system::missing_mount(root) {
+        Err(DiskError::Missing { .. }) => match system::missing_mount(root).or_else(|| own_disk_missing(data, root)) {
             Some(point) => return Err(Problem::with(ProblemKind::NotMounted, point.display())),
             None => Disk::create(root, &**clock),
         },
@@ -368,6 +376,12 @@ async fn footage_disk(store: &Store, root: &Path, clock: &SharedClock) -> Result
     let id = disk.id();
     store.urgent(move |db| db.put_setting(history::DISK, &id)).await?;
     Ok(disk)
+}
+
+/// The footage folder, if the system mounts a disk there that is not there now.
+fn own_disk_missing(data: &Path, root: &Path) -> Option<PathBuf> {
+    let mounted = SystemDisks.facts(root).is_ok_and(|facts| facts.mount_point);
+    (Wanted::is_set(data) && !mounted).then(|| root.to_owned())
 }
 
 /// The footage, with the hubs from which some of it was adopted.

@@ -3,19 +3,25 @@
 //! First a mark that says so, durably. What it says is done by whoever starts next, before anything else is opened, and the mark
 //! goes last: a power cut in the middle ends in a hub that is reset. Keys go first, overwritten, since they are what opens
 //! everything else; a card that moves its blocks about may keep what was overwritten, which SECURITY.md says.
+//!
+//! What was set on the card is the system's, out of the hub's reach: `keepsight first-boot` sees the mark, or what is left of it,
+//! and forgets before the network starts ([`system::reset`]). So an image starts anew after a reset.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use base::fs::{FsError, sync_dir};
-use base::{CameraId, DiskId, Problem, ProblemKind};
+use base::fs::{FsError, remove, shred, sync_dir};
+use base::{CameraId, Clock, DiskId, Problem, ProblemKind, ResetId, SystemClock};
 use clap::Args;
 use footage::{Disk, DiskError};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Store;
+use system::footage_disk::Wanted;
+use system::reset::{ASKED as MARK, DONE};
 
 use crate::cli::ConfigFile;
 use crate::history;
@@ -23,10 +29,11 @@ use crate::out::{self, Failure};
 use crate::rescue::file_problem;
 use crate::sock::HubSocket;
 
-/// Format number of the marks that this program reads and writes.
-const FORMAT: u32 = 1;
-/// The mark, in `<data>`.
-const MARK: &str = "factory-reset";
+/// Format number of the marks that this program writes. Those of format 1 have no id: they leave what was set on the card.
+const FORMAT: u32 = 2;
+/// After a power cut in the middle, a footage disk of its own may come up later than the hub.
+const DISK_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What holds keys, in `<data>`; with what was set aside of it.
 const WITH_KEYS: [&str; 3] = ["secrets", "export", "store"];
 /// What else is this hub's, in `<data>`. Not `update.json`: which versions did not do is the machine's, and nobody's secret.
@@ -37,6 +44,9 @@ struct Mark {
     format: u32,
     /// The footage disk that the hub knew: no other one is emptied.
     disk: Option<DiskId>,
+    /// Which reset this is: what the system forgets for it, it forgets once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reset: Option<ResetId>,
 }
 
 /// `keepsight factory-reset`
@@ -74,7 +84,10 @@ impl FactoryReset {
         match (self.json, running) {
             (true, _) => out::json(&json!({ "running": running }))?,
             (false, true) => out::text("The hub resets itself and begins anew, without an owner.")?,
-            (false, false) => out::text("The hub is as it was flashed. It has no owner when it starts.")?,
+            (false, false) => out::text(
+                "The hub is as it was flashed. It has no owner when it starts. What was set on its card (Wi-Fi, SSH) goes at the \
+                 next start of the machine.",
+            )?,
         }
         Ok(())
     }
@@ -95,8 +108,8 @@ async fn known_disk(data: &Path) -> Result<Option<DiskId>, Problem> {
 /// # Errors
 /// The mark cannot be written; nothing is changed then.
 pub fn begin(data: &Path, disk: Option<DiskId>) -> Result<(), Problem> {
-    let json =
-        serde_json::to_vec(&Mark { format: FORMAT, disk }).map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+    let mark = Mark { format: FORMAT, disk, reset: Some(ResetId::new(&SystemClock)) };
+    let json = serde_json::to_vec(&mark).map_err(|e| Problem::with(ProblemKind::Internal, e))?;
     base::fs::write_atomic(&data.join(MARK), &json, 0o600).map_err(|e| file_problem(&e))
 }
 
@@ -105,22 +118,42 @@ pub fn begin(data: &Path, disk: Option<DiskId>) -> Result<(), Problem> {
 /// # Errors
 /// Something does not go; the mark stays, and it is tried again at the next start.
 pub fn finish(data: &Path, footage: &Path) -> Result<bool, Problem> {
+    let Some(mark) = begun(data)? else { return Ok(false) };
+    let path = data.join(MARK);
+    tracing::warn!("the hub is reset: keys, footage, people, cameras and settings are destroyed");
+    empty(data, footage, mark.disk).map_err(|e| file_problem(&e))?;
+    // For the system, which has its own to forget.
+    fs::rename(&path, data.join(DONE)).map_err(FsError::on("rename", &path)).map_err(|e| file_problem(&e))?;
+    sync_dir(data).map_err(|e| file_problem(&e))?;
+    tracing::warn!("the hub is as it was flashed");
+    Ok(true)
+}
+
+/// Waits until the disk is there that is to be emptied, if the hub has one of its own; not for ever.
+pub async fn wait_for_disk(data: &Path, footage: &Path, clock: &dyn Clock) {
+    let Ok(Some(Mark { disk: Some(disk), .. })) = begun(data) else { return };
+    if !Wanted::is_set(data) {
+        return;
+    }
+    let began = clock.mono();
+    while Disk::open(footage, Some(disk)).is_err() && clock.mono().since(began) < DISK_WITHIN {
+        clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The reset that was begun and is not done.
+fn begun(data: &Path) -> Result<Option<Mark>, Problem> {
     let path = data.join(MARK);
     let mark: Mark = match base::fs::read(&path, 4_096) {
-        Err(e) if e.is_not_found() => return Ok(false),
+        Err(e) if e.is_not_found() => return Ok(None),
         Err(e) => return Err(file_problem(&e)),
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map_err(|e| Problem::with(ProblemKind::BadFile, format_args!("{}: {e}", path.display())))?,
     };
-    if mark.format > FORMAT {
-        return Err(Problem::with(ProblemKind::NewerFormat, path.display()));
+    match mark.format > FORMAT {
+        true => Err(Problem::with(ProblemKind::NewerFormat, path.display())),
+        false => Ok(Some(mark)),
     }
-    tracing::warn!("the hub is reset: keys, footage, people, cameras and settings are destroyed");
-    empty(data, footage, mark.disk).map_err(|e| file_problem(&e))?;
-    fs::remove_file(&path).map_err(FsError::on("remove", &path)).map_err(|e| file_problem(&e))?;
-    sync_dir(data).map_err(|e| file_problem(&e))?;
-    tracing::warn!("the hub is as it was flashed");
-    Ok(true)
 }
 
 fn empty(data: &Path, footage: &Path, disk: Option<DiskId>) -> Result<(), FsError> {
@@ -145,6 +178,12 @@ fn empty(data: &Path, footage: &Path, disk: Option<DiskId>) -> Result<(), FsErro
     }
     for other in own(&OTHERS)? {
         shred(&other)?;
+    }
+    // Of footage that was moved to a disk of its own, should a power cut have left something.
+    shred(&Wanted::moved(footage))?;
+    if !there {
+        // A disk that is not there keeps what is on it, and is not this hub's any more.
+        remove(&Wanted::path(data))?;
     }
     if there {
         for camera in &cameras {
@@ -181,54 +220,8 @@ fn entries(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>,
     Ok(found)
 }
 
-/// Overwrites and removes a file, or everything below a folder and it. A link is removed, not followed.
-fn shred(path: &Path) -> Result<(), FsError> {
-    let kind = match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(FsError::on("look at", path))?,
-    };
-    if kind.is_dir() {
-        for entry in entries(path, |_| true)? {
-            shred(&entry)?;
-        }
-        return remove(path);
-    }
-    if kind.is_file() {
-        overwrite(path, kind.len()).map_err(FsError::on("overwrite", path))?;
-    }
-    remove(path)
-}
-
-fn overwrite(path: &Path, mut left: u64) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    let mut noise = [0; 64 * 1024];
-    while left > 0 {
-        let n = usize::try_from(left).unwrap_or(usize::MAX).min(noise.len());
-        base::random(&mut noise[..n]);
-        file.write_all(&noise[..n])?;
-        left -= n as u64;
-    }
-    file.sync_data()
-}
-
-/// Removes what is there, durably.
-fn remove(path: &Path) -> Result<(), FsError> {
-    let gone = match fs::symlink_metadata(path) {
-        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(e) => Err(e),
-    };
-    match gone {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(FsError::on("remove", path))?,
-    }
-    sync_dir(path.parent().unwrap_or(Path::new("/")))
-}
-
 #[cfg(test)]
 mod tests {
-    use base::SystemClock;
-
     use super::*;
 
     struct Home(tempfile::TempDir);
@@ -284,7 +277,8 @@ mod tests {
         }
     }
 
-    const NOBODYS: [&str; 4] = ["footage/somebody-elses.txt", "storehouse", "system/machine-id", "update.json"];
+    const NOBODYS: [&str; 5] =
+        ["factory-reset.done", "footage/somebody-elses.txt", "storehouse", "system/machine-id", "update.json"];
 
     #[test]
     fn what_is_the_hubs_goes_and_nothing_else() {
@@ -312,6 +306,34 @@ mod tests {
         }
     }
 
+    /// What the system forgets by: the same before and after the hub has done its part, another one each time.
+    #[test]
+    fn each_reset_has_an_id_that_stays() {
+        let (home, disk) = Home::new();
+        assert_eq!(system::reset::last(&home.data()), None);
+        begin(&home.data(), Some(disk)).unwrap();
+        let asked = system::reset::last(&home.data()).unwrap();
+        finish(&home.data(), &home.footage()).unwrap();
+        assert_eq!(system::reset::last(&home.data()), Some(asked));
+        begin(&home.data(), None).unwrap();
+        assert_ne!(system::reset::last(&home.data()), Some(asked));
+    }
+
+    /// A disk of its own that was emptied stays the hub's; one that was not there does not.
+    #[test]
+    fn a_disk_that_was_not_there_is_not_the_hubs_any_more() {
+        for there in [true, false] {
+            let (home, disk) = Home::new();
+            fs::write(Wanted::path(&home.data()), "{}").unwrap();
+            fs::create_dir(Wanted::moved(&home.footage())).unwrap();
+            let disk = if there { disk } else { DiskId::new(&SystemClock) };
+            begin(&home.data(), Some(disk)).unwrap();
+            finish(&home.data(), &home.footage()).unwrap();
+            assert_eq!(Wanted::is_set(&home.data()), there);
+            assert!(!Wanted::moved(&home.footage()).exists());
+        }
+    }
+
     #[test]
     fn another_disk_is_left_alone() {
         let (home, _) = Home::new();
@@ -336,7 +358,7 @@ mod tests {
     #[test]
     fn a_mark_that_cannot_be_read_is_an_error() {
         let (home, _) = Home::new();
-        for (mark, kind) in [("{", ProblemKind::BadFile), (r#"{"format":2,"disk":null}"#, ProblemKind::NewerFormat)] {
+        for (mark, kind) in [("{", ProblemKind::BadFile), (r#"{"format":3,"disk":null}"#, ProblemKind::NewerFormat)] {
             fs::write(home.data().join(MARK), mark).unwrap();
             assert_eq!(finish(&home.data(), &home.footage()).unwrap_err().kind, kind);
         }

@@ -12,6 +12,7 @@ use system::{Image, Rauc};
 use url::Url;
 
 use crate::config::Config;
+use crate::machine::RESTART;
 
 /// So often is somebody sent on from one address to the next.
 const MOST_REDIRECTS: usize = 5;
@@ -30,8 +31,7 @@ pub(crate) fn of(config: &Config, store: &Store, recorder: &Recorder, clock: &Sh
         image,
         rauc: Rauc::default(),
         file: config.paths.data().join("update.json"),
-        // systemd makes the folder, and has keepsight-restart.path look into it.
-        restart: std::env::var_os("RUNTIME_DIRECTORY").map(|folder| std::path::Path::new(&folder).join("restart")),
+        restart: crate::machine::asked_in(RESTART),
         sticks: Sticks::default(),
         clock: clock.clone(),
         around: Arc::new(around),

@@ -71,6 +71,8 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("POST", "/api/v1/system/update/install") => get("", 409, "no-slots", true),
         ("GET", "/api/v1/system" | "/api/v1/system/storage" | "/metrics") => get("", 200, "", false),
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,
+        ("GET", "/api/v1/system/disks") => ok,
+        ("POST", "/api/v1/system/disks/footage") => bad_body,
         ("POST", "/api/v1/system/factory-reset") => bad_body,
         // Only on the hub's own socket.
         ("GET" | "POST", path) if path.starts_with("/local/") => get("", 404, "not-found", true),

@@ -326,6 +326,8 @@ async fn is_accessible(browser: &Browser) {
         "account",
         "audit",
         "kit",
+        "disks",
+        "reset",
     ];
     for dark in [false, true] {
         browser.look(dark).await;

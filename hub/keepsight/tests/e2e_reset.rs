@@ -130,6 +130,50 @@ async fn e2e_reset_at_the_console_wants_a_yes_and_resets_a_hub_that_runs_and_one
     process.stop().await;
 }
 
+/// What was set on the card is the system's: it goes at the next start of the machine, which an image's hub asks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn e2e_reset_takes_what_was_set_on_the_card_too_and_has_the_machine_start_anew() {
+    let home = Home::new();
+    let (machine, runtime) = (home.scratch("machine"), home.scratch("run"));
+    for folder in ["efi", "proc/sys/kernel", "run", "var/lib"] {
+        std::fs::create_dir_all(machine.join(folder)).unwrap();
+    }
+    std::fs::create_dir_all(&runtime).unwrap();
+    std::fs::create_dir_all(home.data()).unwrap();
+    std::os::unix::fs::symlink(home.data(), machine.join("var/lib/keepsight")).unwrap();
+    let image = "version = \"0.2.0\"\nboard = \"generic-x86-64\"\ncompatible = \"keepsight-generic-x86-64\"\n\
+                 built = \"2026-01-01T00:00:00Z\"\n";
+    std::fs::write(home.scratch("image.toml"), image).unwrap();
+    let config = std::fs::read_to_string(home.config()).unwrap();
+    let config = format!("{config}[update]\nimage = {:?}\n", home.scratch("image.toml"));
+    std::fs::write(home.config(), config).unwrap();
+    let first_boot = || {
+        let mut command = Command::new(KEEPSIGHT);
+        let done = command.args(["first-boot", "--root"]).arg(&machine).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let toml = "[wifi]\nssid = \"Home\"\npassword = \"correct horse\"\ncountry = \"DE\"\n";
+    std::fs::write(machine.join("efi/first-boot.toml"), toml).unwrap();
+    assert!(first_boot().contains("Wi-Fi: Home (DE)."));
+
+    let mut command = Command::new(KEEPSIGHT);
+    command.env("RUNTIME_DIRECTORY", &runtime);
+    let process = HubProcess::start_with(command, &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let before = hub_id(&home);
+    assert!(!runtime.join("restart").exists());
+    let password = json!({"password": PASSWORD});
+    owner.request(Method::POST, "/api/v1/system/factory-reset", Some(password)).await.expect(204);
+    begun_anew(&home, &before).await;
+    wait_for("the machine is to start anew", SOON, async || runtime.join("restart").exists()).await;
+    process.stop().await;
+
+    assert_eq!(first_boot(), "After the factory reset: what was set on the card before is gone.\n");
+    assert!(!machine.join("run/keepsight-system/wifi.conf").exists());
+    assert!(!home.data().join("system/first-boot.json").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn e2e_reset_that_a_power_cut_interrupted_is_finished_by_the_next_start() {
     let (home, mut process, _cameras, owner, member, kit) = lived_in().await;

@@ -1,11 +1,13 @@
 //! Time from the internet, if an owner wants it: the hub may neither set this machine's clock nor start a service, so it says
 //! in a file in memory what is wanted, and `keepsight-time.path` of the image looks at it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base::fs::FsError;
 use serde::{Deserialize, Serialize};
 
+/// The name of the file.
+pub const INTERNET_TIME: &str = "internet-time";
 /// The name under which the store has [`TimeSettings`].
 pub const TIME_SETTINGS: &str = "time";
 
@@ -22,9 +24,9 @@ pub struct TimeSettings {
 pub struct InternetTime(Option<PathBuf>);
 
 impl InternetTime {
-    /// Says it in `folder`, the hub's own in memory; `None`: on this machine it is not the hub's to say.
-    pub fn new(folder: Option<&Path>) -> Self {
-        Self(folder.map(|folder| folder.join("internet-time")))
+    /// Says it in this file, in the hub's own folder in memory; `None`: on this machine it is not the hub's to say.
+    pub fn new(file: Option<PathBuf>) -> Self {
+        Self(file)
     }
 
     /// Does anybody look at what is said?
@@ -49,9 +51,9 @@ mod tests {
     #[test]
     fn what_is_wanted_is_said_where_somebody_looks() {
         let folder = tempfile::tempdir().unwrap();
-        let time = InternetTime::new(Some(folder.path()));
+        let time = InternetTime::new(Some(folder.path().join(INTERNET_TIME)));
         assert!(time.is_there());
-        let said = || std::fs::read_to_string(folder.path().join("internet-time")).unwrap();
+        let said = || std::fs::read_to_string(folder.path().join(INTERNET_TIME)).unwrap();
         time.say(TimeSettings { internet: true }).unwrap();
         assert_eq!(said(), "on\n");
         time.say(TimeSettings::default()).unwrap();

@@ -1,13 +1,15 @@
 //! The machine under the hub: its board, what its disks say of themselves, what time it is, its two system copies;
-//! and what a person told it before its first start.
+//! what a person told it before its first start; and a disk that is made the footage disk.
 
 mod board;
 mod clock;
 mod disks;
 mod doctor;
 pub mod first_boot;
+pub mod footage_disk;
 mod internet_time;
 mod mounts;
+pub mod reset;
 mod slots;
 pub mod update;
 
@@ -15,6 +17,6 @@ pub use board::{Arch, BOARD_FILE, Board, BoardError, BoardLimits, Decoder, Flavo
 pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
 pub use doctor::{Doctor, Fact, Machine};
-pub use internet_time::{InternetTime, TIME_SETTINGS, TimeSettings};
+pub use internet_time::{INTERNET_TIME, InternetTime, TIME_SETTINGS, TimeSettings};
 pub use mounts::missing_mount;
 pub use slots::{Progress, Rauc, Slot, SlotName, Slots, SlotsError};

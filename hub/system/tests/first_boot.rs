@@ -250,3 +250,61 @@ fn what_somebody_else_could_have_written_is_not_done() {
     assert!(card.start().wrong[0].contains("is not the system's own"));
     assert_eq!(card.read("run/keepsight-system/authorized_keys"), None);
 }
+
+/// The hub's mark, while it does its part and after: the system forgets once, before it does anything that was set.
+#[test]
+fn after_a_factory_reset_nothing_holds_that_was_set_before_and_nothing_of_it_is_left() {
+    for mark in ["factory-reset", "factory-reset.done"] {
+        let card = Card::new();
+        card.start_with(&all());
+        std::fs::create_dir_all(card.path("var/lib/keepsight/system/ssh")).unwrap();
+        for file in ["ssh/ssh_host_ed25519_key", "journal.txt", "machine-id", "rauc"] {
+            card.write(&format!("var/lib/keepsight/system/{file}"), "before");
+        }
+        // Another name of the same blocks sees what became of them.
+        std::fs::hard_link(card.path("var/lib/keepsight/system/first-boot.json"), card.path("blocks")).unwrap();
+        let reset = |id: &str| {
+            let json = format!("{{\"format\":2,\"disk\":null,\"reset\":\"{id}\"}}");
+            card.write(&format!("var/lib/keepsight/{mark}"), &json);
+        };
+        reset("01arz3ndektsv4rrffq69g5fav");
+        let outcome = card.start();
+        assert_eq!(outcome.done, ["After the factory reset: what was set on the card before is gone."]);
+        assert_eq!(outcome.wrong, Vec::<String>::new());
+        for gone in ["wifi.conf", "authorized_keys", "localtime"] {
+            assert!(!card.path("run/keepsight-system").join(gone).exists(), "{gone}");
+        }
+        let mut left: Vec<_> = std::fs::read_dir(card.path("var/lib/keepsight/system")).unwrap().flatten().collect();
+        left.sort_by_key(std::fs::DirEntry::file_name);
+        let left: Vec<_> = left.iter().map(std::fs::DirEntry::file_name).collect();
+        assert_eq!(left, ["factory-reset", "machine-id", "rauc"]);
+        assert!(!String::from_utf8_lossy(&std::fs::read(card.path("blocks")).unwrap()).contains(PASSWORD));
+
+        // Once: what the next owner sets stays, until the next reset, of which a new file says what holds after it.
+        card.start_with(&all());
+        assert!(card.start().done.contains(&"Wi-Fi: Home (DE).".to_owned()));
+        card.is_set();
+        reset("01arz3ndektsv4rrffq69g5faw");
+        let outcome = card.start_with("[wifi]\nssid = \"New\"\npassword = \"another one\"\ncountry = \"AT\"\n");
+        assert!(outcome.done.contains(&"Wi-Fi: New (AT).".to_owned()), "{outcome:?}");
+        assert_eq!(card.read("run/keepsight-system/authorized_keys"), None);
+    }
+}
+
+/// The hub, which makes the mark, must not lead the system elsewhere.
+#[test]
+fn a_factory_reset_takes_nothing_from_a_folder_that_is_not_the_systems() {
+    let card = Card::new();
+    card.start_with(&all());
+    let folder = card.path("var/lib/keepsight/system");
+    std::fs::rename(&folder, card.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(card.path("elsewhere"), &folder).unwrap();
+    card.write(
+        "var/lib/keepsight/factory-reset",
+        "{\"format\":2,\"disk\":null,\"reset\":\"01arz3ndektsv4rrffq69g5fav\"}",
+    );
+    let outcome = card.start();
+    assert!(outcome.wrong.iter().any(|line| line.contains("is not the system's own")), "{outcome:?}");
+    assert!(card.path("elsewhere/first-boot.json").exists());
+    assert_eq!(card.read("run/keepsight-system/authorized_keys"), None);
+}

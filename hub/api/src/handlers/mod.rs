@@ -3,6 +3,7 @@
 mod audit;
 mod cameras;
 mod claim;
+mod disks;
 mod events;
 mod export;
 mod footage;
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         local::routes(),
         health::routes(),
         storage::routes(),
+        disks::routes(),
         system::routes(),
         time::routes(),
         updates::routes(),

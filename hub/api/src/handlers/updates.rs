@@ -126,7 +126,7 @@ struct FailedJson {
 }
 
 #[derive(Serialize, ToSchema)]
-struct ProblemJson {
+pub(super) struct ProblemJson {
     code: &'static str,
     title: &'static str,
     detail: Option<String>,

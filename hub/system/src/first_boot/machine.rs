@@ -25,6 +25,10 @@ const ERRORS: &str = "first-boot-errors.txt";
 const MAX_BYTES: u64 = 64 * 1024;
 /// Format number of the file that this program keeps.
 const FORMAT: u32 = 1;
+/// Which factory reset the system has seen to, in its folder.
+const RESET: &str = "factory-reset";
+/// What a factory reset leaves in the system's folder: it is the machine's, and nobody's secret.
+const STAYS: [&str; 3] = [RESET, "machine-id", "rauc"];
 /// IEEE 802.11, J.4.1.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).unwrap();
 
@@ -68,8 +72,16 @@ impl Machine {
     /// rest is done.
     pub fn first_boot(&self) -> Outcome {
         let mut outcome = Outcome::default();
+        let forgotten = self.forget_if_reset(&mut outcome);
         let mut settings = match self.kept() {
-            Ok(settings) => settings,
+            // What is to be forgotten holds no more, whether it went or not.
+            Ok(settings) => {
+                if forgotten {
+                    settings
+                } else {
+                    Settings::default()
+                }
+            }
             Err(why) => {
                 outcome
                     .wrong
@@ -98,6 +110,36 @@ impl Machine {
             outcome.wrong.push(sentence(&e));
         }
         outcome
+    }
+
+    /// After a factory reset of the hub nothing of what was set before holds, and nothing of it stays: Wi-Fi, keys for SSH and
+    /// the one that the hub showed by SSH, name, time zone, the end of the journal. `false`: it does not go.
+    fn forget_if_reset(&self, outcome: &mut Outcome) -> bool {
+        let hub = self.path("var/lib/keepsight");
+        let Some(reset) = crate::reset::last(&hub) else { return true };
+        let system = hub.join("system");
+        let seen = system.join(RESET);
+        if fs::read(&seen, 64).is_ok_and(|bytes| bytes == reset.to_string().into_bytes()) {
+            return true;
+        }
+        let forgets = || {
+            is_own(&system)?;
+            let seen = || fs::write_atomic(&seen, reset.to_string().as_bytes(), 0o600);
+            forget(&system).and_then(|()| seen()).map_err(|e| format!("{e}: {}", e.source))
+        };
+        match forgets() {
+            Ok(()) => {
+                outcome.done.push("After the factory reset: what was set on the card before is gone.".into());
+                true
+            }
+            Err(why) => {
+                outcome.wrong.push(format!(
+                    "What was set before the factory reset is still on the card: {why}. It does not hold, and is removed at the \
+                     next start."
+                ));
+                false
+            }
+        }
     }
 
     /// Keeps what was set, then takes it off the card: in this order, so that a power cut loses nothing.
@@ -169,16 +211,9 @@ impl Machine {
     /// let somebody in.
     fn kept(&self) -> Result<Settings, String> {
         let path = self.kept_path();
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let me = nix::unistd::geteuid().as_raw();
-        for place in [folder, &path] {
-            match std::fs::symlink_metadata(place) {
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
-                Err(e) => return Err(format!("{}: {e}", place.display())),
-                Ok(meta) if meta.uid() != me || meta.mode() & 0o022 != 0 || meta.is_symlink() => {
-                    return Err(format!("{} is not the system's own", place.display()));
-                }
-                Ok(_) => {}
+        for place in [path.parent().unwrap_or(Path::new("/")), &path] {
+            if !is_own(place)? {
+                return Ok(Settings::default());
             }
         }
         let bytes = Zeroizing::new(fs::read(&path, MAX_BYTES).map_err(|e| format!("{e}: {}", e.source))?);
@@ -229,6 +264,30 @@ impl Machine {
     fn path(&self, below: &str) -> PathBuf {
         self.root.join(below)
     }
+}
+
+/// Whether it is there; what is there and is not the system's own is an error.
+fn is_own(place: &Path) -> Result<bool, String> {
+    match std::fs::symlink_metadata(place) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(format!("{}: {e}", place.display())),
+        Ok(meta) => {
+            let own = meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o022 == 0 && !meta.is_symlink();
+            if own { Ok(true) } else { Err(format!("{} is not the system's own", place.display())) }
+        }
+    }
+}
+
+/// Takes away all that the system keeps in its folder, but for what is the machine's.
+fn forget(system: &Path) -> Result<(), FsError> {
+    fs::create_dir(system, 0o700)?;
+    for entry in std::fs::read_dir(system).map_err(FsError::on("list", system))? {
+        let entry = entry.map_err(FsError::on("list", system))?;
+        if !STAYS.iter().any(|name| entry.file_name() == *name) {
+            fs::shred(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// What a file says, or everything that is wrong with it.

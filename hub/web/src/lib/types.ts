@@ -173,6 +173,7 @@ export interface Storage {
 /** The hub's state: besides these, each part of it that has a health of its own. */
 export interface System {
   version: string;
+  host: string;
   time: string;
   time_source: string;
   clock: Health;
@@ -201,6 +202,23 @@ export interface AuditEntry {
 export interface Page<T> {
   items: T[];
   next: string | null;
+}
+
+/** The machine's disks: `/system/disks`. */
+export interface Disks {
+  can_be_made: boolean;
+  disks: Disk[];
+  change: { disk: string; stage: string; percent: number; problem: { title: string; detail: string | null; remedy: string } | null } | null;
+}
+export interface Disk {
+  id: string;
+  name: string;
+  model: string;
+  size_bytes: number;
+  bus: string;
+  holds: { size_bytes: number; file_system: string; label: string }[];
+  fit: string;
+  seen: string;
 }
 
 /** Updates of the system: `/system/update`. */

@@ -1,0 +1,50 @@
+//! What the hub asks of the machine that it may not do itself: each by a file in its own folder in memory, into which systemd's
+//! path units look (`keepsight-restart.path`, `keepsight-footage-disk.path`, `keepsight-time.path`).
+
+use std::path::{Path, PathBuf};
+
+use base::Problem;
+use store::Store;
+use system::footage_disk::{FootageDisks, REQUEST};
+use system::{INTERNET_TIME, Image, InternetTime, TIME_SETTINGS, TimeSettings};
+
+use crate::config::Config;
+
+/// Asks for a restart of the machine.
+pub(crate) const RESTART: &str = "restart";
+
+/// Where a file is looked for. systemd makes the folder; without it nobody looks.
+pub(crate) fn asked_in(name: &str) -> Option<PathBuf> {
+    std::env::var_os("RUNTIME_DIRECTORY").map(|folder| Path::new(&folder).join(name))
+}
+
+/// Has an image start anew. Where the hub runs on something else, nothing of it is set at the start of the machine.
+pub(crate) fn ask_for_restart(config: &Config) {
+    if !is_image(config) {
+        return;
+    }
+    let Some(path) = asked_in(RESTART) else { return };
+    if let Err(e) = base::fs::write_atomic(&path, b"", 0o600) {
+        tracing::error!(error = &e as &dyn std::error::Error, "the machine cannot be asked to start anew");
+    }
+}
+
+/// The disks of this machine; only an image makes one of them the footage disk.
+pub(crate) fn disks(config: &Config) -> FootageDisks {
+    FootageDisks::new("/", config.paths.data(), asked_in(REQUEST).filter(|_| is_image(config)))
+}
+
+/// Whether time servers are asked, as an owner decided. Said again at each start, since it is said in memory.
+pub(crate) async fn internet_time(config: &Config, store: &Store) -> Result<InternetTime, Problem> {
+    let time = InternetTime::new(asked_in(INTERNET_TIME).filter(|_| is_image(config)));
+    let wanted = store.read(|db| db.setting::<TimeSettings>(TIME_SETTINGS)).await?.unwrap_or_default();
+    // Recording does without.
+    if let Err(e) = time.say(wanted) {
+        tracing::error!(error = &e as &dyn std::error::Error, "it cannot be said whether time servers are to be asked");
+    }
+    Ok(time)
+}
+
+fn is_image(config: &Config) -> bool {
+    matches!(Image::read(config.update.image()), Ok(Some(_)))
+}
