@@ -1,5 +1,6 @@
-"""The loaders of a Raspberry Pi 4, on QEMU's: U-Boot starts GRUB from the card, GRUB starts the slot that it is to, remembers that on the
-card, and goes back from one that did not say that it is good. (QEMU itself stands in for the firmware; its kernel gets no further.)
+"""The loaders of a Raspberry Pi 4, on QEMU's: U-Boot starts GRUB from the card, GRUB takes the slot that it is to, remembers that on the
+card, and goes back from one that did not say that it is good. (QEMU itself stands in for the firmware. The plug is pulled once GRUB has chosen:
+it reads the kernel for minutes there, which then gets no further.)
 
   loader.py BOARD ARCH CASE DEVICE-TREE…     called by scripts/test-image, in the builder
 """
@@ -29,13 +30,13 @@ def main():
     with_slot_b(card.path)
 
     remember(card, "ORDER=B A", "A_OK=1", "A_TRY=0", "A_PROVEN=1", "B_OK=1", "B_TRY=0", "B_PROVEN=0")
-    said = start(card, 1)
-    assert said == ["B"], f"What was just installed is to be started, and it was {said}."
+    # What was just installed.
+    start(card, 1, ["B"])
     now = remembered(card)
     assert now["B_TRY"] == "1" and now.get("A_STARTS", "") == "", f"GRUB did not remember that slot B was tried: {now}"
 
-    said = start(card, 2)
-    assert said == ["A"], f"After a try of slot B that came to nothing A is to be started, and it was {said}."
+    # It said nothing of being good.
+    start(card, 2, ["A"])
     now = remembered(card)
     assert (now["A_STARTS"], now["A_TRY"]) == ("x", "0"), f"GRUB did not remember a start of slot A: {now}"
     print("   U-Boot and GRUB from the card; slot B tried once, then back to A; remembered on the card")
@@ -45,8 +46,7 @@ def main():
     with card.path.open("r+b") as file:
         file.seek(at)
         file.write(bytes(1 << 20))
-    said = start(card, 3)
-    assert said == ["A", "B"], f"With nothing in slot A B is to be started, and it was {said}."
+    start(card, 3, ["A", "B"])
     print("   a slot in which there is nothing is passed over")
 
 
@@ -79,12 +79,12 @@ def remembered(card):
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and line[0] != "#")
 
 
-def start(card, nth):
-    """Power on, until a kernel was started. The slots that GRUB named on the way."""
+def start(card, nth, wanted):
+    """Power on, until GRUB has named these slots, one after the other; before it names one it has written on the card that it takes it."""
     serial = folder / f"serial-{nth}"
     serial.write_bytes(b"")
     qemu = subprocess.Popen(
-        ["nice", "-n19", "qemu-system-aarch64", "-machine", "raspi4b", "-display", "none", "-monitor", "none", "-no-user-config",
+        ["qemu-system-aarch64", "-machine", "raspi4b", "-display", "none", "-monitor", "none", "-no-user-config",
          # The second port is the one that the device tree says is the console.
          "-serial", "null", "-serial", f"file:{serial}", "-kernel", folder / "u-boot.bin", "-dtb", folder / Path(trees[0]).name,
          "-drive", f"if=sd,format=raw,cache=writethrough,file={card.path}"],
@@ -94,10 +94,12 @@ def start(card, nth):
     try:
         while True:
             text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", serial.read_text(errors="replace"))
-            if re.search(r"EFI stub|Linux version|Booting Linux", text):
-                return re.findall(r"Keepsight: slot ([AB])", text)
+            said = re.findall(r"Keepsight: slot ([AB])", text)
+            assert said == wanted[: len(said)], f"GRUB is to take slots {wanted}, and took {said}."
+            if said == wanted:
+                return
             assert qemu.poll() is None, f"QEMU ended: {qemu.stderr.read().decode()}\n{text[-2000:]}"
-            assert time.monotonic() < end, f"No kernel was started within {BOOT_S} s. The end of what it said:\n{text[-3000:]}"
+            assert time.monotonic() < end, f"GRUB took {said}, not {wanted}, within {BOOT_S} s. The end of what it said:\n{text[-3000:]}"
             time.sleep(0.5)
     finally:
         qemu.kill()
