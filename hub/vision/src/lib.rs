@@ -16,12 +16,16 @@ mod attempts;
 pub mod child;
 mod coded;
 mod decode;
+mod grey;
+mod motion;
 mod sandbox;
 mod spawn;
 mod stills;
 mod wire;
 
 pub use coded::{Codec, Coded};
+pub use grey::Grey;
+pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
 pub use sandbox::Sandbox;
 pub use spawn::Program;
 pub use stills::{Limits, StillError, Stills};
