@@ -114,7 +114,7 @@ impl Motion {
             self.state = Some(State {
                 scene: Scene::new(picture, at, self.settings.sensitivity),
                 areas: Areas::new(&self.settings, picture.width(), picture.height()),
-                tracks: Tracks::new(self.settings.sensitivity, picture.width(), picture.height()),
+                tracks: Tracks::new(self.settings.sensitivity, picture.width(), picture.height(), at),
                 last: at,
                 seen: Seen::default(),
             });

@@ -18,7 +18,7 @@ const AROUND: usize = 10;
 /// Added to brightness before its logarithm, that the noise of black is not large.
 const DARK: f32 = 16.0;
 /// At first all that comes is learnt, and nothing is found.
-const LEARNS: Duration = Duration::from_secs(3);
+const LEARNS: Duration = Duration::from_secs(2);
 /// The same once everything was another at once: exposure and focus settle.
 const SETTLES: Duration = Duration::from_secs(2);
 /// What stays is learnt in so many seconds...
@@ -117,17 +117,11 @@ impl Scene {
         // At first the mean of all there was.
         let first = (step.as_secs_f32() / (at - self.began).as_secs_f32().max(0.1)).min(1.0);
         let (mean, of_changed, spread) = (part(MEAN_S).max(first), part(CHANGED_MEAN_S), part(SPREAD_S));
-        for i in 0..now.len() {
-            let off = now[i] - self.mean[i];
-            let quick = learns || changed[i] <= 1.0;
-            self.mean[i] += off
-                * if learns {
-                    mean.max(part(1.0))
-                } else if quick {
-                    mean
-                } else {
-                    of_changed
-                };
+        let mean = if learns { mean.max(part(1.0)) } else { mean };
+        for (i, (now, changed)) in now.iter().zip(changed).enumerate() {
+            let off = now - self.mean[i];
+            let quick = learns || *changed <= 1.0;
+            self.mean[i] += off * if quick { mean } else { of_changed };
             // Where something has changed the deviation is learnt too: what sways does so for long.
             let rate = if quick { spread } else { spread / 3.0 };
             self.spread[i] += (off.abs().min(MOST_SPREAD) - self.spread[i]) * rate;
@@ -171,8 +165,8 @@ impl Scene {
         let (width, height) = (self.width, self.height);
         let mut across = of.to_vec();
         for (out, row) in across.chunks_mut(width).zip(of.chunks(width)) {
-            for x in 0..width {
-                out[x] = pick(row[x.saturating_sub(1)], pick(row[x], row[(x + 1).min(width - 1)]));
+            for (x, out) in out.iter_mut().enumerate() {
+                *out = pick(row[x.saturating_sub(1)], pick(row[x], row[(x + 1).min(width - 1)]));
             }
         }
         let mut all = across.clone();
@@ -206,7 +200,7 @@ fn structure(picture: &Grey, logs: &[f32]) -> (Vec<f32>, f32) {
 /// The average of each place and those around it, on a line.
 fn averages(len: usize, value: impl Fn(usize) -> f32, mut put: impl FnMut(usize, f32)) {
     let (mut sum, mut count) = (0.0, 0.0);
-    for i in 0..(AROUND).min(len) {
+    for i in 0..AROUND.min(len) {
         sum += value(i);
         count += 1.0;
     }

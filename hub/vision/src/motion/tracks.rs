@@ -30,6 +30,8 @@ const MOST: usize = 48;
 const NUISANCE: f32 = 1.5;
 /// That is forgotten in so many seconds.
 const NUISANCE_S: f32 = 10.0;
+/// At first, when nothing is known, it is as if there were so many, of so many times the least size.
+const NUISANCE_AT_FIRST: (f32, f32) = (2.0 * NUISANCE, 3.0);
 
 pub(super) struct Tracks {
     width: f32,
@@ -59,7 +61,7 @@ struct Track {
 }
 
 impl Tracks {
-    pub(super) fn new(sensitivity: Sensitivity, width: usize, height: usize) -> Self {
+    pub(super) fn new(sensitivity: Sensitivity, width: usize, height: usize, at: Duration) -> Self {
         let part = match sensitivity {
             Sensitivity::Low => 0.003,
             Sensitivity::Normal => 0.0007,
@@ -67,7 +69,15 @@ impl Tracks {
         };
         let least = (part * (width * height) as f32).max(9.0);
         let (width, height) = (width as f32, height as f32);
-        Self { width, height, least, tracks: Vec::new(), nothing: 0.0, nothing_pixels: 0.0, last: Duration::ZERO }
+        Self {
+            width,
+            height,
+            least,
+            tracks: Vec::new(),
+            nothing: NUISANCE_AT_FIRST.0,
+            nothing_pixels: least * NUISANCE_AT_FIRST.1,
+            last: at,
+        }
     }
 
     pub(super) fn forget(&mut self) {
