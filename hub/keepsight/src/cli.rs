@@ -66,11 +66,14 @@ pub enum Command {
     Store(StoreCommand),
     /// Runs simulated cameras
     CameraSim(camera_sim::cli::Args),
-    /// Decodes one picture for a running hub, which starts it
+    /// Decodes one picture, or watches one camera, for a running hub, which starts it
     #[command(hide = true)]
     VisionChild {
         /// The hub's process
         hub: i32,
+        /// Watch a camera
+        #[arg(long)]
+        watch: bool,
     },
     /// Reads one camera for a running hub, which starts it
     #[command(hide = true)]
@@ -160,7 +163,10 @@ impl Command {
             Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
-            Command::VisionChild { hub } => return Ok(vision::child::main(hub)),
+            Command::VisionChild { hub, watch } => {
+                let life = if watch { vision::child::Life::Watch } else { vision::child::Life::Picture };
+                return Ok(vision::child::main(hub, life));
+            }
             Command::MediaChild => return Ok(media::isolated::main()),
         }
         Ok(ExitCode::SUCCESS)

@@ -37,6 +37,12 @@ impl std::fmt::Debug for Coded {
 impl Coded {
     /// A key picture of a stream with these parameters; `None` for a coding that is not known here.
     pub fn new(init: &InitSegment, unit: &AccessUnit) -> Option<Self> {
+        let (codec, config) = Self::coding(init)?;
+        Some(Self { codec, config, data: unit.data.clone(), width: init.video.width })
+    }
+
+    /// How the pictures of a stream are coded, and with which parameters; likewise.
+    pub(crate) fn coding(init: &InitSegment) -> Option<(Codec, Bytes)> {
         // RFC 6381 §3.3; MPEG-4 Part 1 object type 0x6c is JPEG.
         let kind = init.video.codec.to_ascii_lowercase();
         let (codec, config) = match kind.split_once('.').map_or(kind.as_str(), |(entry, _)| entry) {
@@ -50,7 +56,7 @@ impl Coded {
             Some(kind) => config_box(&init.bytes, kind)?,
             None => Bytes::new(),
         };
-        Some(Self { codec, config, data: unit.data.clone(), width: init.video.width })
+        Some((codec, config))
     }
 }
 

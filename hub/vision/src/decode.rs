@@ -100,7 +100,7 @@ pub(crate) fn jpeg(codec: Codec, width: u16, config: &[u8], data: Vec<u8>) -> Re
 }
 
 /// Every element that decodes it: software first, then by rank.
-fn decoders(codec: Codec) -> Vec<gst::ElementFactory> {
+pub(crate) fn decoders(codec: Codec) -> Vec<gst::ElementFactory> {
     use gst::ElementFactoryType as Type;
     let kinds = Type::DECODER | Type::MEDIA_VIDEO | Type::MEDIA_IMAGE;
     let caps = gst::Caps::new_empty_simple(media_type(codec));
@@ -124,11 +124,7 @@ fn decode(
     let make = |name: &str| gst::ElementFactory::make(name).build().map_err(|e| text(&e));
     let source = AppSrc::builder().caps(&caps(codec, config)).format(gst::Format::Time).build();
     let decoder = decoder.create().build().map_err(|e| text(&e))?;
-    for (property, value) in [("max-threads", "1"), ("output-corrupt", "false")] {
-        if decoder.has_property(property) {
-            decoder.set_property_from_str(property, value); // of libav's decoders
-        }
-    }
+    in_one_thread(&decoder);
     let mut shape = gst::Caps::builder("video/x-raw").field("pixel-aspect-ratio", gst::Fraction::new(1, 1));
     if width > 0 {
         shape = shape.field("width", i32::from(width));
@@ -179,7 +175,16 @@ fn run(pipeline: &gst::Pipeline, source: &AppSrc, sink: &AppSink, data: Vec<u8>)
     }
 }
 
-fn caps(codec: Codec, config: &[u8]) -> gst::Caps {
+/// One thread, and whole pictures only: of libav's decoders.
+pub(crate) fn in_one_thread(decoder: &gst::Element) {
+    for (property, value) in [("max-threads", "1"), ("output-corrupt", "false")] {
+        if decoder.has_property(property) {
+            decoder.set_property_from_str(property, value);
+        }
+    }
+}
+
+pub(crate) fn caps(codec: Codec, config: &[u8]) -> gst::Caps {
     let caps = gst::Caps::builder(media_type(codec));
     let format = match codec {
         Codec::H264 => "avc",
@@ -198,7 +203,7 @@ fn media_type(codec: Codec) -> &'static str {
     }
 }
 
-fn name(codec: Codec) -> &'static str {
+pub(crate) fn name(codec: Codec) -> &'static str {
     match codec {
         Codec::H264 => "H.264",
         Codec::H265 => "H.265",

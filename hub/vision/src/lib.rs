@@ -1,14 +1,16 @@
-//! Decoding of hostile video, in child processes that can do nothing else: still pictures for now.
+//! Decoding of hostile video, in child processes that can do nothing else: still pictures, and looking for motion.
 //!
 //! ```text
 //! Stills ── one coded picture, by a socket ──▶ child: no files, no network, no keys ── JPEG, in a memfd ──▶ Stills
+//! Feed ── one camera's pictures, likewise ───▶ child: the same ───── what moves, 30 bytes a picture ──▶ Watch
 //! ```
 //!
 //! A child is a process of the same binary (a hidden subcommand that calls [`child::main`]). **It sees one picture in its
-//! life**: there is nothing in it that a picture of another camera could be mixed up with or be shown to, whatever its
-//! decoder does. The next one is started before it is asked for, so that nobody waits for a start.
+//! life, or one camera**: there is nothing in it that a picture of another camera could be mixed up with or be shown to, whatever
+//! its decoder does. The next one for a still is started before it is asked for, so that nobody waits for a start.
 //!
-//! What comes out of a child is taken as hostile too: a length within a file of fixed size, or a short text.
+//! What comes out of a child is taken as hostile too: a length within a file of fixed size, a short text, a few numbers.
+//! [`Motion`], which a child looks with, needs none of it: small grey pictures in, findings out.
 //! The crate knows no camera ids, keys or files. `docs/sandbox.md` says what a child may do, and what is missing on which
 //! kernel.
 
@@ -16,13 +18,22 @@ mod attempts;
 pub mod child;
 mod coded;
 mod decode;
+mod feed;
+mod grey;
+mod motion;
+mod pictures;
 mod sandbox;
 mod spawn;
 mod stills;
+mod watch;
 mod wire;
 
 pub use coded::{Codec, Coded};
+pub use feed::Feed;
+pub use grey::Grey;
+pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
 pub use sandbox::Sandbox;
 pub use spawn::Program;
 pub use stills::{Limits, StillError, Stills};
+pub use watch::{Eyes, Finding, Sight, Watch};
 pub use wire::Attempt;

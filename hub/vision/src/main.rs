@@ -2,10 +2,17 @@
 
 use std::process::ExitCode;
 
+use vision::child;
+
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    match (args.next().as_deref(), args.next().and_then(|parent| parent.parse().ok())) {
-        (Some(vision::child::COMMAND), Some(parent)) => vision::child::main(parent),
+    let (command, parent) = (args.next(), args.next().and_then(|parent| parent.parse().ok()));
+    let life = match args.next().as_deref() {
+        Some(child::WATCH) => child::Life::Watch,
+        _ => child::Life::Picture,
+    };
+    match (command.as_deref(), parent) {
+        (Some(child::COMMAND), Some(parent)) => child::main(parent, life),
         _ => ExitCode::from(2),
     }
 }

@@ -30,8 +30,11 @@ use crate::wire::MAX_JPEG_BYTES;
 const MAX_MEMORY_BYTES: u64 = 512 << 20;
 /// Bytes of address space: the decoders' libraries, and what allocators only reserve.
 const MAX_ADDRESSES_BYTES: u64 = 2 << 30;
-/// Seconds of processor time, its start included: a 4K picture takes about one on a slow board.
+/// Seconds of processor time of a child that sees one picture, its start included: a 4K picture takes about one on a slow
+/// board.
 const MAX_CPU_SECONDS: u64 = 10;
+/// The same of one that watches a camera: then the next one goes on.
+const MAX_CPU_SECONDS_OF_WATCHING: u64 = 3_600;
 /// Open files.
 const MAX_FILES: u64 = 64;
 /// Processes and threads of the hub's user, all of them together (that is how the kernel counts): the hub has some tens.
@@ -39,6 +42,15 @@ const MAX_FILES: u64 = 64;
 const MAX_PROCESSES: u64 = 4_096;
 /// Recording goes first.
 const NICE: i32 = 5;
+
+/// What a child is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// One picture.
+    Picture,
+    /// The pictures of one camera, as long as they come.
+    Watch,
+}
 
 /// Which of the kernel's protections hold a child, beyond those that every kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,7 +100,8 @@ impl Sandbox {
 ///
 /// # Errors
 /// The hub is gone already, or the kernel refuses a limit.
-pub(crate) fn limit(parent: i32) -> io::Result<()> {
+pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
+    let cpu_seconds = if life == Life::Watch { MAX_CPU_SECONDS_OF_WATCHING } else { MAX_CPU_SECONDS };
     // SAFETY: closes files that this program has not opened: nothing here refers to any beyond the first three.
     unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -103,7 +116,7 @@ pub(crate) fn limit(parent: i32) -> io::Result<()> {
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_AS, MAX_ADDRESSES_BYTES),
         (Resource::RLIMIT_DATA, MAX_MEMORY_BYTES),
-        (Resource::RLIMIT_CPU, MAX_CPU_SECONDS),
+        (Resource::RLIMIT_CPU, cpu_seconds),
         (Resource::RLIMIT_NOFILE, MAX_FILES),
         (Resource::RLIMIT_NPROC, MAX_PROCESSES),
         (Resource::RLIMIT_FSIZE, u64::from(MAX_JPEG_BYTES)),

@@ -15,9 +15,11 @@ use tokio::process::{Child as Process, Command};
 use tokio::sync::oneshot;
 
 use crate::child;
+use crate::sandbox::Life;
 use crate::wire::MAX_JPEG_BYTES;
 
-/// What is started as a child; its last two arguments are [`child::COMMAND`] and this process's id.
+/// What is started as a child; its last arguments are [`child::COMMAND`], this process's id, and
+/// [`child::WATCH`] if it is to watch.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
@@ -44,7 +46,7 @@ pub(crate) struct Child {
     pub picture: File,
 }
 
-type Wanted = oneshot::Sender<io::Result<Child>>;
+type Wanted = (Life, oneshot::Sender<io::Result<Child>>);
 
 /// Starts children from one thread of its own. The kernel kills a child when the *thread* that started it ends, so that must
 /// not be one of a pool.
@@ -57,23 +59,23 @@ impl Spawner {
         let (wanted, asked) = mpsc::channel::<Wanted>();
         std::thread::Builder::new().name("vision".into()).spawn(move || {
             let _runtime = runtime.enter(); // sockets and processes are followed by it
-            for wanted in asked {
-                let _ = wanted.send(start(&program)); // who waited may be gone; then the child ends again
+            for (life, wanted) in asked {
+                let _ = wanted.send(start(&program, life)); // who waited may be gone; then the child ends again
             }
         })?;
         Ok(Self(wanted))
     }
 
     /// A new child, which has said nothing yet.
-    pub async fn child(&self) -> io::Result<Child> {
+    pub async fn child(&self, life: Life) -> io::Result<Child> {
         let (wanted, started) = oneshot::channel();
         let gone = || io::Error::other("nobody starts children any more");
-        self.0.send(wanted).map_err(|_| gone())?;
+        self.0.send((life, wanted)).map_err(|_| gone())?;
         started.await.map_err(|_| gone())?
     }
 }
 
-fn start(program: &Program) -> io::Result<Child> {
+fn start(program: &Program, life: Life) -> io::Result<Child> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let memory = memfd_create("keepsight-picture", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
@@ -82,6 +84,7 @@ fn start(program: &Program) -> io::Result<Child> {
     fcntl(&picture, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL))?;
     let process = Command::new(&program.path)
         .args([OsString::from(child::COMMAND), std::process::id().to_string().into()])
+        .args((life == Life::Watch).then_some(child::WATCH))
         .env_clear()
         .envs([
             ("GST_REGISTRY_DISABLE", "yes"), // see `decode`

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::coded::{Codec, Coded};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Life, Sandbox};
 use crate::spawn::{Child, Program, Spawner};
 use crate::wire::{self, Attempt, Hello, MAX_CODED_BYTES, Reply};
 
@@ -230,7 +230,7 @@ impl Inner {
     /// A new child that is locked in.
     async fn begin(&self) -> Result<Ready, StillError> {
         let begin = async {
-            let mut child = self.spawner.child().await?;
+            let mut child = self.spawner.child(Life::Picture).await?;
             let hello = Hello::read(&mut child.socket).await?;
             Ok((child, hello))
         };

@@ -11,11 +11,14 @@
 //! Numbers are big-endian. The same binary stands at both ends, so there are no versions; what a child says is read as if an
 //! enemy had written it.
 
+pub(crate) mod watch;
+
 use std::io::{self, Read, Write};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::coded::Codec;
+use crate::motion::Settings;
 use crate::sandbox::Sandbox;
 
 /// The largest coded picture with its parameters: what the live ring keeps, and some.
@@ -25,17 +28,20 @@ pub(crate) const MAX_JPEG_BYTES: u32 = 16 << 20;
 /// The longest text of a child.
 const MAX_TEXT_BYTES: usize = 16 << 10;
 
-/// What a child is asked.
-#[derive(Debug, PartialEq, Eq)]
+/// What a child is asked first.
+#[derive(Debug, PartialEq)]
 pub(crate) enum Request {
     /// Make a JPEG of a coded picture, of this width if it is not 0.
     Still { codec: Codec, width: u16, config: Vec<u8>, data: Vec<u8> },
+    /// Look for motion in the pictures that follow, as [`watch`] has them.
+    Watch { settings: Settings },
     /// Try what must not be possible, on this path too.
     Attempts { path: String },
 }
 
 const CODECS: [(u8, Codec); 3] = [(1, Codec::H264), (2, Codec::H265), (3, Codec::Mjpeg)];
 const ATTEMPTS: u8 = 255;
+const WATCH: u8 = 254;
 
 /// The head of a request; parameters and picture follow.
 pub(crate) fn head(codec: Codec, width: u16, config: usize, data: usize) -> [u8; 11] {
@@ -61,7 +67,6 @@ fn head_of(kind: u8, width: u16, config: usize, data: usize) -> [u8; 11] {
 /// # Errors
 /// It is cut short, or too large.
 pub(crate) fn request(from: &mut impl Read) -> io::Result<Option<Request>> {
-    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut head = [0; 11];
     if from.read(&mut head[..1])? == 0 {
         return Ok(None);
@@ -80,8 +85,15 @@ pub(crate) fn request(from: &mut impl Read) -> io::Result<Option<Request>> {
     if kind == ATTEMPTS {
         return Ok(Some(Request::Attempts { path: String::from_utf8_lossy(&config).into_owned() }));
     }
+    if kind == WATCH {
+        return Ok(Some(Request::Watch { settings: watch::settings(&mut &config[..])? }));
+    }
     let codec = CODECS.iter().find(|(k, _)| *k == kind).ok_or_else(|| bad("a coding that nobody knows"))?.1;
     Ok(Some(Request::Still { codec, width: u16::from_be_bytes([w1, w0]), config, data }))
+}
+
+fn bad(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
 /// What a child answers.
@@ -118,7 +130,7 @@ impl Reply {
             0 if len <= MAX_JPEG_BYTES => Ok(Reply::Jpeg(len)),
             1 => Ok(Reply::Text(text(from, len as usize).await?)),
             2 => Ok(Reply::NoDecoder(text(from, len as usize).await?)),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the child says what no child says")),
+            _ => Err(bad("the child says what no child says")),
         }
     }
 }
@@ -145,7 +157,7 @@ impl Hello {
         let mut head = [0; 4];
         from.read_exact(&mut head).await?;
         let [b'H', sandbox, len @ ..] = head else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the child says what no child says"));
+            return Err(bad("the child says what no child says"));
         };
         let lacks = text(from, usize::from(u16::from_be_bytes(len))).await?;
         Ok(Self { sandbox: Sandbox::from_byte(sandbox), lacks })
@@ -155,7 +167,7 @@ impl Hello {
 /// A text without control characters, so that it can go to a log.
 async fn text(from: &mut (impl AsyncRead + Unpin), len: usize) -> io::Result<String> {
     if len > MAX_TEXT_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the child says too much"));
+        return Err(bad("the child says too much"));
     }
     let mut bytes = vec![0; len];
     from.read_exact(&mut bytes).await?;

@@ -1,0 +1,275 @@
+//! Which of a camera's pictures are looked at: the hub's side, in the thread that takes them from the camera.
+//!
+//! While nothing happens, key pictures, one a second at most: each is decoded by itself, and costs a hundredth of all of them.
+//! On suspicion every picture, from the last key picture on, which is why those since then are kept. What does not fit into the
+//! channel to the child is dropped and counted, and looking goes on at the next key picture. Nothing here waits.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base::Mono;
+use base::footage::{AccessUnit, InitSegment, Track, VIDEO_TIMESCALE};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::coded::{Codec, Coded};
+
+/// Pictures that may wait for the child: some seconds of them.
+pub(crate) const WAITING: usize = 128;
+/// Key pictures are looked at so often at most while nothing happens.
+const IDLE_EVERY: Duration = Duration::from_millis(950);
+/// After a suspicion every picture is looked at for so long.
+const SUSPICIOUS: Duration = Duration::from_secs(8);
+/// A new child looks at every picture for so long, to learn what the scene is like.
+const LEARNS: Duration = Duration::from_secs(4);
+/// What is kept since the last key picture: of a camera with fewer key pictures, suspicion looks at the next one first.
+const MAX_KEPT: usize = WAITING - 8;
+const MAX_KEPT_BYTES: usize = 8 << 20;
+
+/// A picture on its way to the child.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub codec: Codec,
+    pub config: Bytes,
+    pub data: Bytes,
+    pub at: Mono,
+    /// To be decoded by itself.
+    pub alone: bool,
+}
+
+/// Where a camera's pictures are handed in. Clones share everything.
+#[derive(Clone)]
+pub struct Feed(Arc<Inner>);
+
+struct Inner {
+    to_child: mpsc::Sender<Sent>,
+    state: Mutex<State>,
+    dropped: AtomicU64,
+}
+
+/// Lock order: a leaf; nothing is awaited under it.
+#[derive(Default)]
+struct State {
+    /// Codec, parameters, and the instant of media time 0.
+    stream: Option<(Codec, Bytes, Mono)>,
+    /// From the last key picture on, or the one before while every picture is looked at: so much a new child is shown at once, to
+    /// know the scene. Empty: there was none, or they are too many. With each, whether it is one.
+    kept: VecDeque<(Sent, bool)>,
+    kept_bytes: usize,
+    /// The child was sent the last key picture and all since then.
+    follows: bool,
+    /// Every picture is looked at until then.
+    all_until: Mono,
+    /// When a key picture was last looked at by itself.
+    alone_at: Option<Mono>,
+    last: Mono,
+}
+
+impl Feed {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Sent>) {
+        let (to_child, sent) = mpsc::channel(WAITING);
+        (Self(Arc::new(Inner { to_child, state: Mutex::default(), dropped: AtomicU64::new(0) })), sent)
+    }
+
+    /// A connection begins, or its parameters change. `zero`: the instant of its media time 0. `false`: its coding is not known
+    /// here.
+    pub fn begin(&self, init: &InitSegment, zero: Mono) -> bool {
+        let coding = Coded::coding(init);
+        let mut state = self.lock();
+        state.forget();
+        state.stream = coding.map(|(codec, config)| (codec, config, zero));
+        state.stream.is_some()
+    }
+
+    /// One more picture; sound is passed over. Never waits.
+    pub fn push(&self, unit: &AccessUnit) {
+        let mut state = self.lock();
+        let Some((codec, config, zero)) = state.stream.clone().filter(|_| unit.track == Track::Video) else { return };
+        let ticks = u64::try_from(unit.dts.saturating_add(unit.cts_offset.into())).unwrap_or_default();
+        let at = zero + Duration::from_micros(ticks.saturating_mul(1_000) / u64::from(VIDEO_TIMESCALE / 1_000));
+        let picture = Sent { codec, config, data: unit.data.clone(), at, alone: false };
+        state.last = at;
+        state.keep(&picture, unit.key);
+        if at < state.all_until {
+            if unit.key || state.follows {
+                state.follows = self.send(picture);
+            }
+            return;
+        }
+        state.follows = false;
+        if unit.key && state.alone_at.is_none_or(|last| at < last || at.since(last) >= IDLE_EVERY) {
+            state.alone_at = Some(at);
+            self.send(Sent { alone: true, ..picture });
+        }
+    }
+
+    /// Pictures that did not fit.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Pictures that wait for the child.
+    pub fn waiting(&self) -> usize {
+        WAITING - self.0.to_child.capacity()
+    }
+
+    /// Something is not as it was at `at`: every picture counts.
+    pub(crate) fn suspect(&self, at: Mono) {
+        self.look_until(at + SUSPICIOUS);
+    }
+
+    /// A new child knows nothing.
+    pub(crate) fn learn(&self) {
+        let mut state = self.lock();
+        (state.follows, state.alone_at) = (false, None);
+        let until = state.last + LEARNS;
+        drop(state);
+        self.look_until(until);
+    }
+
+    fn look_until(&self, until: Mono) {
+        let mut state = self.lock();
+        state.all_until = state.all_until.max(until);
+        if !state.follows && !state.kept.is_empty() {
+            state.follows = state.kept.iter().all(|(picture, _)| self.send(picture.clone()));
+        }
+    }
+
+    fn send(&self, picture: Sent) -> bool {
+        let sent = self.0.to_child.try_send(picture).is_ok();
+        self.0.dropped.fetch_add(u64::from(!sent), Ordering::Relaxed);
+        sent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget(&mut self) {
+        self.kept.clear();
+        (self.kept_bytes, self.follows, self.alone_at) = (0, false, None);
+    }
+
+    fn keep(&mut self, picture: &Sent, key: bool) {
+        let before = usize::from(key && picture.at < self.all_until);
+        if key {
+            while self.keys() > before {
+                self.forget_oldest();
+            }
+        } else if self.kept.is_empty() {
+            return;
+        }
+        self.kept_bytes += picture.data.len();
+        self.kept.push_back((picture.clone(), key));
+        while self.kept.len() > MAX_KEPT || self.kept_bytes > MAX_KEPT_BYTES {
+            self.forget_oldest();
+        }
+    }
+
+    fn keys(&self) -> usize {
+        self.kept.iter().filter(|(_, key)| *key).count()
+    }
+
+    /// The oldest key picture, and what needs it.
+    fn forget_oldest(&mut self) {
+        let next = self.kept.iter().skip(1).position(|(_, key)| *key).map_or(self.kept.len(), |at| at + 1);
+        self.kept_bytes -= self.kept.drain(..next).map(|(picture, _)| picture.data.len()).sum::<usize>();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::footage::VideoParams;
+
+    use super::*;
+
+    fn unit(number: i64, key: bool) -> AccessUnit {
+        let (track, arrived, data) = (Track::Video, Mono::default(), Bytes::from_static(&[255, 216]));
+        AccessUnit { track, dts: number * 9_000, cts_offset: 0, duration: 9_000, key, arrived, data }
+    }
+
+    /// Ten pictures a second, a key picture every two.
+    fn feed() -> (Feed, mpsc::Receiver<Sent>) {
+        let (feed, sent) = Feed::new();
+        let video = VideoParams { codec: "mp4v.6C".into(), width: 640, height: 360 };
+        assert!(feed.begin(&InitSegment { bytes: Bytes::new(), video, audio: None }, Mono(1_000_000_000)));
+        (feed, sent)
+    }
+
+    fn push(feed: &Feed, numbers: std::ops::Range<i64>) {
+        numbers.for_each(|number| feed.push(&unit(number, number % 20 == 0)));
+    }
+
+    /// What was sent: number and whether by itself.
+    fn sent(from: &mut mpsc::Receiver<Sent>) -> Vec<(u64, bool)> {
+        std::iter::from_fn(|| from.try_recv().ok()).map(|p| ((p.at.0 - 1_000_000_000) / 100_000_000, p.alone)).collect()
+    }
+
+    #[test]
+    fn while_nothing_happens_only_key_pictures_are_looked_at() {
+        let (feed, mut from) = feed();
+        push(&feed, 0..60);
+        assert_eq!(sent(&mut from), [(0, true), (20, true), (40, true)]);
+        (60..80).for_each(|number| feed.push(&unit(number, true)));
+        assert_eq!(sent(&mut from), [(60, true), (70, true)], "of a camera that sends nothing else, one a second");
+        assert_eq!(feed.dropped(), 0);
+    }
+
+    #[test]
+    fn on_suspicion_all_are_from_the_last_key_picture_on_and_then_no_more() {
+        let (feed, mut from) = feed();
+        push(&feed, 0..25);
+        sent(&mut from);
+        feed.suspect(Mono(3_400_000_000));
+        push(&feed, 25..200);
+        let looked = sent(&mut from);
+        let until = 24 + SUSPICIOUS.as_millis() as u64 / 100;
+        let all: Vec<_> = (20..until).map(|number| (number, false)).collect();
+        assert_eq!(looked[..all.len()], all);
+        assert!(looked[all.len()..].iter().all(|(number, alone)| *alone && number % 20 == 0), "{looked:?}");
+    }
+
+    #[test]
+    fn a_new_child_is_shown_the_scene_from_the_key_picture_before_the_last_one_while_something_happens() {
+        let (feed, mut from) = feed();
+        push(&feed, 0..25);
+        feed.learn();
+        let first: Vec<_> = (20..25).map(|number| (number, false)).collect();
+        assert_eq!(sent(&mut from)[2..], first, "after two key pictures by themselves");
+        feed.suspect(Mono(100_000_000_000));
+        push(&feed, 25..70);
+        sent(&mut from);
+        feed.learn();
+        assert_eq!(sent(&mut from), (40..70).map(|number| (number, false)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted_and_it_goes_on_at_a_key_picture() {
+        let (feed, mut from) = feed();
+        push(&feed, 0..1);
+        feed.suspect(Mono(100_000_000_000));
+        push(&feed, 1..200);
+        let first = sent(&mut from);
+        assert_eq!((first.len(), feed.waiting()), (WAITING, 0));
+        assert!(feed.dropped() > 0);
+        push(&feed, 200..230);
+        let then: Vec<_> = (200..230).map(|number| (number, false)).collect();
+        assert_eq!(sent(&mut from), then);
+    }
+
+    #[test]
+    fn nothing_is_sent_that_cannot_be_decoded() {
+        let (feed, mut from) = feed();
+        feed.suspect(Mono(100_000_000_000));
+        push(&feed, 1..19);
+        assert_eq!(sent(&mut from), [], "before a key picture");
+        let video = VideoParams { codec: "av01.0.04M.08".into(), width: 640, height: 360 };
+        assert!(!feed.begin(&InitSegment { bytes: Bytes::new(), video, audio: None }, Mono(0)));
+        push(&feed, 20..40);
+        assert_eq!(sent(&mut from), [], "of a coding that nobody knows");
+    }
+}

@@ -1,0 +1,227 @@
+//! What the picture is like when nothing happens, and which pixels are not as it says.
+//!
+//! Each pixel is compared by its **structure**: the logarithm of its brightness, less the average of what is around it. Where
+//! the light changes, all of that around changes by the same factor, and the structure stays: a cloud, a car's lights on a
+//! wall, the camera's exposure. What has edges of its own, a person, changes it.
+//!
+//! Of each pixel's structure the mean and the usual deviation are learnt. What its neighbours are like is taken for less of a
+//! change, and for none while the camera shakes: then each pixel finds its match beside.
+
+use std::time::Duration;
+
+use super::Sensitivity;
+use super::areas::Areas;
+use crate::grey::Grey;
+
+/// Pixels on each side that make the average around a pixel.
+const AROUND: usize = 10;
+/// Added to brightness before its logarithm, that the noise of black is not large.
+const DARK: f32 = 16.0;
+/// At first all that comes is learnt, and nothing is found.
+const LEARNS: Duration = Duration::from_secs(2);
+/// The same once everything was another at once: exposure and focus settle.
+const SETTLES: Duration = Duration::from_secs(2);
+/// What stays is learnt in so many seconds...
+const MEAN_S: f32 = 12.0;
+/// ...and where something has changed in so many: a person who stands still for a while is no part of the scene yet.
+const CHANGED_MEAN_S: f32 = 45.0;
+/// The deviation of a pixel is learnt in so many seconds; a gust in a tree is not to be reported for long.
+const SPREAD_S: f32 = 8.0;
+/// As a logarithm: about one fifth of brightness. What differs more says no more of a pixel's usual deviation.
+const MOST_SPREAD: f32 = 0.2;
+/// How far a camera's picture shakes at most, in pixels.
+const SHAKE: isize = 4;
+/// What a pixel's neighbours are like is by so much its own while nothing shakes...
+const NEIGHBOURS: f32 = 0.35;
+/// ...which is so again some seconds after it has.
+const SHAKES_S: f32 = 10.0;
+/// By so much, as a logarithm, the picture as a whole is brighter or darker at once only if a lamp is lit, or the camera's own
+/// light or exposure changes.
+const LIGHT: f32 = 0.3;
+/// The whole picture has changed if so much of it has, in so many of its tiles.
+const ALL_CHANGED: f32 = 0.18;
+const TILES: (usize, usize) = (6, 4);
+const TILES_CHANGED: usize = 16;
+const TILE_CHANGED: f32 = 0.08;
+
+pub(super) struct Scene {
+    width: usize,
+    height: usize,
+    mean: Vec<f32>,
+    spread: Vec<f32>,
+    began: Duration,
+    settled: Duration,
+    /// What a pixel may differ by, and how many of its usual deviations.
+    limit: f32,
+    spreads: f32,
+    logs: Vec<f32>,
+    /// How bright the last picture was.
+    light: f32,
+    /// Whether it shakes: 1 if so just now, and then less and less.
+    shakes: f32,
+}
+
+impl Scene {
+    pub(super) fn new(picture: &Grey, at: Duration, sensitivity: Sensitivity) -> Self {
+        let (limit, spreads) = match sensitivity {
+            Sensitivity::Low => (0.07, 4.0),
+            Sensitivity::Normal => (0.045, 3.0),
+            Sensitivity::High => (0.03, 2.5),
+        };
+        let logs: Vec<_> = (0..256).map(|grey| (grey as f32 + DARK).ln()).collect();
+        let (width, height) = (picture.width(), picture.height());
+        let (mean, light) = structure(picture, &logs);
+        let spread = vec![limit / 2.0 / spreads; mean.len()];
+        Self { width, height, mean, spread, began: at, settled: at + LEARNS, limit, spreads, logs, light, shakes: 0.0 }
+    }
+
+    /// Is it of this size?
+    pub(super) fn is_of(&self, picture: &Grey) -> bool {
+        (self.width, self.height) == (picture.width(), picture.height())
+    }
+
+    /// Is so little known of it that what it finds says nothing?
+    pub(super) fn learns(&self, at: Duration) -> bool {
+        at < self.settled
+    }
+
+    /// How far beyond its limit each pixel is, up to 1 not at all. `None` if all has changed.
+    pub(super) fn see(&mut self, picture: &Grey, at: Duration, step: Duration, areas: &Areas) -> Option<Vec<f32>> {
+        let (structure, light) = structure(picture, &self.logs);
+        let flash = (light - std::mem::replace(&mut self.light, light)).abs() > LIGHT;
+        let shake = self.shake(&structure);
+        self.shakes = if shake == (0, 0) { self.shakes * (-step.as_secs_f32() / SHAKES_S).exp() } else { 1.0 };
+        let neighbours = NEIGHBOURS + (1.0 - NEIGHBOURS) * self.shakes;
+        let now = shifted(&structure, self.width, shake);
+        let (low, high) = (self.around(&self.mean, f32::min), self.around(&self.mean, f32::max));
+        let spread = self.around(&self.spread, f32::max);
+        let changed: Vec<f32> = (0..now.len())
+            .map(|i| {
+                let (off, mean) = (now[i] - self.mean[i], self.mean[i]);
+                let beyond = (off - (high[i] - mean) * neighbours).max((low[i] - mean) * neighbours - off).max(0.0);
+                if areas.open[i] { beyond / (self.limit + self.spreads * spread[i]) } else { 0.0 }
+            })
+            .collect();
+        if flash || self.all_changed(&changed) {
+            self.mean = structure;
+            self.settled = self.settled.max(at + SETTLES);
+            return None;
+        }
+        self.learn(&now, &changed, at, step);
+        Some(changed)
+    }
+
+    fn learn(&mut self, now: &[f32], changed: &[f32], at: Duration, step: Duration) {
+        let learns = self.learns(at);
+        let part = |seconds: f32| 1.0 - (-step.as_secs_f32() / seconds).exp();
+        // At first the mean of all there was.
+        let first = (step.as_secs_f32() / (at - self.began).as_secs_f32().max(0.1)).min(1.0);
+        let (mean, of_changed, spread) = (part(MEAN_S).max(first), part(CHANGED_MEAN_S), part(SPREAD_S));
+        let mean = if learns { mean.max(part(1.0)) } else { mean };
+        for (i, (now, changed)) in now.iter().zip(changed).enumerate() {
+            let off = now - self.mean[i];
+            let quick = learns || *changed <= 1.0;
+            self.mean[i] += off * if quick { mean } else { of_changed };
+            // Where something has changed the deviation is learnt too: what sways does so for long.
+            let rate = if quick { spread } else { spread / 3.0 };
+            self.spread[i] += (off.abs().min(MOST_SPREAD) - self.spread[i]) * rate;
+        }
+    }
+
+    /// Has a large part of the picture changed, and nearly all over it?
+    fn all_changed(&self, changed: &[f32]) -> bool {
+        let mut counts = [0usize; TILES.0 * TILES.1];
+        for (y, row) in changed.chunks(self.width).enumerate() {
+            for (x, _) in row.iter().enumerate().filter(|(_, c)| **c > 1.0) {
+                counts[y * TILES.1 / self.height * TILES.0 + x * TILES.0 / self.width] += 1;
+            }
+        }
+        let all: usize = counts.iter().sum();
+        let tile = changed.len() as f32 / counts.len() as f32;
+        let tiles = counts.iter().filter(|count| **count as f32 > tile * TILE_CHANGED).count();
+        all as f32 > changed.len() as f32 * ALL_CHANGED && tiles >= TILES_CHANGED
+    }
+
+    /// By how much the picture is off its place: where it fits best, if that is clearly better than as it is.
+    fn shake(&self, now: &[f32]) -> (isize, isize) {
+        let cost = |(dx, dy): (isize, isize)| {
+            let mut cost = 0.0;
+            for y in (4..self.height - 4).step_by(4) {
+                let (mean, now) = (&self.mean[y * self.width..], &now[y.wrapping_add_signed(dy) * self.width..]);
+                for x in (4..self.width - 4).step_by(4) {
+                    cost += (now[x.wrapping_add_signed(dx)] - mean[x]).abs().min(MOST_SPREAD);
+                }
+            }
+            cost
+        };
+        let as_it_is = cost((0, 0));
+        let all = (-SHAKE..=SHAKE).flat_map(|dy| (-SHAKE..=SHAKE).map(move |dx| (dx, dy)));
+        let best = all.map(|shift| (cost(shift), shift)).min_by(|a, b| a.0.total_cmp(&b.0));
+        best.filter(|(cost, _)| *cost < as_it_is * 0.8).map_or((0, 0), |(_, shift)| shift)
+    }
+
+    /// Of each pixel and its neighbours, the least or the most.
+    fn around(&self, of: &[f32], pick: fn(f32, f32) -> f32) -> Vec<f32> {
+        let (width, height) = (self.width, self.height);
+        let mut across = of.to_vec();
+        for (out, row) in across.chunks_mut(width).zip(of.chunks(width)) {
+            for (x, out) in out.iter_mut().enumerate() {
+                *out = pick(row[x.saturating_sub(1)], pick(row[x], row[(x + 1).min(width - 1)]));
+            }
+        }
+        let mut all = across.clone();
+        for y in 0..height {
+            let (above, below) = (y.saturating_sub(1) * width, (y + 1).min(height - 1) * width);
+            for x in 0..width {
+                let i = y * width + x;
+                all[i] = pick(across[above + x], pick(across[i], across[below + x]));
+            }
+        }
+        all
+    }
+}
+
+/// The logarithm of each pixel's brightness, less its average around; and the average of all.
+fn structure(picture: &Grey, logs: &[f32]) -> (Vec<f32>, f32) {
+    let (width, height) = (picture.width(), picture.height());
+    let log: Vec<f32> = picture.pixels().iter().map(|grey| logs[usize::from(*grey)]).collect();
+    let light = log.iter().sum::<f32>() / log.len() as f32;
+    let mut across = vec![0.0; log.len()];
+    for (out, row) in across.chunks_mut(width).zip(log.chunks(width)) {
+        averages(width, |x| row[x], |x, average| out[x] = average);
+    }
+    let mut structure = log;
+    for x in 0..width {
+        averages(height, |y| across[y * width + x], |y, average| structure[y * width + x] -= average);
+    }
+    (structure, light)
+}
+
+/// The average of each place and those around it, on a line.
+fn averages(len: usize, value: impl Fn(usize) -> f32, mut put: impl FnMut(usize, f32)) {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for i in 0..AROUND.min(len) {
+        sum += value(i);
+        count += 1.0;
+    }
+    for i in 0..len {
+        if i + AROUND < len {
+            sum += value(i + AROUND);
+            count += 1.0;
+        }
+        if i > AROUND {
+            sum -= value(i - AROUND - 1);
+            count -= 1.0;
+        }
+        put(i, sum / count);
+    }
+}
+
+fn shifted(of: &[f32], width: usize, (dx, dy): (isize, isize)) -> Vec<f32> {
+    if (dx, dy) == (0, 0) {
+        return of.to_vec();
+    }
+    let height = of.len() / width;
+    let within = |at: usize, by: isize, len: usize| at.saturating_add_signed(by).min(len - 1);
+    (0..of.len()).map(|i| of[within(i / width, dy, height) * width + within(i % width, dx, width)]).collect()
+}

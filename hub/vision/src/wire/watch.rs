@@ -1,0 +1,241 @@
+//! What hub and child say to each other while the child watches a camera.
+//!
+//! ```text
+//! hub    254  0 (2)  length of the settings (4)  0 (4)  settings        once
+//! hub    coding (1)  alone (1)  at (8)  length of the parameters (4)  length of the picture (4)  parameters  picture
+//! child  'S'  flags (1)  at (8)  since (8)  score, area, left, top, width, height (2 each)
+//! ```
+//!
+//! One answer to each picture, in order. Times are milliseconds from anywhere, parts are of 65,535. The settings are a
+//! sensitivity, then how many zones and how many masks, then each polygon: how many corners, and of each its two parts.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::{CODECS, MAX_CODED_BYTES, WATCH, bad, head_of};
+use crate::coded::Codec;
+use crate::motion::{Bounds, Moving, Polygon, Sensitivity, Settings};
+
+/// Most polygons of a kind.
+pub(crate) const MAX_POLYGONS: usize = 16;
+const LOOKED: u8 = b'S';
+const LOOKED_BYTES: usize = 30;
+const SENSITIVITIES: [Sensitivity; 3] = [Sensitivity::Low, Sensitivity::Normal, Sensitivity::High];
+
+/// A picture to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub codec: Codec,
+    /// A key picture that is looked at by itself; the next one is a key picture too.
+    pub alone: bool,
+    pub at: Duration,
+    pub config: Vec<u8>,
+    pub data: Vec<u8>,
+}
+
+/// What became of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Looked {
+    pub at: Duration,
+    pub suspicion: bool,
+    /// It could not be decoded.
+    pub undecoded: bool,
+    /// Nothing here decodes its coding.
+    pub no_decoder: bool,
+    pub moving: Option<Moving>,
+}
+
+/// A whole request to watch.
+pub(crate) fn watch(settings: &Settings) -> Vec<u8> {
+    let sensitivity = SENSITIVITIES.iter().position(|s| *s == settings.sensitivity).unwrap_or(1);
+    let zones = &settings.zones[..settings.zones.len().min(MAX_POLYGONS)];
+    let masks = &settings.masks[..settings.masks.len().min(MAX_POLYGONS)];
+    let mut bytes = vec![sensitivity as u8, zones.len() as u8, masks.len() as u8];
+    for polygon in zones.iter().chain(masks) {
+        bytes.push(polygon.corners().len() as u8); // 32 at most
+        for (x, y) in polygon.corners() {
+            bytes.extend([part(*x), part(*y)].map(u16::to_be_bytes).concat());
+        }
+    }
+    [&head_of(WATCH, 0, bytes.len(), 0)[..], &bytes].concat()
+}
+
+/// The settings in such a request, in the child.
+///
+/// # Errors
+/// They are none.
+pub(super) fn settings(bytes: &mut impl Read) -> io::Result<Settings> {
+    let mut head = [0; 3];
+    bytes.read_exact(&mut head)?;
+    let [sensitivity, zones, masks] = head.map(usize::from);
+    let sensitivity = *SENSITIVITIES.get(sensitivity).ok_or_else(|| bad("a sensitivity that nobody knows"))?;
+    let mut polygons = |count: usize| -> io::Result<Vec<Polygon>> {
+        let polygon = |_| {
+            let mut count = [0];
+            bytes.read_exact(&mut count)?;
+            let mut corners = Vec::new();
+            for _ in 0..count[0] {
+                let mut corner = [0; 4];
+                bytes.read_exact(&mut corner)?;
+                let [x1, x0, y1, y0] = corner;
+                corners.push((whole(u16::from_be_bytes([x1, x0])), whole(u16::from_be_bytes([y1, y0]))));
+            }
+            Polygon::new(corners).ok_or_else(|| bad("a polygon that is none"))
+        };
+        (0..count).map(polygon).collect()
+    };
+    Ok(Settings { sensitivity, zones: polygons(zones)?, masks: polygons(masks)? })
+}
+
+/// The head of a picture; parameters and picture follow.
+pub(crate) fn head(codec: Codec, alone: bool, at: Duration, config: usize, data: usize) -> [u8; 18] {
+    let kind = CODECS.iter().find(|(_, c)| *c == codec).map_or(0, |(kind, _)| *kind);
+    let mut head = [kind; 18];
+    head[1] = alone.into();
+    head[2..10].copy_from_slice(&millis(at).to_be_bytes());
+    head[10..14].copy_from_slice(&(config as u32).to_be_bytes());
+    head[14..].copy_from_slice(&(data as u32).to_be_bytes());
+    head
+}
+
+/// Reads a picture, in the child. `None`: the hub needs it no more.
+///
+/// # Errors
+/// It is cut short, or too large.
+pub(crate) fn picture(from: &mut impl Read) -> io::Result<Option<Picture>> {
+    let mut head = [0; 18];
+    if from.read(&mut head[..1])? == 0 {
+        return Ok(None);
+    }
+    from.read_exact(&mut head[1..])?;
+    let codec = CODECS.iter().find(|(k, _)| *k == head[0]).ok_or_else(|| bad("a coding that nobody knows"))?.1;
+    let number = |at: usize| head[at..at + 4].iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
+    let at = head[2..10].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+    let mut parts = [number(10), number(14)].map(|len| if len > MAX_CODED_BYTES { None } else { Some(vec![0; len]) });
+    for part in &mut parts {
+        from.read_exact(part.as_mut().ok_or_else(|| bad("a picture is too large"))?)?;
+    }
+    let [config, data] = parts.map(Option::unwrap_or_default);
+    Ok(Some(Picture { codec, alone: head[1] != 0, at: Duration::from_millis(at), config, data }))
+}
+
+impl Looked {
+    pub(crate) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let flags = [self.suspicion, self.moving.is_some(), self.undecoded, self.no_decoder];
+        let flags = flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag));
+        let mut bytes = vec![LOOKED, flags];
+        bytes.extend(millis(self.at).to_be_bytes());
+        let (since, parts) = match self.moving {
+            None => (Duration::ZERO, [0.0; 6]),
+            Some(Moving { since, score, area, bounds: b }) => (since, [score, area, b.left, b.top, b.width, b.height]),
+        };
+        bytes.extend(millis(since).to_be_bytes());
+        bytes.extend(parts.map(|p| part(p).to_be_bytes()).concat());
+        to.write_all(&bytes)
+    }
+
+    /// Reads an answer, in the hub: nothing of it is of another time than the picture's, or outside of it.
+    ///
+    /// # Errors
+    /// The child has ended, or says what no child says.
+    pub(crate) async fn read(from: &mut (impl AsyncRead + Unpin), asked: Duration) -> io::Result<Self> {
+        let mut bytes = [0; LOOKED_BYTES];
+        from.read_exact(&mut bytes).await?;
+        let number = |at: usize| bytes[at..at + 8].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+        let (at, since) = (Duration::from_millis(number(2)), Duration::from_millis(number(10)));
+        let [score, area, left, top, width, height] =
+            [18, 20, 22, 24, 26, 28].map(|at| whole(u16::from_be_bytes([bytes[at], bytes[at + 1]])));
+        let flags = bytes[1];
+        // What comes out may be of an earlier picture than what went in.
+        if bytes[0] != LOOKED || flags > 0b1111 || millis(at) > millis(asked) || since > at {
+            return Err(bad("the child says what no child says"));
+        }
+        let bounds = Bounds { left, top, width: width.min(1.0 - left), height: height.min(1.0 - top) };
+        let moving = (flags & 2 != 0).then_some(Moving { since, score, area, bounds });
+        Ok(Self { at, suspicion: flags & 1 != 0, undecoded: flags & 4 != 0, no_decoder: flags & 8 != 0, moving })
+    }
+}
+
+fn millis(at: Duration) -> u64 {
+    at.as_millis() as u64 // half a milliard years
+}
+
+fn part(of: f32) -> u16 {
+    (of.clamp(0.0, 1.0) * 65_535.0).round() as u16
+}
+
+fn whole(part: u16) -> f32 {
+    f32::from(part) / 65_535.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::*;
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn said(looked: &Looked, asked: Duration) -> io::Result<Looked> {
+        let mut bytes = Vec::new();
+        looked.write(&mut bytes)?;
+        assert_eq!(bytes.len(), LOOKED_BYTES);
+        now(Looked::read(&mut &bytes[..], asked))
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_asked_arrives() {
+        let corner = Polygon::new(vec![(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]).unwrap();
+        let settings =
+            Settings { sensitivity: Sensitivity::High, zones: vec![corner.clone(); 2], masks: vec![corner.clone()] };
+        let asked = super::super::request(&mut &watch(&settings)[..]).unwrap();
+        assert_eq!(asked, Some(Request::Watch { settings }));
+        let many = Settings { masks: vec![corner; 40], ..Settings::default() };
+        assert!(
+            matches!(super::super::request(&mut &watch(&many)[..]), Ok(Some(Request::Watch { settings })) if settings.masks.len() == 16)
+        );
+
+        let mut bytes = head(Codec::H265, true, SECOND, 1, 2).to_vec();
+        bytes.extend([7, 8, 9]);
+        let sent = Picture { codec: Codec::H265, alone: true, at: SECOND, config: vec![7], data: vec![8, 9] };
+        assert_eq!(picture(&mut &bytes[..]).unwrap(), Some(sent));
+        assert!(picture(&mut &bytes[..20]).is_err(), "cut short");
+        assert_eq!(picture(&mut &[][..]).unwrap(), None, "the hub closed");
+        assert!(picture(&mut &head(Codec::H264, false, SECOND, 0, MAX_CODED_BYTES + 1)[..]).is_err());
+    }
+
+    #[test]
+    fn what_is_answered_arrives_and_nothing_else_is_believed() {
+        let bounds = Bounds { left: 0.5, top: 0.0, width: 0.25, height: 1.0 };
+        let moving = Some(Moving { since: SECOND / 2, score: 0.75, area: 0.1, bounds });
+        let looked = Looked { at: SECOND, suspicion: true, moving, ..Looked::default() };
+        let heard = said(&looked, SECOND).unwrap();
+        let near = |a: f32, b: f32| (a - b).abs() < 0.001;
+        let there = heard.moving.unwrap();
+        assert!(
+            heard.suspicion && there.since == SECOND / 2 && near(there.score, 0.75) && near(there.bounds.left, 0.5)
+        );
+        let failed = Looked { undecoded: true, no_decoder: true, ..Looked::default() };
+        assert_eq!(said(&failed, SECOND).unwrap(), failed);
+        assert!(said(&looked, SECOND / 2).is_err(), "of a picture that it was not given");
+        let after = Some(Moving { since: 2 * SECOND, ..there });
+        assert!(said(&Looked { moving: after, ..looked }, SECOND).is_err(), "begun after it was seen");
+        let outside = Some(Moving { bounds: Bounds { left: 0.9, width: 0.9, ..bounds }, ..there });
+        let bounds = said(&Looked { moving: outside, ..looked }, SECOND).unwrap().moving.unwrap().bounds;
+        assert!(bounds.left + bounds.width <= 1.0, "in the picture, whatever it says");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>, at: u64) {
+            let _ = settings(&mut &bytes[..]);
+            let _ = picture(&mut &bytes[..]);
+            let _ = now(Looked::read(&mut &bytes[..], Duration::from_millis(at)));
+        }
+    }
+}
