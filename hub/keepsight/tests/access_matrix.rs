@@ -66,10 +66,12 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("POST", "/api/v1/cameras/{id}/key" | "/api/v1/cameras/{id}/protected") => bad_body,
         ("DELETE", "/api/v1/cameras/{id}/protected") => get("", 400, "bad-interval", true),
 
-        ("GET", "/api/v1/system/update" | "/api/v1/system/time") => ok,
+        ("GET", "/api/v1/system/update") => ok,
         ("PATCH", "/api/v1/system/update" | "/api/v1/system/time") => bad_body,
         ("POST", "/api/v1/system/update/install") => get("", 409, "no-slots", true),
-        ("GET", "/api/v1/system" | "/api/v1/system/storage" | "/metrics") => get("", 200, "", false),
+        ("GET", "/api/v1/system" | "/api/v1/system/storage" | "/api/v1/system/time" | "/metrics") => {
+            get("", 200, "", false)
+        }
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,
         ("GET", "/api/v1/system/disks") => ok,
         ("POST", "/api/v1/system/disks/footage") => bad_body,

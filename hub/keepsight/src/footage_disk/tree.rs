@@ -54,6 +54,7 @@ pub(super) fn copy(from: &Path, to: &Path, pass: Pass, percent: &mut dyn FnMut(u
             done += meta.len();
             percent((done * 100).checked_div(all).unwrap_or(100).min(100) as u8);
         }
+        percent(100);
         if pass == Pass::Last {
             for (path, _) in list(to)?.iter().rev() {
                 if !from.join(path).exists() {
