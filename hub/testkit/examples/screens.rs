@@ -121,8 +121,11 @@ impl Studio {
             ("invite", "#/people/invite".into(), there),
             ("tokens", "#/tokens".into(), list),
             ("storage", "#/storage".into(), list),
+            ("disks", "#/disks".into(), there),
+            ("updates", "#/updates".into(), there),
             ("log", "#/audit".into(), list),
             ("new-recovery-kit", "#/kit".into(), there),
+            ("factory-reset", "#/reset".into(), there),
         ];
         for screen in &screens {
             self.take(screen).await;
