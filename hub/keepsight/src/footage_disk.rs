@@ -117,7 +117,7 @@ impl Work {
             self.as_hub(|| self.set_aside())?;
         }
         let Some(part) = place else { return Ok("The footage disk is not there.".into()) };
-        // The hub does not wait for a file system that is looked through first.
+        // Asked for and not waited for here; the hub's start is ordered after the mount, and so after a file system's check.
         make::mount_for_all(&self.node(&part.name), &self.footage, make::Wait::No)?;
         Ok(format!("The footage disk is {}.", part.name))
     }

@@ -132,7 +132,7 @@ impl Hub {
         .await?;
         let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
-        let internet_time = crate::machine::internet_time(&config, &store).await?;
+        let internet_time = crate::machine::internet_time(&config, &store).await;
         let updates = crate::updates::of(&config, &store, &recorder, &clock);
         if was_reset {
             // What was set on the card goes when the machine starts anew; until then the new hub runs.

@@ -35,14 +35,17 @@ pub(crate) fn disks(config: &Config) -> FootageDisks {
 }
 
 /// Whether time servers are asked, as an owner decided. Said again at each start, since it is said in memory.
-pub(crate) async fn internet_time(config: &Config, store: &Store) -> Result<InternetTime, Problem> {
+pub(crate) async fn internet_time(config: &Config, store: &Store) -> InternetTime {
     let time = InternetTime::new(asked_in(INTERNET_TIME).filter(|_| is_image(config)));
-    let wanted = store.read(|db| db.setting::<TimeSettings>(TIME_SETTINGS)).await?.unwrap_or_default();
-    // Recording does without.
-    if let Err(e) = time.say(wanted) {
+    // Recording does without, whatever cannot be read or written here: a later version's settings after it went back, too.
+    let wanted = store.read(|db| db.setting::<TimeSettings>(TIME_SETTINGS)).await.unwrap_or_else(|e| {
+        tracing::error!(problem = %Problem::from(e), "it is not known whether time servers are wanted: none is asked");
+        None
+    });
+    if let Err(e) = time.say(wanted.unwrap_or_default()) {
         tracing::error!(error = &e as &dyn std::error::Error, "it cannot be said whether time servers are to be asked");
     }
-    Ok(time)
+    time
 }
 
 fn is_image(config: &Config) -> bool {
