@@ -241,9 +241,11 @@ impl Flap {
             Kind::Fault(Fault::Stall | Fault::HalfOpen | Fault::HalfOpenRefusing | Fault::Trickle { .. }) => {
                 Some("camera_stalled")
             }
+            // Pictures that need more than two packets are all incomplete: no whole one for seconds is as good as none.
+            Kind::Fault(Fault::Loss { .. }) => Some("camera_stalled"),
             Kind::Fault(Fault::Unauthorised) => Some("camera_unauthorised"),
             Kind::Fault(Fault::BadParameters) => Some("camera_broken"),
-            Kind::Fault(Fault::Loss { .. }) | Kind::Jump { .. } => None,
+            Kind::Jump { .. } => None,
             Kind::Fault(_) | Kind::Drop => Some("camera_lost"),
             Kind::Pause => Some("paused"),
         }

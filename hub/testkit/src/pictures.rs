@@ -90,6 +90,10 @@ pub async fn none_is_missing(owner: &Client, id: &str, number: u16, from: Timest
     marks.len()
 }
 
+/// ffmpeg counts time in pictures at the rate that it takes for the film's, and a gap makes that one lower: two pictures would then
+/// have the same time, which it complains of. So it is told to count finer.
+const TICK: &str = "1/90000";
+
 /// Decodes every picture of a file and reads its mark.
 ///
 /// # Panics
@@ -118,7 +122,8 @@ pub fn decode_from(file: &Path, probe: &Probe) -> Vec<Picture> {
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-xerror", "-i"])
         .arg(file)
-        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", TICK])
+        .args(["-f", "rawvideo", "-pix_fmt", "gray", "-"])
         .stdin(Stdio::null())
         .output()
         .expect("ffmpeg runs: scripts/setup installs it");
@@ -144,7 +149,8 @@ pub fn marks_in(file: &Path, size: (usize, usize)) -> Vec<Option<Mark>> {
     let out = Command::new("ffmpeg")
         .args(["-v", "quiet", "-i"])
         .arg(file)
-        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", &format!("scale={w}:{h}")])
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", TICK])
+        .args(["-vf", &format!("scale={w}:{h}")])
         .args(["-f", "rawvideo", "-pix_fmt", "gray", "-"])
         .stdin(Stdio::null())
         .output()
