@@ -73,15 +73,18 @@ def certificate(folder, name, days, extensions, signer):
 
 
 def with_broken(section, built, folder, version):
-    """A whole update, signed as it should be, whose `.linux` or `.initrd` is not what it was."""
+    """
+    A whole update, signed as it should be, whose `.linux` or `.initrd` is not what it was: all that is packed in it is gone. What unpacks it,
+    at both ends of a kernel, stays: a machine that hangs before its kernel does anything wants its plug pulled, whatever the update did.
+    """
     work = folder / "broken"
     work.mkdir()
     shutil.copy(built / "boot.img", work / "boot.img")
     run("mcopy", "-n", "-i", work / "boot.img", "::keepsight.efi", folder / "keepsight.efi")
     kernel = bytearray((folder / "keepsight.efi").read_bytes())
     at, size = pe_section(kernel, section)
-    # All but the head, by which it is taken for what it should be.
-    kernel[at + 65536 : at + size] = bytes(size - 65536)
+    end = size // 2 if section == ".linux" else size
+    kernel[at + 65536 : at + end] = bytes(end - 65536)
     (folder / "keepsight.efi").write_bytes(kernel)
     run("mcopy", "-o", "-i", work / "boot.img", folder / "keepsight.efi", "::keepsight.efi")
     shutil.copy(built / "root.img", work / "root.img")
@@ -92,7 +95,8 @@ def with_broken(section, built, folder, version):
     source = folder / "source"
     source.mkdir()
     run(
-        "rauc", "--conf=image-build/rauc/system.conf", "bundle", f"--cert={KEYS}/signing.cert.pem", f"--key={KEYS}/signing.key.pem",
+        # In pieces as small as scripts/build-image makes them.
+        "rauc", "--conf=image-build/rauc/system.conf", "bundle", "--mksquashfs-args=-b 16K", f"--cert={KEYS}/signing.cert.pem", f"--key={KEYS}/signing.key.pem",
         f"--keyring={KEYS}/root.cert.pem", work, source / "broken.raucb",
     )  # fmt: skip
     said = {"format": 1, "version": version, "compatible": f"keepsight-{BOARD}", "bundle": "broken.raucb"}

@@ -24,8 +24,8 @@ listed() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$@"; }
 # A name for what was made of these words and files: equal inputs, equal name.
 key_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
 
-# Words about files, for key_of.
-contents() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; }
+# Words about files, for key_of. What npm fetched is not part of what is built: the app that was built from it is.
+contents() { find "$@" -name node_modules -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; }
 
 # The packages of firmware that boards with this processor name.
 firmware_of() {

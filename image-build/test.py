@@ -11,7 +11,7 @@ import cable
 import plug
 import updates
 from lab import Lab
-from steps import NETWORK, claimed_with_cameras, guest, running, tell, told, until
+from steps import NETWORK, claimed_with_cameras, guest, running, signed_in, tell, told, until
 from vm import Failed
 from where import BOARD, CASE
 
@@ -57,6 +57,38 @@ def online(lab):
         hub.play_back(camera)
 
 
+def hang(lab):
+    """A system that hangs is started again by the machine's watchdog, and records."""
+    keep = lab.claimed()
+    vm = lab.machine(NETWORK, guest("guest-hang.sh", "hang"))
+    vm.watchdog = True
+    with running(vm):
+        hub, [camera] = signed_in(keep)
+        before = hub.recorded(camera)
+        tell(vm.wait_for(r"^HANG (watchdog .*)", what="the machine's watchdog").group(1))
+        vm.wait_for(r"^HANG now", what="the system hangs")
+        began = time.monotonic()
+        vm.wait_for(r"^Keepsight: slot A", what="the watchdog starts the machine again")
+        tell(f"started again by its watchdog {time.monotonic() - began:.0f} s after it hung")
+        vm.wait_for(r"^HANG before", what="the second start")
+        until(hub.sign_in, 900)
+        hub.recorded(camera, since=before)
+        tell("and it records")
+
+
+def radio(lab):
+    """Two simulated radios and no cable: nobody owns the hub, so it is a network of its own; then it joins the home's."""
+    vm = lab.machine(None, guest("guest-radio.sh", "radio"))
+    began = time.monotonic()
+    with running(vm):
+        vm.wait_for(r"^RADIO end", within=1500, what="the hub's Wi-Fi")
+        said = re.findall(r"^RADIO (.*?)\r?$", vm.said(), re.M)
+        assert not [it for it in said if it.startswith(("failed", "status"))], "\n".join(said)
+        wanted = ["with the same password", "and the hub's own is shut", "and it is kept"]
+        assert set(wanted) <= set(said), said
+        tell("; ".join(said[:-1]) + f"; {time.monotonic() - began:.0f} s after power")
+
+
 def looked(vm):
     """What guest-look.sh said, if all of it is as it should be."""
     vm.wait_for(r"LOOK end", what="the look from inside")
@@ -75,7 +107,7 @@ def looked(vm):
     return said
 
 
-CASES = {"offline": offline, "online": online, "cable": cable.cable, **updates.CASES, "plug": plug.plug}
+CASES = {"offline": offline, "online": online, "cable": cable.cable, "radio": radio, "hang": hang, **updates.CASES, "plug": plug.plug}
 
 RESULTS = Path("docs/results/image.jsonl")
 

@@ -8,6 +8,7 @@ import socket
 import time
 
 from bundles import KEYS, Bundle, other_keys, with_broken
+from lab import run
 from ranges import Ranges
 from steps import HTTP, NETWORK, guest, running, signed_in, tell, until
 from vm import Failed
@@ -120,6 +121,30 @@ def remembered(said, slot, version):
     else:
         assert [(it["version"], it["why"]) for it in said["failed"]] == [(version, "went_back")], said
         assert said["health"].get("reason") == "update_went_back", said
+
+
+def stick(lab):
+    """The same from a USB stick, with no source: the hub looks into it by itself."""
+    file = lab.folder / "stick.img"
+    run("truncate", "--size=300M", file)
+    run("mkfs.fat", "-F", "32", "-n", "UPDATE", file)
+    offered = json.loads((NEXT / f"{BOARD}.json").read_text())
+    run("mcopy", "-i", file, NEXT / f"{BOARD}.json", NEXT / offered["bundle"], "::")
+    vm = lab.machine(NETWORK, gate() | guest("guest-update.sh"))
+    vm.stick = file
+    keep = lab.claimed()
+    with running(vm):
+        owner = Owner(vm, keep)
+        assert owner.good_so_far() == "A"
+        owner.hub.expect(200, "PATCH", "/api/v1/system/update", {"when": "ask", "source": None})
+        said = owner.stage("offered")
+        assert said["offer"]["on_stick"] and said["offer"]["version"] == offered["version"], said
+        owner.install()
+        vm.wait_for(r"^Keepsight: slot B", within=3000, what="GRUB starts slot B")
+        assert owner.good_so_far() == "B"
+        owner.records_with_all()
+        until(lambda: remembered(owner.updates(), "B", offered["version"]), 600)
+        tell("found on the stick, installed, good, and with all its footage")
 
 
 def broken_kernel(lab):
@@ -296,6 +321,7 @@ def full(lab):
 
 CASES = {
     "update": update,
+    "stick": stick,
     "broken-kernel": broken_kernel,
     "broken-initrd": broken_initrd,
     "no-hub": no_hub,

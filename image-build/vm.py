@@ -48,7 +48,9 @@ class Machine:
         self.kind, self.disk, self.serial = MACHINES[arch], Path(disk), Path(serial)
         self.network, self.units, self.kernel_words = network, units or {}, kernel_words
         self.drive_options = drive_options
-        self.log = None
+        self.log = self.stick = None
+        # Only where it is asked for: on a busy host a machine may stand still for longer than it waits.
+        self.watchdog = False
         self.process = None
         self.read_from = 0
 
@@ -89,8 +91,15 @@ class Machine:
             "-drive", f"if=pflash,format=raw,readonly=on,file={self.kind.firmware}",
             "-drive", f"if=pflash,format=raw,file={memory}",
             "-drive", self.drive(),
-            "-device", "virtio-rng-pci", *network, *options,
+            *self.usb(), *(["-device", "i6300esb"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
         ]  # fmt: skip
+
+    def usb(self):
+        """A USB stick that is plugged in, if one is: the file that it is."""
+        if self.stick is None:
+            return []
+        stick = f"if=none,id=stick,format=raw,readonly=on,file={self.stick}"
+        return ["-device", "qemu-xhci", "-drive", stick, "-device", "usb-storage,drive=stick,removable=on"]
 
     def drive(self):
         if self.log is None:

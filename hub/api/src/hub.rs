@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use recorder::Recorder;
 use store::{Actor, Db, Durability, ExportKind, Principal, PrincipalKind, Role, Secret, SecretKind, Store, StoreError};
 use system::HubClock;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use vault::{Password, PrincipalIdentity, SessionToken, Viewer, Zeroizing};
 
 use crate::claiming::Claiming;
@@ -61,6 +61,8 @@ pub struct Parts {
     pub reset: Reset,
     /// Where it is said whether time servers are asked.
     pub internet_time: system::InternetTime,
+    /// Which Wi-Fi is joined.
+    pub wifi: system::HubWifi,
     /// Updates of the system.
     pub updates: system::update::Updates,
     /// The disks of the machine.
@@ -142,6 +144,8 @@ pub struct Inner {
     pub(crate) derivations: Semaphore,
     /// Files that are taken away at a time, see [`crate::export::MOST`].
     pub(crate) files: Arc<Semaphore>,
+    /// The hub has an owner, as far as that was told.
+    owned: watch::Sender<bool>,
     /// Held over a claim: the hub's signing key is written before the store says whose hub it is.
     pub(crate) claims: tokio::sync::Mutex<()>,
     /// Held over an export: two at once would write one temporary file.
@@ -176,6 +180,7 @@ impl Ctx {
             refused: Default::default(),
             expiries: Notify::new(),
             pending_totp: Default::default(),
+            owned: watch::channel(false).0,
             claims: tokio::sync::Mutex::default(),
             exports: tokio::sync::Mutex::default(),
             metrics: Metrics::default(),
@@ -192,6 +197,18 @@ impl std::ops::Deref for Ctx {
 }
 
 impl Ctx {
+    /// Whether the hub has an owner, and when it gets one. Where the store does not say it, it has.
+    pub async fn watch_owned(&self) -> watch::Receiver<bool> {
+        let claimed = self.claimed().await.unwrap_or(true);
+        self.owned.send_if_modified(|owned| claimed && !std::mem::replace(owned, claimed));
+        self.owned.subscribe()
+    }
+
+    /// The hub has an owner from now on.
+    pub(crate) fn has_owner(&self) {
+        self.owned.send_replace(true);
+    }
+
     /// Where the hub listens.
     pub fn ports(&self) -> Ports {
         self.parts.ports

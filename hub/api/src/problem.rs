@@ -128,8 +128,12 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::DiskInUse
         | P::NothingToAdopt
         | P::NoSlots
-        | P::TimeNotOurs => StatusCode::CONFLICT,
+        | P::TimeNotOurs
+        | P::WifiNotOurs
+        | P::NoRadio
+        | P::WifiBusy => StatusCode::CONFLICT,
         P::DisksByHand | P::DiskBusy | P::DiskChanged | P::DiskUnfit | P::DiskNotMade => StatusCode::CONFLICT,
+        P::WifiNotJoined => StatusCode::CONFLICT,
         P::FootageChanged => StatusCode::PRECONDITION_FAILED,
         P::RangeBeyond => StatusCode::RANGE_NOT_SATISFIABLE,
         P::LengthRequired => StatusCode::LENGTH_REQUIRED,

@@ -165,6 +165,10 @@ problems! {
 
     // The system
     BadImage "bad-image" "What the image says of itself cannot be used." "Write the image anew; footage on a disk of its own stays."
+    WifiNotOurs "wifi-not-ours" "On this machine the hub does not decide which Wi-Fi is joined." "Set up Wi-Fi in this machine's own system."
+    NoRadio "no-radio" "This machine has no Wi-Fi that works." "Connect the hub by cable, or plug in a Wi-Fi stick that Debian knows."
+    WifiBusy "wifi-busy" "A network is being joined already." "Wait until that is done; it takes a minute at most."
+    WifiNotJoined "wifi-not-joined" "The hub did not get into the network." "What was set before holds. Look at name and password, and whether the network reaches the hub."
     TimeNotOurs "time-not-ours" "On this machine the hub does not decide whose time is asked." "Set up a time service in this machine's own system."
     NoSlots "no-slots" "This machine has no second copy of its system to update." "Update it in the way in which it was set up; an image of Keepsight's updates itself."
     TooHot "too-hot" "The machine is hot." "Give it air, or a heat sink; hot boards slow down, and cards wear out sooner."

@@ -22,6 +22,7 @@ use crate::reset::FactoryReset;
 use crate::sock::HubSocket;
 use crate::store_cmd::StoreCommand;
 use crate::support::SupportBundle;
+use crate::wifi::WifiCommand;
 use crate::{console, demo, hygiene, logs, run};
 
 /// Records the cameras of a home, sealed for the people who live there.
@@ -58,6 +59,8 @@ pub enum Command {
     FirstBoot(FirstBootCommand),
     /// For the system: mounts the hub's footage disk, or makes a disk the one that an owner chose
     FootageDisk(FootageDiskCommand),
+    /// For the system: joins the Wi-Fi that an owner chose in the app, or leaves it
+    Wifi(WifiCommand),
     /// Takes the footage disk of a hub that is no more into this stopped hub, with that hub's recovery kit
     Adopt(Adopt),
     /// Destroys all footage, keys, people, cameras and settings: the hub is as it was flashed
@@ -159,6 +162,7 @@ impl Command {
             Command::Health(health) => block_on(health.run())?,
             Command::FirstBoot(first) => first.run()?,
             Command::FootageDisk(disk) => disk.run()?,
+            Command::Wifi(wifi) => wifi.run()?,
             Command::Adopt(adopt) => adopt.run()?,
             Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
@@ -186,6 +190,7 @@ impl Command {
             | Command::Demo(_)
             | Command::FirstBoot(_)
             | Command::FootageDisk(_)
+            | Command::Wifi(_)
             | Command::Open(_)
             | Command::CameraSim(_)
             | Command::VisionChild { .. }

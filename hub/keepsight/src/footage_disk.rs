@@ -12,16 +12,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::fs::{FsError, create_dir, remove, shred, sync_dir};
-use base::{CameraId, Clock, Problem, ProblemKind, SystemClock};
+use base::{CameraId, Problem, ProblemKind};
 use clap::{Args, Subcommand};
 use footage::{Disk, DiskError};
 use nix::fcntl::Flock;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid};
 use system::footage_disk::{Finder, FootageDisks, FoundDisk, Progress, REQUEST, Request, Stage, Wanted};
 use system::{Disks, SystemDisks};
 
-use crate::cli::{ConfigFile, wait_for};
+use crate::as_root::{as_user, comes};
+use crate::cli::ConfigFile;
 use crate::config::Config;
 use crate::out::{self, Failure};
 use crate::rescue::file_problem;
@@ -229,6 +230,10 @@ impl Work {
         let disk = FootageDisks::chosen(disks, &request.disk, &request.seen)?;
         let unfit = |why: &str| Problem::with(ProblemKind::DiskUnfit, why);
         let node = self.node(&disk.name);
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        for point in disk.partitions.iter().filter_map(|part| system::looked_into(&mounts, &part.name)) {
+            make::run("systemd-mount", &["--umount", path(&point)?])?;
+        }
         // For nobody else: the kernel refuses a disk of which anything is mounted.
         let open = File::options().read(true).write(true).custom_flags(nix::libc::O_EXCL).open(&node);
         let file = open.map_err(|e| unfit(&format!("{}: {e}", node.display())))?;
@@ -329,20 +334,6 @@ impl Work {
     }
 }
 
-/// Does something with files as somebody may.
-fn as_user<T>(user: (Uid, Gid), does: impl FnOnce() -> T) -> T {
-    struct Back((Uid, Gid));
-    impl Drop for Back {
-        fn drop(&mut self) {
-            setfsgid(self.0.1);
-            setfsuid(self.0.0);
-        }
-    }
-    let gid = setfsgid(user.1);
-    let _back = Back((setfsuid(user.0), gid));
-    does()
-}
-
 /// The hub, stopped. It is started again whatever happens.
 struct Stopped;
 
@@ -410,18 +401,4 @@ fn shred_keys_and_remove(footage: &Path) -> Result<(), FsError> {
 /// A path as text for another program.
 fn path(path: &Path) -> Result<&str, Problem> {
     path.to_str().ok_or_else(|| Problem::with(ProblemKind::FileError, path.display()))
-}
-
-/// Waits until something is there; `false`: it does not come.
-fn comes(is: impl Fn() -> bool, within: Duration) -> Result<bool, Problem> {
-    wait_for(async {
-        let began = SystemClock.mono();
-        while !is() {
-            if SystemClock.mono().since(began) > within {
-                return false;
-            }
-            SystemClock.sleep(Duration::from_millis(50)).await;
-        }
-        true
-    })
 }

@@ -174,6 +174,7 @@ impl Hub {
                 })
             },
             internet_time,
+            wifi: crate::machine::wifi(&config),
             updates: updates.clone(),
             disks,
             machine: system::Machine::new(
@@ -206,6 +207,7 @@ impl Hub {
         });
         tokio::spawn(api::ends::run(ctx.clone()));
         tokio::spawn(api::home::run(ctx.clone()));
+        tokio::spawn(crate::machine::say_whether_claimed(ctx.watch_owned().await));
         tokio::spawn(updates.run(shutdown.clone()));
         tokio::spawn(keep_certificate(authority.clone(), clock.clone(), shutdown.clone()));
         let clocks = clock_file.clocks().clone();

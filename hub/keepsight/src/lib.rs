@@ -1,6 +1,7 @@
 //! The keepsight binary: subcommands, wiring, start and stop order.
 
 pub mod adopt;
+mod as_root;
 pub mod cameras;
 pub mod check;
 pub mod cli;
@@ -25,3 +26,4 @@ pub mod sock;
 pub mod store_cmd;
 pub mod support;
 mod updates;
+pub mod wifi;

@@ -74,7 +74,9 @@ fn asked(route: &Route<Ctx>) -> Asked {
         }
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,
         ("GET", "/api/v1/system/disks") => ok,
-        ("POST", "/api/v1/system/disks/footage") => bad_body,
+        ("POST", "/api/v1/system/disks/footage") | ("PUT", "/api/v1/system/wifi") => bad_body,
+        ("GET", "/api/v1/system/wifi") => ok,
+        ("DELETE", "/api/v1/system/wifi") => get("", 409, "wifi-not-ours", true),
         ("POST", "/api/v1/system/factory-reset") => bad_body,
         // Only on the hub's own socket.
         ("GET" | "POST", path) if path.starts_with("/local/") => get("", 404, "not-found", true),

@@ -52,6 +52,16 @@ pub enum Change<T> {
     To(T),
 }
 
+impl<T> Change<T> {
+    /// What is from now on, if something is.
+    pub fn into_option(self) -> Option<T> {
+        match self {
+            Change::To(new) => Some(new),
+            Change::Keep | Change::Off => None,
+        }
+    }
+}
+
 /// A Wi-Fi network to join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wifi {

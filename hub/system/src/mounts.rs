@@ -23,12 +23,22 @@ fn missing(folder: &Path, fstab: &str, mountinfo: &str) -> Option<PathBuf> {
         .find(|point| !mounted.contains(point))
 }
 
+/// Where an image of Keepsight's mounts what people plug in, for reading, as soon as somebody looks into it, and lets it go soon
+/// after (`90-keepsight-sticks.rules`).
+pub(crate) const STICKS: &str = "/run/media/keepsight";
+
 /// Something that is mounted.
 pub(crate) struct MountPoint {
     /// Of its device, as `major:minor`.
     pub device: String,
     /// Where.
     pub point: PathBuf,
+}
+
+/// Where a partition is mounted because it was looked into for an update, if it is.
+pub fn looked_into(mountinfo: &str, partition: &str) -> Option<PathBuf> {
+    let point = Path::new(STICKS).join(partition);
+    mount_points(mountinfo).any(|mount| mount.point == point).then_some(point)
 }
 
 /// What proc_pid_mountinfo(5) tells.

@@ -125,6 +125,7 @@ pub(crate) async fn claim_hub(
         })
         .await?;
     hub.claiming.close();
+    hub.has_owner();
     if let Err(e) = hub.export().await {
         tracing::error!(problem = %e.problem, "the hub has an owner, but its export was not written");
     }

@@ -22,6 +22,7 @@ mod system;
 mod time;
 mod tokens;
 mod updates;
+mod wifi;
 
 pub(crate) use claim::claim_hub;
 pub(crate) use me::PendingTotp;
@@ -57,6 +58,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         system::routes(),
         time::routes(),
         updates::routes(),
+        wifi::routes(),
         reset::routes(),
     ];
     families.into_iter().flatten().collect()

@@ -1,14 +1,13 @@
 //! What other programs do to a disk: sfdisk makes one partition, mkfs.ext4 a file system, systemd mounts it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base::{Problem, ProblemKind};
 use system::footage_disk::PARTITION;
 
-use super::{comes, path};
+use super::path;
+use crate::as_root::{self, comes};
 
 /// As everything that is mounted for the hub. systemd unmounts it when its disk is pulled.
 const OPTIONS: &str = "noatime,nodev,nosuid,noexec,x-systemd.device-bound";
@@ -58,26 +57,7 @@ pub(super) fn run(program: &str, words: &[&str]) -> Result<(), Problem> {
 }
 
 fn run_with(program: &str, words: &[&str], input: &[u8]) -> Result<(), Problem> {
-    let failed = |why: &str| Problem::with(ProblemKind::DiskNotMade, format_args!("{program}: {why}"));
-    let starts = || {
-        let mut child = Command::new(program)
-            .args(words)
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        // Who does not read it says why at its end.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
-        child.wait_with_output()
-    };
-    let done = starts().map_err(|e| failed(&e.to_string()))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed without a word");
-    Err(failed(last))
+    as_root::run(program, words, input).map_err(|why| Problem::with(ProblemKind::DiskNotMade, why))
 }
 
 /// Version 4 of RFC 9562.

@@ -3,7 +3,7 @@
 //! The system itself cannot be written, so that what other programs read is made anew below `/run/keepsight-system` at each start:
 //! `wifi.conf` for wpa_supplicant, `authorized_keys` for sshd, `localtime`, to which `/etc/localtime` leads.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{OpenOptions, Permissions};
 use std::io::Write as _;
 use std::num::NonZeroU32;
@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::pbkdf2;
 use base::fs::{self, FsError};
+use base::{Problem, ProblemKind};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+use crate::wifi::{Said, WifiChange, WifiStage};
 
 use super::{Change, Country, FirstBoot, MachineName, SshKey, Ssid, Wifi, WifiPassword, ZoneName};
 
@@ -166,6 +169,7 @@ impl Machine {
         done(self.apply_name(settings.name.as_ref()));
         done(self.apply_zone(settings.time_zone.as_ref()));
         done(self.apply_wifi(settings.wifi.as_ref()));
+        done(self.say_wifi(settings.wifi.as_ref(), None).map(|()| None));
         done(self.apply_keys(&settings.ssh_keys));
     }
 
@@ -190,6 +194,50 @@ impl Machine {
         let target = Path::new("/usr/share/zoneinfo").join(zone.as_str());
         std::os::unix::fs::symlink(target, &link).map_err(FsError::on("create", &link))?;
         Ok(Some(format!("Time zone: {}.", zone.as_str())))
+    }
+
+    /// Joins the network that the hub asks for, or leaves the one that was set, and keeps that. `text`: the hub's words, as in
+    /// `first-boot.toml`, of which only Wi-Fi is taken: who may sign in, or what the machine is called, is not for the hub to
+    /// say. `join` has what is set used, and says whether a network was joined; where it was not, what was set before
+    /// holds, and is used again.
+    ///
+    /// # Errors
+    /// Nothing was changed, or (`wifi-not-joined`) not for long.
+    pub fn change_wifi(&self, text: &str, join: impl Fn(bool) -> bool) -> Result<String, Problem> {
+        let bad = |why: &dyn fmt::Display| Problem::with(ProblemKind::BadFile, why);
+        let wanted = FirstBoot::parse(text).map_err(|wrong| bad(&wrong[0]))?.wifi;
+        let before = self.kept().map_err(|why| bad(&why))?;
+        let mut settings = before.clone();
+        settings.change(FirstBoot { wifi: wanted, ..FirstBoot::default() });
+        let network = settings.wifi.as_ref().map(|wifi| wifi.ssid.as_str().to_owned());
+        let say = |settings: &Settings, stage| {
+            let change = Some(WifiChange { network: network.clone(), stage });
+            self.say_wifi(settings.wifi.as_ref(), change).map_err(|e| file_problem(&e))
+        };
+        say(&before, WifiStage::Joining)?;
+        let changes = || {
+            self.apply_wifi(settings.wifi.as_ref()).map_err(|e| file_problem(&e))?;
+            if !join(network.is_some()) {
+                return Err(ProblemKind::WifiNotJoined.into());
+            }
+            self.keep(&settings).map_err(|e| file_problem(&e))
+        };
+        if let Err(problem) = changes() {
+            self.apply_wifi(before.wifi.as_ref()).map_err(|e| file_problem(&e))?;
+            // How that goes is seen by the radio itself.
+            join(false);
+            say(&before, WifiStage::Failed)?;
+            return Err(problem);
+        }
+        say(&settings, WifiStage::Joined)?;
+        Ok(network.map_or_else(|| "No Wi-Fi is joined any more.".into(), |name| format!("Wi-Fi: {name}.")))
+    }
+
+    /// For the hub, without the password.
+    fn say_wifi(&self, wifi: Option<&Wifi>, change: Option<WifiChange>) -> Result<(), FsError> {
+        let said = Said { network: wifi.map(|wifi| wifi.ssid.as_str().to_owned()), change };
+        let (name, text) = said.file();
+        self.write_run(name, &text, 0o644)
     }
 
     fn apply_wifi(&self, wifi: Option<&Wifi>) -> Result<Option<String>, FsError> {
@@ -327,6 +375,10 @@ fn gone(path: &Path) -> Result<(), FsError> {
     }
 }
 
+fn file_problem(e: &FsError) -> Problem {
+    Problem::with(ProblemKind::FileError, format_args!("{e}: {}", e.source))
+}
+
 fn sentence(e: &FsError) -> String {
     let mut said = format!("{e}: {}.", e.source);
     if let Some(first) = said.get_mut(..1) {
@@ -456,6 +508,40 @@ mod tests {
             country: Country::new("DE").unwrap(),
             hidden: false,
         }
+    }
+
+    #[test]
+    fn a_network_that_is_not_joined_leaves_what_was_set_and_nothing_else_is_for_the_hub_to_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::new(dir.path());
+        let conf = || std::fs::read_to_string(dir.path().join("run/keepsight-system/wifi.conf")).unwrap_or_default();
+        let named = |ssid: &str| format!("[wifi]\nssid = \"{ssid}\"\npassword = \"correct horse\"\ncountry = \"DE\"\n");
+        let said = || Said::read(dir.path());
+        let joined = |network: Option<&str>, stage| WifiChange { network: network.map(str::to_owned), stage };
+
+        machine.change_wifi(&named("Home"), |_| conf().contains("ssid=486f6d65\n")).unwrap();
+        assert_eq!(machine.kept().unwrap().wifi, Some(wifi("Home", "correct horse")));
+        assert_eq!(
+            said(),
+            Said { network: Some("Home".into()), change: Some(joined(Some("Home"), WifiStage::Joined)) }
+        );
+
+        let with_key = named("Next") + "[ssh]\nkeys = [\"" + super::super::values::tests::ED25519 + "\"]\n";
+        let problem = machine.change_wifi(&with_key, |_| false).unwrap_err();
+        assert_eq!(problem.kind, ProblemKind::WifiNotJoined);
+        assert!(conf().contains("ssid=486f6d65\n"), "what was set before is used again");
+        assert_eq!(
+            said(),
+            Said { network: Some("Home".into()), change: Some(joined(Some("Next"), WifiStage::Failed)) }
+        );
+        machine.change_wifi(&with_key, |_| true).unwrap();
+        let kept = machine.kept().unwrap();
+        assert_eq!((kept.wifi, kept.ssh_keys), (Some(wifi("Next", "correct horse")), vec![]), "no key of the hub's");
+
+        machine.change_wifi("wifi = false\n", |_| true).unwrap();
+        assert_eq!((conf().as_str(), machine.kept().unwrap().wifi), ("", None));
+        assert_eq!(said(), Said { network: None, change: Some(joined(None, WifiStage::Joined)) });
+        assert_eq!(machine.change_wifi("wifi = 7", |_| true).unwrap_err().kind, ProblemKind::BadFile);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
-use crate::mounts::mount_points;
+use crate::mounts::{STICKS, mount_points};
 
 /// The name of the one partition that is made on a footage disk (`90-keepsight-footage.rules` has it too).
 pub const PARTITION: &str = "keepsight-footage";
@@ -210,7 +210,10 @@ impl Finder {
     /// What is mounted, as `major:minor`, and what is swapped to, by name.
     fn busy(&self) -> HashSet<String> {
         let text = |path: &str| read_long(&self.root.join(path)).unwrap_or_default();
-        let mut busy: HashSet<_> = mount_points(&text("proc/self/mountinfo")).map(|mount| mount.device).collect();
+        // A stick that was looked into for an update is let go by whoever empties it.
+        let mounts = text("proc/self/mountinfo");
+        let by_people = mount_points(&mounts).filter(|mount| !mount.point.starts_with(STICKS));
+        let mut busy: HashSet<_> = by_people.map(|mount| mount.device).collect();
         let swaps = text("proc/swaps");
         let names = swaps.lines().filter_map(|line| line.split_whitespace().next()?.strip_prefix("/dev/"));
         busy.extend(names.map(str::to_owned));
@@ -339,6 +342,8 @@ mod tests {
         }
         let mounted = "40 22 8:1 / /media/stick rw - ext4 /dev/sda1 rw\n";
         assert_eq!(of(&|m| m.write("proc/self/mountinfo", mounted)), Fit::InUse);
+        let looked_into = "40 22 8:1 / /run/media/keepsight/sda1 ro - vfat /dev/sda1 ro\n";
+        assert_ne!(of(&|m| m.write("proc/self/mountinfo", looked_into)), Fit::InUse, "for an update");
         let swapped = "Filename Type\n/dev/sda1 partition 1 0 -2\n";
         assert_eq!(of(&|m| m.write("proc/swaps", swapped)), Fit::InUse);
         assert_eq!(of(&|m| m.write("sys/block/sda/sda1/holders/dm-0", "")), Fit::InUse);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::mounts::{MountPoint, mount_points};
+use crate::mounts::{MountPoint, STICKS, mount_points};
 
 /// The removable disks that are mounted.
 #[derive(Debug, Clone)]
@@ -25,8 +25,12 @@ impl Sticks {
 
     /// Where they are mounted, in the order in which they were. Blocks.
     pub fn mounted(&self) -> Vec<PathBuf> {
-        let text = std::fs::read_to_string(&self.mountinfo).unwrap_or_default(); // without it there are none
-        mount_points(&text).filter(|mount| self.is_removable(mount)).map(|mount| mount.point).collect()
+        let text = || std::fs::read_to_string(&self.mountinfo).unwrap_or_default(); // without it there are none
+        // What is mounted as soon as somebody looks into it is looked into.
+        for waiting in mount_points(&text()).filter(|mount| mount.point.starts_with(STICKS)) {
+            let _ = std::fs::read_dir(&waiting.point).map(|mut names| names.next()); // one that cannot be mounted is none
+        }
+        mount_points(&text()).filter(|mount| self.is_removable(mount)).map(|mount| mount.point).collect()
     }
 
     /// By USB, or said to be removable. A partition's disk is the folder above it.

@@ -221,6 +221,15 @@ export interface Disk {
   seen: string;
 }
 
+/** Which Wi-Fi the hub joins: `/system/wifi`. */
+export interface Wifi {
+  can_be_set: boolean;
+  radio: boolean;
+  network: string | null;
+  connected: boolean;
+  change: { network: string | null; stage: string } | null;
+}
+
 /** Updates of the system: `/system/update`. */
 export interface Update {
   when: string;
