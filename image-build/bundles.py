@@ -1,5 +1,6 @@
 """Updates as nobody should make them, out of one that is good: for another board, older, damaged, signed by the wrong hands."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -74,8 +75,8 @@ def certificate(folder, name, days, extensions, signer):
 
 def with_broken(section, built, folder, version):
     """
-    A whole update, signed as it should be, whose `.linux` or `.initrd` is not what it was: all that is packed in it is gone. What unpacks it,
-    at both ends of a kernel, stays: a machine that hangs before its kernel does anything wants its plug pulled, whatever the update did.
+    A whole update, signed as it should be, whose `.linux` or `.initrd` is not what it was: a kernel that was damaged on its way to the card, as
+    its sum says; an initrd that never was one.
     """
     work = folder / "broken"
     work.mkdir()
@@ -83,10 +84,12 @@ def with_broken(section, built, folder, version):
     run("mcopy", "-n", "-i", work / "boot.img", "::keepsight.efi", folder / "keepsight.efi")
     kernel = bytearray((folder / "keepsight.efi").read_bytes())
     at, size = pe_section(kernel, section)
-    end = size // 2 if section == ".linux" else size
-    kernel[at + 65536 : at + end] = bytes(end - 65536)
+    kernel[at + 65536 : at + size] = bytes(size - 65536)
     (folder / "keepsight.efi").write_bytes(kernel)
     run("mcopy", "-o", "-i", work / "boot.img", folder / "keepsight.efi", "::keepsight.efi")
+    if section == ".initrd":
+        (folder / "keepsight.sha256").write_text(f"{hashlib.sha256(kernel).hexdigest()}  keepsight.efi\n")
+        run("mcopy", "-o", "-i", work / "boot.img", folder / "keepsight.sha256", "::keepsight.sha256")
     shutil.copy(built / "root.img", work / "root.img")
     (work / "manifest.raucm").write_text(
         f"[update]\ncompatible=keepsight-{BOARD}\nversion={version}\n\n[bundle]\nformat=verity\n\n"

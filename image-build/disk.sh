@@ -85,7 +85,7 @@ make_esp() {
         for tree in "$@"; do first+=("$kernel/usr/lib/linux-image-$(kernel_release)/$tree=${tree##*/}"); done
     fi
     tools grub-mkimage "${grub[@]}" --format="${grub_format[$arch]}" --prefix=/grub --output="/src/$work/grub.efi" \
-        part_gpt fat normal configfile loadenv test regexp echo sleep reboot chain minicmd
+        part_gpt fat normal configfile loadenv test true regexp echo sleep reboot chain minicmd hashsum gcry_sha256
     tools grub-script-check image-build/grub.cfg || stop "image-build/grub.cfg is not what GRUB understands (above)."
     cp image-build/grub.cfg "$work/grub.cfg"
     rm -f "$work/grubenv"
@@ -103,7 +103,9 @@ partition_size() { sed -n 's/^SizeMaxBytes=\([0-9]*\)M$/\1/p' "image-build/repar
 make_disk() {
     local start=$2 image name
     say "disk image"
-    fat "$work/boot.img" "$(partition_size 20-boot-a)" KS-BOOT "$work/keepsight.efi=keepsight.efi"
+    # GRUB looks whether what it starts is what was written (grub.cfg).
+    (cd "$work" && sha256sum keepsight.efi > keepsight.sha256)
+    fat "$work/boot.img" "$(partition_size 20-boot-a)" KS-BOOT "$work/keepsight.efi=keepsight.efi" "$work/keepsight.sha256=keepsight.sha256"
     make_esp "$@"
     (($(kilobytes "$work/root.img") <= $(partition_size 21-root-a) * 1024)) ||
         stop "the root file system is $(($(kilobytes "$work/root.img") / 1024)) MiB, more than its partition (image-build/repart/21-root-a.conf)."

@@ -4,6 +4,7 @@
 """
 
 import configparser
+import hashlib
 import json
 import re
 import struct
@@ -73,8 +74,11 @@ def first_partition():
 
 def boot_partition():
     """What kernel it is; {slot: (root hash, where the hash tree begins)}."""
-    assert disk.files("keepsight-boot-a") == ["keepsight.efi"], disk.files("keepsight-boot-a")
+    names = sorted(disk.files("keepsight-boot-a"))
+    assert names == ["keepsight.efi", "keepsight.sha256"], names
     kernel = disk.file("keepsight-boot-a", "keepsight.efi")
+    told = disk.file("keepsight-boot-a", "keepsight.sha256").decode()
+    assert told == f"{hashlib.sha256(kernel).hexdigest()}  keepsight.efi\n", f"The kernel's file is another than {told}"
     is_efi(kernel, "The kernel's file")
     with tempfile.NamedTemporaryFile(suffix=".efi") as file:
         file.write(kernel)
