@@ -249,6 +249,9 @@ fn bytes_in(dir: &Path) -> u64 {
     names(dir).iter().filter_map(|path| std::fs::metadata(path).ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
 }
 
+/// The last one to let go of a disk waits for what was written to it, which on a busy machine takes its time.
+const LET_GO: Duration = Duration::from_secs(120);
+
 /// A file with an ext4 file system in it.
 struct Image(PathBuf);
 
@@ -276,7 +279,7 @@ impl Drop for Mount {
     fn drop(&mut self) {
         run_any("umount", &["-l", self.at.to_str().unwrap()]);
         // Another mount while the hub still has a file open there would be two systems on one image.
-        let deadline = SystemClock.mono() + SOON;
+        let deadline = SystemClock.mono() + LET_GO;
         while !output("losetup", &["-j", self.image.to_str().unwrap()]).is_empty() {
             assert!(
                 std::thread::panicking() || SystemClock.mono() < deadline,
