@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Run by the test inside the image, as root, on a machine without a network device: two simulated radios (mac80211_hwsim), of which
 # the hub has the first; the second one is a phone, then the home's network.
+systemctl --quiet --runtime mask keepsight-wifi@wlan1.service
 modprobe mac80211_hwsim radios=2
 
 # Waits until a command succeeds; says so.

@@ -60,13 +60,14 @@ impl WifiCommand {
 
     /// Has what is set used; whether a network is joined, if one is wanted.
     fn joins(&self, wanted: bool) -> bool {
-        let radios = || system::radios(&self.root);
-        for (radio, _) in radios() {
-            if let Err(why) = as_root::run("systemctl", &["restart", &format!("{SERVICE}{radio}.service")], b"") {
-                tracing::warn!(why, "a radio does not start anew");
-            }
-        }
-        !wanted
-            || comes(|| radios().iter().any(|(_, joined)| *joined), Duration::from_secs(self.within)).unwrap_or(false)
+        let radios = || system::radios(&self.root).into_iter();
+        let starts = |radio: &String| {
+            let started = as_root::run("systemctl", &["restart", &format!("{SERVICE}{radio}.service")], b"");
+            started.inspect_err(|why| tracing::warn!(why, "a radio does not start anew")).is_ok()
+        };
+        // One that somebody took from the hub may be in another network.
+        let ours: Vec<_> = radios().map(|(radio, _)| radio).filter(starts).collect();
+        let joined = || radios().any(|(radio, joined)| joined && ours.contains(&radio));
+        !wanted || comes(joined, Duration::from_secs(self.within)).unwrap_or(false)
     }
 }
