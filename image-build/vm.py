@@ -85,13 +85,14 @@ class Machine:
         memory = self.disk.with_suffix(".uefi")
         if not memory.exists():
             shutil.copy(self.kind.memory, memory)
+        # What is not always there has a place of its own: UEFI remembers a disk by its place, which others before it would shift.
         return [
             *self.kind.qemu, "-accel", "tcg,thread=multi", "-smp", "2",
             "-m", "1536", "-display", "none", "-no-user-config", "-monitor", "none", "-serial", f"file:{self.serial}",
             "-drive", f"if=pflash,format=raw,readonly=on,file={self.kind.firmware}",
             "-drive", f"if=pflash,format=raw,file={memory}",
             "-drive", self.drive(),
-            *self.usb(), *(["-device", "i6300esb"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
+            *self.usb(), *(["-device", "i6300esb,addr=0x10"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
         ]  # fmt: skip
 
     def usb(self):
@@ -99,7 +100,7 @@ class Machine:
         if self.stick is None:
             return []
         stick = f"if=none,id=stick,format=raw,readonly=on,file={self.stick}"
-        return ["-device", "qemu-xhci", "-drive", stick, "-device", "usb-storage,drive=stick,removable=on"]
+        return ["-device", "qemu-xhci,addr=0x11", "-drive", stick, "-device", "usb-storage,drive=stick,removable=on"]
 
     def drive(self):
         if self.log is None:
