@@ -46,9 +46,10 @@ until_ "and given up" stage failed
 until_ "the hub's own is open again" test -e "$screen"
 [ "$(sed -n 's/.*Password: //p' "$screen")" = "$password" ] && echo "RADIO with the same password"
 
-kill "$(cat /run/phone.pid)"
+phone=$(cat /run/phone.pid)
+kill "$phone"
+while [ -d "/proc/$phone" ]; do sleep 1; done
 printf 'network={\n\tssid="Home"\n\tmode=2\n\tfrequency=2412\n\tkey_mgmt=WPA-PSK\n\tproto=RSN\n\tpairwise=CCMP\n\tpsk="correct horse"\n}\n' > /run/home.conf
-sleep 2
 wpa_supplicant -B -iwlan1 -c/run/home.conf > /dev/null
 ask Home "correct horse"
 until_ "the home's network is joined" stage joined
