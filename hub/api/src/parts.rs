@@ -21,7 +21,7 @@ pub(crate) trait Parts: Send + 'static {
     fn part(&mut self) -> io::Result<Bytes>;
 }
 
-type Taken = mpsc::Receiver<io::Result<Bytes>>;
+pub(crate) type Taken = mpsc::Receiver<io::Result<Bytes>>;
 type Ending = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// The body, which begins with `first`; each part is made when the one before has been taken. It is cut when what lets its
@@ -53,6 +53,11 @@ pub(crate) fn stream(
             source = Some(s);
         }
     });
+    until_ended(taken, watch)
+}
+
+/// A body of what comes, until that ends, or what lets its reader see it does: then it is cut.
+pub(crate) fn until_ended(taken: Taken, watch: Watch) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
     let watch: Ending = Box::pin(watch.ended());
     futures::stream::unfold(Some((taken, watch)), async |state: Option<(Taken, Ending)>| {
         let (mut taken, mut watch) = state?;

@@ -32,16 +32,20 @@ impl Ends {
     }
     /// From now on. What ended before is for the caller to find out, after this.
     pub(crate) fn watch(&self, secret: SecretId, principal: PrincipalId, camera: CameraId) -> Watch {
-        Watch { told: self.0.subscribe(), secret, principal, camera }
+        Watch { told: self.0.subscribe(), secret, principal, camera: Some(camera) }
+    }
+    /// The same for who is signed in, whatever cameras they may see.
+    pub(crate) fn watch_session(&self, secret: SecretId, principal: PrincipalId) -> Watch {
+        Watch { told: self.0.subscribe(), secret, principal, camera: None }
     }
 }
 
-/// Waits for the end of what lets one request or stream see one camera.
+/// Waits for the end of what lets one request or stream see one camera, or be signed in.
 pub(crate) struct Watch {
     told: broadcast::Receiver<Ended>,
     secret: SecretId,
     principal: PrincipalId,
-    camera: CameraId,
+    camera: Option<CameraId>,
 }
 
 impl Watch {
@@ -52,7 +56,7 @@ impl Watch {
                 Err(_) => true,
                 Ok(Ended::Session(secret)) => secret == self.secret,
                 Ok(Ended::Principal(principal)) => principal == self.principal,
-                Ok(Ended::Rights(principal, camera)) => (principal, camera) == (self.principal, self.camera),
+                Ok(Ended::Rights(principal, camera)) => (principal, Some(camera)) == (self.principal, self.camera),
             };
             if concerns {
                 return;
@@ -91,6 +95,12 @@ mod tests {
             ends.tell(ended);
             assert_eq!(watch.ended().now_or_never().is_some(), out, "{ended:?}");
         }
+        let listening = ends.watch_session(mine, me);
+        ends.tell(Ended::Rights(me, camera));
+        let mut out = Box::pin(listening.ended());
+        assert!(out.as_mut().now_or_never().is_none(), "another camera's event may be for them");
+        ends.tell(Ended::Principal(me));
+        assert!(out.now_or_never().is_some());
         let watch = ends.watch(mine, me, camera);
         (0..=BEHIND).for_each(|_| ends.tell(Ended::Session(other)));
         assert!(watch.ended().now_or_never().is_some(), "what was missed may have been one's own");

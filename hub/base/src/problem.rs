@@ -119,6 +119,7 @@ problems! {
     NoPicture "no-picture" "The camera sends no picture at the moment." "Look at the camera's state: it says why, and what to do."
     NoSubStream "no-sub-stream" "The camera has no small stream." "Look at its main stream, or give the address of its small one in the camera's settings."
     StillFailed "still-failed" "A still picture could not be made." "Try again in a moment; if it stays, see the hub's log. Recording is not concerned."
+    NotWatched "not-watched" "This camera's pictures cannot be looked at." "It is recorded. Look into the hub's log; it tries again by itself."
     NoDecoder "no-decoder" "Nothing on this machine decodes the camera's pictures into still ones." "Install GStreamer's libav plugins (Debian: gstreamer1.0-libav). Recording and live pictures need none."
     WeakSandbox "weak-sandbox" "Still pictures are decoded behind fewer protections than Keepsight knows." "Use a kernel with Landlock and seccomp (Debian's has both); until then everything works, with one wall less around hostile pictures."
 

@@ -55,6 +55,8 @@ pub enum Reason {
     WeakSandbox,
     /// Nothing on this machine decodes a camera's pictures.
     NoDecoder,
+    /// A camera's pictures are not looked at: they cannot be decoded, or who looks at them ends again and again.
+    NotWatched,
     /// The machine is hot.
     TooHot,
     /// The machine is slowed down, by heat or weak power.

@@ -112,6 +112,7 @@ fn store() -> Result<()> {
             paused_until: None,
             while_home: None,
             record_sub: false,
+            motion: None,
         };
         let public = EpochSecrets::generate(EpochId::from_bytes(fuzz::EPOCH), id).public();
         db.add_camera(&camera, &Epoch { camera: id, public, created: start, hub: None, owed: None }, &[])?;

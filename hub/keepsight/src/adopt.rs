@@ -317,6 +317,7 @@ impl<'a> Adoption<'a> {
             paused_until: None,
             while_home: None,
             record_sub: false,
+            motion: None,
         }
     }
 }

@@ -112,7 +112,10 @@ impl Hub {
         });
         let keeper = Keeper::start(disk.clone(), clock.clone(), id, boot, notify);
         let keeper = Arc::new(keeper.map_err(|e| Problem::with(ProblemKind::Internal, e))?);
+        let eyes = vision::Eyes::start(Program::own(), clock.clone(), shutdown.clone())
+            .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let recorder = Recorder::start(recorder::Parts {
+            eyes: Some(eyes),
             store: store.clone(),
             footage: footage.clone(),
             keeper: keeper.clone(),

@@ -19,6 +19,7 @@ use crate::finding::{self, Finding, Via};
 use crate::kept::Message;
 use crate::ledger::Told;
 use crate::ring::LiveRing;
+use crate::watching::Watching;
 
 /// A camera that begins to connect keeps the others from it for so long, unless it ends sooner: see
 /// [`Supervisor::turns`].
@@ -224,6 +225,7 @@ pub(crate) struct Supervisor {
     pub(crate) shared: Arc<Shared>,
     pub(crate) plan: watch::Receiver<Plan>,
     pub(crate) writer: StreamWriter,
+    pub(crate) watching: Arc<Watching>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) clock: SharedClock,
     pub(crate) shutdown: Shutdown,
@@ -330,7 +332,13 @@ impl Supervisor {
         let connection = ConnectionId::new(&*self.clock);
         self.connection = Some(connection);
         let (tell, mut showed) = watch::channel(Showed::default());
-        let intake = Intake { shared: self.shared.clone(), writer: self.writer.clone(), connection, showed: tell };
+        let intake = Intake {
+            shared: self.shared.clone(),
+            writer: self.writer.clone(),
+            watching: self.watching.clone(),
+            connection,
+            showed: tell,
+        };
         let clock = self.clock.clone();
         let ingest = match Ingest::start(known.source(), &self.runtime, clock, options.clone(), Box::new(intake)) {
             Ok(ingest) => ingest,
@@ -397,10 +405,12 @@ impl Supervisor {
     }
 }
 
-/// Takes what the pipeline makes, in the pusher's thread: into the live ring and towards the disk. Never blocks.
+/// Takes what the pipeline makes, in the pusher's thread: into the live ring, towards the disk, and to who looks for motion.
+/// Never blocks.
 struct Intake {
     shared: Arc<Shared>,
     writer: StreamWriter,
+    watching: Arc<Watching>,
     connection: ConnectionId,
     showed: watch::Sender<Showed>,
 }
@@ -418,6 +428,7 @@ impl media::Output for Intake {
         let clock = &self.shared.clock;
         let ago = clock.mono().since(zero);
         self.writer.begin(init.clone(), self.connection, zero);
+        self.watching.begin(&init, zero);
         self.shared.ring.begin(init.clone(), clock.wall() - jiff::SignedDuration::try_from(ago).unwrap_or_default());
         self.shared.lock().init = Some(Arc::new(init));
     }
@@ -437,6 +448,7 @@ impl media::Output for Intake {
             drop(s);
             self.showed.send_if_modified(|showed| !std::mem::replace(&mut showed.pictures, true));
         }
+        self.watching.unit(unit);
         self.shared.ring.push(unit.clone());
     }
 

@@ -12,8 +12,8 @@ use base::state::{Health, Reason};
 use base::{BootId, CameraId, Problem, ProblemKind, Shutdown};
 use footage::{Clocks, Footage, Keeper, Kept};
 use media::Source;
-use store::{AtHome, Camera, Gap, Store, StoreError, StreamSource};
-use tokio::sync::{Semaphore, mpsc, watch};
+use store::{AtHome, Camera, Event, Gap, Store, StoreError, StreamSource};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,7 @@ use crate::passwords::{PasswordError, Passwords};
 use crate::reader::Reader;
 use crate::ring::LiveRing;
 use crate::space::{Space, StorageOptions, StorageStatus};
+use crate::watching::{Watchers, Watching};
 use crate::{epochs, history, kept, recover, space};
 
 /// A camera that could not be started is tried again so often.
@@ -103,6 +104,8 @@ pub struct Parts {
     pub max_cameras: usize,
     /// How the footage disk's room is used.
     pub storage: StorageOptions,
+    /// Who looks for motion; `None`: nobody.
+    pub eyes: Option<vision::Eyes>,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -132,6 +135,7 @@ pub(crate) struct Inner {
     told: mpsc::UnboundedSender<Message>,
     turns: Arc<Semaphore>,
     reader: Reader,
+    watchers: Watchers,
     pub(crate) space: Space,
     pub(crate) paces: Paces,
     max_cameras: usize,
@@ -143,6 +147,7 @@ pub(crate) struct Running {
     pub(crate) writer: footage::StreamWriter,
     /// Its small stream.
     pub(crate) sub: OnDemand,
+    watching: Arc<Watching>,
     pub(crate) plan: watch::Sender<Plan>,
     stop: Shutdown,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -152,7 +157,12 @@ impl Recorder {
     /// Starts every camera. What a crash left in the footage tree is found beside them, not before.
     pub async fn start(parts: Parts) -> Result<Recorder, RecorderError> {
         let (told, reports_of_cameras) = mpsc::unbounded_channel();
+        let watchers = Watchers::new(parts.eyes, parts.store.clone(), parts.clock.clone(), parts.boot);
+        if let Err(e) = watchers.end_what_lasts().await {
+            tracing::error!(problem = %Problem::from(e), "events that lasted when the hub stopped are not ended");
+        }
         let inner = Arc::new(Inner {
+            watchers,
             passwords: Passwords::in_folder(&parts.secrets)?,
             store: parts.store,
             footage: parts.footage,
@@ -206,6 +216,16 @@ impl Recorder {
         if self.0.told.send(Message::Stopped(done)).is_ok() {
             let _ = is_done.await; // an error means that nobody follows any more
         }
+    }
+
+    /// Events as they begin, are known better, and end.
+    pub fn happens(&self) -> broadcast::Receiver<Event> {
+        self.0.watchers.listen()
+    }
+
+    /// Whether a camera's pictures are looked at for motion.
+    pub fn watched(&self, id: CameraId) -> Health {
+        self.0.camera(id).map_or(Health::Off, |camera| camera.watching.health())
     }
 
     /// How the footage disk is.
@@ -302,6 +322,7 @@ impl Recorder {
             paused_until: None,
             while_home: None,
             record_sub: false,
+            motion: None,
         };
         let others = inner.store.read(|db| db.cameras()).await?;
         if others.len() >= inner.max_cameras {
@@ -333,6 +354,9 @@ impl Recorder {
         let cameras = inner.store.read(|db| db.cameras()).await?;
         let Some(mut camera) = cameras.iter().find(|c| c.id == id).cloned() else { return Ok(None) };
         change.pause(&mut camera, inner.clock.wall())?;
+        if let Some(motion) = change.motion {
+            camera.motion = motion;
+        }
         if let Some(new) = change.name {
             camera.name = name(new)?;
             unique(&cameras, &camera)?;
@@ -513,6 +537,7 @@ impl Inner {
                 let plan = self.plan(camera)?;
                 running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
                 running.sub.set_plan(self.sub_plan(camera));
+                running.watching.set(looked_for(camera));
                 Ok(())
             }
             None => self.begin(camera).await,
@@ -543,8 +568,11 @@ impl Inner {
                 Ok((last.map(|s| (s.row.end, s.row.end_stamp())), open))
             })
             .await?;
+        let watching = Watching::new(id, self.watchers.clone(), stop.clone());
+        watching.set(looked_for(camera));
         let supervisor = Supervisor {
             shared: shared.clone(),
+            watching: watching.clone(),
             plan: plan_of_supervisor,
             writer: writer.clone(),
             runtime: self.reader.handle(),
@@ -558,7 +586,7 @@ impl Inner {
         self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
         let sub = OnDemand::start(id, sub, self.sub_plan(camera), LINGER, self.clock.clone(), stop.clone());
-        self.lock().insert(id, Arc::new(Running { shared, writer, sub, plan, stop, task }));
+        self.lock().insert(id, Arc::new(Running { shared, writer, sub, watching, plan, stop, task }));
         Ok(())
     }
 
@@ -597,6 +625,11 @@ impl Running {
         }
         self.sub.ended().await;
     }
+}
+
+/// What is looked for at a camera, if anything is: of one that is paused nothing comes to be looked at.
+fn looked_for(camera: &Camera) -> Option<&store::MotionSettings> {
+    camera.motion.as_ref().filter(|_| !camera.paused)
 }
 
 /// The state of a disk, and of a camera on it, that does not keep what was promised.

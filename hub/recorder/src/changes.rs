@@ -2,7 +2,7 @@
 
 use base::{ProblemKind, Timestamp, Transport};
 use media::Source;
-use store::{AtHome, Camera, Learnt, StreamSource};
+use store::{AtHome, Camera, Learnt, MotionSettings, StreamSource};
 use zeroize::Zeroizing;
 
 use crate::cameras::RecorderError;
@@ -116,6 +116,8 @@ pub struct CameraChange {
     pub paused: Option<bool>,
     /// Pause until then; `Some(None)`: a pause lasts until somebody ends it.
     pub paused_until: Option<Option<Timestamp>>,
+    /// Look for this from now on; `Some(None)`: look no more.
+    pub motion: Option<Option<MotionSettings>>,
     /// Pause while this device is at home, from now on; `Some(None)`: no more, and record.
     pub while_home: Option<Option<AtHome>>,
 }

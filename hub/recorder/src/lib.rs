@@ -3,6 +3,7 @@
 //! ```text
 //! Recorder ─ one Supervisor per camera ─ media::Ingest ─▶ Intake ─┬▶ LiveRing          (memory, gated)
 //!                                                                └▶ footage::StreamWriter ─▶ Kept ─▶ store, states
+//!          │                                             └▶ Watching ─▶ vision   (while motion is looked for) ─▶ events
 //!          └ one OnDemand per camera ── media::Ingest ─▶ LiveRing   (the small stream, while somebody looks)
 //! ```
 //!
@@ -15,6 +16,7 @@ mod cameras;
 mod changes;
 mod epochs;
 mod finding;
+mod happening;
 mod history;
 mod kept;
 mod keys;
@@ -26,6 +28,7 @@ mod reader;
 mod recover;
 mod ring;
 mod space;
+mod watching;
 
 pub use camera::{CameraStatus, GapTally};
 pub use cameras::{Parts, Recorder, RecorderError, slow_disk};

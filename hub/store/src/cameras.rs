@@ -23,6 +23,7 @@ use crate::db::Db;
 use crate::engine::{KeyRange, Order, Tree};
 use crate::error::StoreError;
 use crate::key::{ID, Parts, key};
+use crate::motion::MotionSettings;
 use crate::row::RowError;
 
 /// One video source.
@@ -48,6 +49,9 @@ pub struct Camera {
     pub while_home: Option<AtHome>,
     /// The small stream is recorded too.
     pub record_sub: bool,
+    /// Its pictures are looked at for motion; `None`: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub motion: Option<MotionSettings>,
 }
 
 /// A phone whose being at home pauses a camera.

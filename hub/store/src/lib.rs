@@ -21,6 +21,7 @@ mod folder;
 mod hub;
 mod keep;
 mod key;
+mod motion;
 mod people;
 mod row;
 mod segments;
@@ -38,6 +39,7 @@ pub use events::{BadEventCursor, Event, EventCursor, EventKind, EventPage, Event
 pub use export::{ExportHeader, ExportKind};
 pub use hub::{Claim, HubRow, RecoveryKitRow};
 pub use keep::{KeepLimit, ProtectedSpan};
+pub use motion::{BadZone, MAX_ZONES, MotionSettings, Sensitivity, Zone};
 pub use people::{Grant, Principal, PrincipalKind, Rights, Role, Secret, SecretKind, Totp};
 pub use row::{MAX_ROW_BYTES, RowError, RowTooLong};
 pub use segments::Gap;

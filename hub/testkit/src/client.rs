@@ -67,6 +67,36 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// Events that a hub sends as they happen.
+pub struct Listening {
+    answer: reqwest::Response,
+    /// What came and is not a whole event yet.
+    text: String,
+}
+
+impl Listening {
+    /// Status code.
+    pub fn status(&self) -> u16 {
+        self.answer.status().as_u16()
+    }
+
+    /// The next event: its name and its data. `None`: it has ended.
+    pub async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let found = field("event: ").zip(field("data: "));
+                self.text = rest.to_owned();
+                if let Some((name, data)) = found {
+                    return Some((name, serde_json::from_str(&data).expect("data is JSON")));
+                }
+            }
+            let part = self.answer.chunk().await.ok().flatten()?;
+            self.text.push_str(std::str::from_utf8(&part).expect("events are text"));
+        }
+    }
+}
+
 impl Answer {
     /// The body as JSON.
     ///
@@ -176,6 +206,16 @@ impl Client {
             request = request.header("origin", &self.base);
         }
         request
+    }
+
+    /// Server-sent events (HTML, "Server-sent events"), for ten minutes at most.
+    ///
+    /// # Panics
+    /// If the hub does not answer.
+    pub async fn listen(&self, path: &str) -> Listening {
+        let request = self.prepare(Method::GET, path).timeout(Duration::from_secs(600));
+        let answer = request.send().await.unwrap_or_else(|e| panic!("the hub answers: {e:?}"));
+        Listening { answer, text: String::new() }
     }
 
     /// Sends a request that the caller has made by hand.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use media::Way;
 use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange, Via};
 use serde::{Deserialize, Serialize};
-use store::{Actor, Camera, StreamSource};
+use store::{Actor, Camera, MAX_ZONES, MotionSettings, Sensitivity, StreamSource, Zone};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -69,6 +69,11 @@ pub(crate) struct CameraJson {
     disk: Health,
     /// What a power cut takes of it at most, in seconds: 2, unless the disk is slow.
     loss_bound_s: f64,
+    /// What its pictures are looked at for; null: they are not.
+    motion: Option<MotionJson>,
+    /// Whether they are looked at: off where motion is null, or while it is paused. `{state, reason?, detail?}`.
+    #[schema(value_type = Object)]
+    watched: Health,
     /// Whether somebody paused it.
     paused: bool,
     /// Until when; null: until somebody ends it.
@@ -111,6 +116,42 @@ pub(crate) struct SourceJson {
     /// The certificate that an rtsps: camera must show: the SHA-256 of its DER form in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<String>,
+}
+
+/// Looking for motion.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MotionJson {
+    /// low (people near by), normal (people and animals in a garden) or high (whatever moves).
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    sensitivity: Sensitivity,
+    /// Only what touches one of these counts; none: everything. Each is 3 to 16 corners `[from the left, from the top]`, in
+    /// ten-thousandths of the picture.
+    #[serde(default)]
+    #[schema(value_type = Vec<Vec<Vec<u16>>>)]
+    zones: Vec<Zone>,
+    /// What is in these is not looked at. With the zones 8 at most.
+    #[serde(default)]
+    #[schema(value_type = Vec<Vec<Vec<u16>>>)]
+    masks: Vec<Zone>,
+}
+
+impl MotionJson {
+    fn into_settings(self) -> Result<MotionSettings, ApiError> {
+        let Self { sensitivity, zones, masks } = self;
+        match zones.len() + masks.len() > MAX_ZONES {
+            true => Err(ApiError::with(ProblemKind::BadRequest, "A camera has 8 zones and masks at most")),
+            false => Ok(MotionSettings { sensitivity, zones, masks }),
+        }
+    }
+}
+
+impl From<MotionSettings> for MotionJson {
+    fn from(settings: MotionSettings) -> Self {
+        let MotionSettings { sensitivity, zones, masks } = settings;
+        Self { sensitivity, zones, masks }
+    }
 }
 
 /// In which way a camera is read.
@@ -253,6 +294,9 @@ struct ChangeCamera {
     #[serde(default, deserialize_with = "super::given")]
     #[schema(value_type = Option<String>)]
     paused_until: Option<Option<Timestamp>>,
+    /// Looks for motion from now on; null: looks no more.
+    #[serde(default, deserialize_with = "super::given")]
+    motion: Option<Option<MotionJson>>,
     /// true: is paused while the device that asks is at home, from now on. false: no more.
     #[serde(default)]
     paused_while_home: Option<bool>,
@@ -317,6 +361,7 @@ async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
         name: body.name,
         main: body.main.map(|main| main.into_change(&request.caller)).transpose()?,
         sub: body.sub.map(|sub| sub.map(|sub| sub.into_change(&request.caller)).transpose()).transpose()?,
+        motion: body.motion.map(|motion| motion.map(MotionJson::into_settings).transpose()).transpose()?,
         paused: body.paused,
         paused_until: body.paused_until,
         while_home: match body.paused_while_home {
@@ -368,6 +413,7 @@ fn changes(before: &Camera, after: &Camera, passwords: bool) -> Vec<&'static str
     [
         (before.name != after.name, "camera.rename"),
         (passwords || source(before) != source(after), "camera.change"),
+        (before.motion != after.motion, "camera.motion"),
         (paused && after.while_home.is_some(), "camera.pause_home"),
         (paused && after.paused && after.while_home.is_none(), "camera.pause"),
         (paused && !after.paused, "camera.resume"),
@@ -417,6 +463,8 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         recording: status.as_ref().is_some_and(|s| s.recording),
         disk: loss_bound.map_or(Health::Ok, recorder::slow_disk),
         loss_bound_s: loss_bound_s(loss_bound),
+        motion: camera.motion.map(MotionJson::from),
+        watched: hub.parts.recorder.watched(camera.id),
         paused: camera.paused,
         paused_until: camera.paused_until.filter(|_| camera.paused),
         paused_while_home: camera.while_home.is_some(),

@@ -1,18 +1,26 @@
 //! What happened at the cameras.
 
+use std::time::Duration;
+
 use base::{CameraId, EventId, ProblemKind, Timestamp};
+use bytes::Bytes;
+use footage::ClockMap;
 use serde::Serialize;
 use store::{Event, EventCursor, EventKind, EventQuery};
+use tokio::sync::{broadcast, mpsc};
 use utoipa::ToSchema;
 
-use crate::hub::Ctx;
+use crate::hub::{Ctx, Session};
+use crate::parts;
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
-use crate::route::{Access, Hub, Request, Right, Route};
+use crate::route::{Access, Caller, Hub, Request, Right, Route};
 
 /// Events of a page, unless it is said otherwise.
 const PAGE: usize = 50;
 const LONGEST_PAGE: usize = 500;
+/// Nothing happened for so long: who listens is told that the hub is still there.
+const STILL_THERE: Duration = Duration::from_secs(15);
 
 pub(super) fn routes() -> Vec<Route<Ctx>> {
     vec![
@@ -29,6 +37,19 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
         .query("cursor", false, "Where the page before ended: its next.")
         .query("limit", false, "At most so many, 1 to 500; 50 if it is absent. Fewer may come though there are more.")
         .answers::<EventsPage>(200, "A page of them."),
+        Route::get("/api/v1/events/{id}", Access::Session, "An event of a camera whose footage you may see.", one)
+            .answers::<EventItem>(200, "The event."),
+        Route::get(
+            "/api/v1/events/stream",
+            Access::Session,
+            "What happens from now on at the cameras whose footage you may see, as it begins, is known better, and ends.",
+            stream,
+        )
+        .answers_with(
+            200,
+            "Server-sent events: `event` with an event as in the list; `missed` where some were left out: ask for the list.",
+            Some("text/event-stream"),
+        ),
     ]
 }
 
@@ -53,6 +74,21 @@ struct EventItem {
     /// null while it lasts.
     #[schema(value_type = Option<String>)]
     end: Option<Timestamp>,
+    /// More of it. Of motion: score, how certain it is, 0 to 1; area, the largest part of the picture that moves, 0 to 1; box, where:
+    /// left, top, width and height, 0 to 1.
+    #[schema(value_type = Option<Object>)]
+    detail: serde_json::Value,
+}
+
+impl EventItem {
+    /// With its true times, as far as they are known.
+    fn of(event: Event, map: &ClockMap) -> Self {
+        let start = map.truly(event.stamp, event.start);
+        let shift = start.duration_since(event.start);
+        let end = event.end.map(|end| end.saturating_add(shift).unwrap_or(end));
+        let Event { id, camera, kind, detail, .. } = event;
+        Self { id, camera, kind, start, end, detail }
+    }
 }
 
 async fn events(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -79,14 +115,80 @@ async fn events(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let query = EventQuery { cameras, kind, from, to, after, limit };
     let page = hub.parts.store.read(move |db| db.events(&query)).await?;
     let map = hub.parts.recorder.clock_map();
-    let told = |event: Event| {
-        let start = map.truly(event.stamp, event.start);
-        let shift = start.duration_since(event.start);
-        let end = event.end.map(|end| end.saturating_add(shift).unwrap_or(end));
-        EventItem { id: event.id, camera: event.camera, kind: event.kind, start, end }
-    };
-    let items = page.items.into_iter().map(told).collect();
+    let items = page.items.into_iter().map(|event| EventItem::of(event, &map)).collect();
     Ok(reply::json(&EventsPage { items, next: page.next.map(|cursor| cursor.to_string()) }))
+}
+
+async fn one(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let id: EventId = request.id("id")?;
+    let session = request.session()?;
+    let event = hub.parts.store.read(move |db| db.event(id)).await?;
+    // It is not there, or not for this person: which, nobody is told.
+    let event = event.ok_or(ProblemKind::NotFound)?;
+    match hub.rights(session, event.camera).await? {
+        Some(rights) if rights.include(Right::Playback) => {
+            Ok(reply::json(&EventItem::of(event, &hub.parts.recorder.clock_map())))
+        }
+        _ => Err(ProblemKind::NotFound.into()),
+    }
+}
+
+async fn stream(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
+    let (principal, secret) = (session.principal.id, session.secret.id);
+    let watch = hub.ends.watch_session(secret, principal);
+    // What ended since this session was found is not told to who begins to listen now.
+    if hub.parts.store.read(move |db| db.secret(principal, secret)).await?.is_none() {
+        return Err(ProblemKind::NotSignedIn.into());
+    }
+    let (tell, told) = mpsc::channel(1);
+    // Who waits for the answer's head gets it now, and not with the first event.
+    let begun = tell.send(Ok(Bytes::from_static(b": listening\n\n"))).await;
+    begun.map_err(ApiError::internal)?;
+    let happens = hub.parts.recorder.happens();
+    tokio::spawn(listen(hub, session, happens, tell));
+    Ok(reply::stream("text/event-stream", http::HeaderMap::new(), parts::until_ended(told, watch)))
+}
+
+/// Tells what happens, for as long as it is taken.
+async fn listen(
+    hub: Ctx,
+    session: Session,
+    mut happens: broadcast::Receiver<Event>,
+    tell: mpsc::Sender<std::io::Result<Bytes>>,
+) {
+    let (clock, shutdown) = (hub.parts.clock.clone(), hub.parts.shutdown.clone());
+    loop {
+        let text = tokio::select! {
+            () = tell.closed() => return,
+            () = shutdown.wait() => return,
+            event = happens.recv() => match event {
+                Ok(event) => match told(&hub, &session, event).await {
+                    Ok(Some(text)) => text,
+                    Ok(None) => continue,
+                    Err(_) => return, // the store does not answer: whoever listens comes again
+                },
+                Err(broadcast::error::RecvError::Lagged(_)) => "event: missed\ndata: {}\n\n".to_owned(),
+                Err(broadcast::error::RecvError::Closed) => return,
+            },
+            () = clock.sleep(STILL_THERE) => ": still here\n\n".to_owned(),
+        };
+        if tell.send(Ok(text.into())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// An event as it is told to somebody; `None`: it is not for them. Asked for each, since a grant may have come or gone.
+async fn told(hub: &Ctx, session: &Session, event: Event) -> Result<Option<String>, ApiError> {
+    match hub.rights(session, event.camera).await? {
+        Some(rights) if rights.include(Right::Playback) => {
+            let item = EventItem::of(event, &hub.parts.recorder.clock_map());
+            let data = serde_json::to_string(&item).map_err(ApiError::internal)?;
+            Ok(Some(format!("event: event\nid: {}\ndata: {data}\n\n", item.id)))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn kind(word: &str) -> Result<EventKind, ApiError> {

@@ -117,6 +117,7 @@ pub fn camera(n: u8) -> Camera {
         paused_until: None,
         while_home: None,
         record_sub: false,
+        motion: None,
     }
 }
 

@@ -37,6 +37,13 @@ export interface Via {
   why?: string;
 }
 
+/** Looking for motion; zones and masks are corners in ten-thousandths of the picture. */
+export interface Motion {
+  sensitivity: string;
+  zones: [number, number][][];
+  masks: [number, number][][];
+}
+
 export interface Camera {
   id: string;
   name: string;
@@ -46,6 +53,9 @@ export interface Camera {
   recording: boolean;
   disk: Health;
   loss_bound_s: number;
+  /** What its pictures are looked at for; null: they are not. */
+  motion: Motion | null;
+  watched: Health;
   paused: boolean;
   paused_until?: string | null;
   paused_while_home: boolean;

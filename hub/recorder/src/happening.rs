@@ -1,0 +1,113 @@
+//! From findings, picture by picture, to events: what moves, from its beginning to its end. Pure.
+
+use std::time::Duration;
+
+use base::{BootId, CameraId, Clock, EventId, Mono, Stamp};
+use serde_json::json;
+use store::{Event, EventKind};
+use vision::{Finding, Moving};
+
+/// Nothing moved for so long: it is over. Whatever moves before belongs to it, so that who walks behind a tree is one event.
+pub(crate) const QUIET: Duration = Duration::from_secs(10);
+/// What is told of something that goes on is told anew so often at most, and only when it is more than before.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// Something that goes on at a camera.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Happening {
+    event: Event,
+    /// When it was seen last.
+    last: Mono,
+    /// The most certain that was seen of it.
+    best: Moving,
+    told: Mono,
+    /// The best is better than what was told.
+    untold: bool,
+}
+
+impl Happening {
+    /// It begins with the first finding.
+    pub(crate) fn begin(camera: CameraId, finding: &Finding, boot: BootId, clock: &dyn Clock) -> Self {
+        let ago = clock.mono().since(finding.since);
+        let start = clock.wall() - jiff::SignedDuration::try_from(ago).unwrap_or_default();
+        let stamp = Some(Stamp { boot, mono: finding.since });
+        let detail = serde_json::Value::Null;
+        let event = Event { id: EventId::at(start), camera, kind: EventKind::Motion, start, stamp, end: None, detail };
+        let (last, best) = (finding.at, finding.moving);
+        Self { event, last, best, told: clock.mono(), untold: false }
+    }
+
+    /// It goes on. `true`: there is more to tell.
+    pub(crate) fn goes_on(&mut self, finding: &Finding) -> bool {
+        self.last = self.last.max(finding.at);
+        if finding.moving.score > self.best.score {
+            (self.best, self.untold) = (finding.moving, true);
+        }
+        let tell = self.untold && finding.at.since(self.told) >= TOLD_EVERY;
+        if tell {
+            (self.told, self.untold) = (finding.at, false);
+        }
+        tell
+    }
+
+    /// When it is over, if nothing more moves.
+    pub(crate) fn over_at(&self) -> Mono {
+        self.last + QUIET
+    }
+
+    /// As it is told while it lasts.
+    pub(crate) fn event(&self) -> Event {
+        let Moving { score, area, bounds, .. } = self.best;
+        // To two and four places: more is not known.
+        let round = |part: f32, places: f32| (f64::from(part) * f64::from(places)).round() / f64::from(places);
+        let part = |part: f32| round(part, 10_000.0);
+        let detail = json!({
+            "score": round(score, 100.0),
+            "area": part(area),
+            "box": [part(bounds.left), part(bounds.top), part(bounds.width), part(bounds.height)],
+        });
+        Event { detail, ..self.event.clone() }
+    }
+
+    /// It is over: it ended when it was seen last.
+    pub(crate) fn ended(self) -> Event {
+        let since = self.event.stamp.map_or(Duration::ZERO, |stamp| self.last.since(stamp.mono));
+        let length = jiff::SignedDuration::try_from(since).unwrap_or_default();
+        Event { end: Some(self.event.start.saturating_add(length).unwrap_or(self.event.start)), ..self.event() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::SimClock;
+    use vision::Bounds;
+
+    use super::*;
+
+    fn finding(at_s: u64, since_s: u64, score: f32) -> Finding {
+        let bounds = Bounds { left: 0.25, top: 0.5, width: 0.125, height: 0.333_333 };
+        let moving = Moving { since: Duration::from_secs(since_s), score, area: 0.041_666, bounds };
+        let mono = |s: u64| Mono(s * 1_000_000_000);
+        Finding { at: mono(at_s), since: mono(since_s), moving }
+    }
+
+    #[test]
+    fn an_event_lasts_from_the_first_movement_to_the_last_and_says_the_most_certain_of_it() {
+        let clock = SimClock::default();
+        let began = clock.mono();
+        clock.advance(Duration::from_secs(20));
+        let at = |s: u64| s + began.0 / 1_000_000_000;
+        let wall = clock.wall();
+        let (camera, boot) = (CameraId::new(&clock), BootId::new(&clock));
+        let mut it = Happening::begin(camera, &finding(at(19), at(17), 0.5), boot, &clock);
+        assert_eq!(it.event().start, wall - jiff::SignedDuration::from_secs(3), "since when it moves, not when it was noticed");
+        assert_eq!((it.event().end, it.event().id.to_bytes()), (None, it.event().id.to_bytes()));
+        assert!(!it.goes_on(&finding(at(22), at(17), 0.9)), "soon after: later, or at its end");
+        assert!(it.goes_on(&finding(at(26), at(17), 0.7)), "a better picture of it was seen");
+        assert!(!it.goes_on(&finding(at(40), at(17), 0.4)), "less than before");
+        assert_eq!(it.over_at(), finding(at(50), 0, 0.0).at);
+        let event = it.ended();
+        assert_eq!(event.end.unwrap(), event.start + jiff::SignedDuration::from_secs(23));
+        assert_eq!(event.detail, json!({"score": 0.9, "area": 0.0417, "box": [0.25, 0.5, 0.125, 0.3333]}));
+    }
+}
