@@ -37,7 +37,9 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
     let (member, _) = invited(&owner, "Max", grants).await;
     let (mut told, mut told_member) = (owner.listen(STREAM).await, member.listen(STREAM).await);
     let began = SystemClock.wall();
-    for bad in [json!({"zones": [[[0, 0], [1, 1]]]}), json!({"zones": vec![[[0, 0], [9, 0], [9, 9]]; 9]}), json!({"more": 1})] {
+    for bad in
+        [json!({"zones": [[[0, 0], [1, 1]]]}), json!({"zones": vec![[[0, 0], [9, 0], [9, 9]]; 9]}), json!({"more": 1})]
+    {
         change(&owner, &ids[0], bad).await.expect(400);
     }
     let wanted = json!({"sensitivity": "normal", "zones": [], "masks": []});
@@ -65,7 +67,10 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
         }
     };
     assert_eq!(over["id"], event["id"]);
-    assert!((time(&over["end"]).duration_since(stalled)).as_secs_f64().abs() < 3.0, "with the last picture: {over}, {stalled}");
+    assert!(
+        (time(&over["end"]).duration_since(stalled)).as_secs_f64().abs() < 3.0,
+        "with the last picture: {over}, {stalled}"
+    );
     let list = owner.get("/api/v1/events?kind=motion").await.expect(200).json();
     assert_eq!((list["items"][0].clone(), list["items"].as_array().unwrap().len()), (over.clone(), 1));
     let timeline = owner.timeline(&ids[0]).await;

@@ -100,7 +100,11 @@ mod tests {
         let wall = clock.wall();
         let (camera, boot) = (CameraId::new(&clock), BootId::new(&clock));
         let mut it = Happening::begin(camera, &finding(at(19), at(17), 0.5), boot, &clock);
-        assert_eq!(it.event().start, wall - jiff::SignedDuration::from_secs(3), "since when it moves, not when it was noticed");
+        assert_eq!(
+            it.event().start,
+            wall - jiff::SignedDuration::from_secs(3),
+            "since when it moves, not when it was noticed"
+        );
         assert_eq!((it.event().end, it.event().id.to_bytes()), (None, it.event().id.to_bytes()));
         assert!(!it.goes_on(&finding(at(22), at(17), 0.9)), "soon after: later, or at its end");
         assert!(it.goes_on(&finding(at(26), at(17), 0.7)), "a better picture of it was seen");
