@@ -112,8 +112,9 @@ builder() {
 within() {
     local folder=$1
     shift
+    # Whoever ends the build ends what runs in there.
     # shellcheck disable=SC2016 # the inner shell's variables
-    unshare --mount --pid --fork --kill-child sh -euc '
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child sh -euc '
         root=$1; shift
         mount --make-rprivate /
         mkdir -p "$root/src"

@@ -38,6 +38,7 @@ async fn e2e_the_app_from_the_claim_to_a_film() {
     grid(&browser, &ids).await;
     look_back(&browser, &owner, &ids[0], &home).await;
     take_away(&browser, &home).await;
+    motion(&browser, &owner, &ids[0]).await;
     second_member(&browser, &home, &ids[0]).await;
     is_installable(&browser).await;
     nothing_is_wrong(&browser, &home).await;
@@ -224,6 +225,23 @@ async fn take_away(browser: &Browser, home: &Home) {
     browser.click("dialog [aria-label=Close]").await;
 }
 
+/// Motion is switched on and off on the camera's page; what begins while the list is open comes into it by itself.
+async fn motion(browser: &Browser, owner: &Client, camera: &str) {
+    browser.run(&format!("location.hash = '#/cameras/{camera}'")).await;
+    for state in ["ok", "off"] {
+        browser.click("[data-testid=motion] .actions button").await;
+        let is = format!("return document.querySelector('[data-testid=motion]').dataset.state === '{state}'");
+        browser.wait("it is switched", SOON, &is).await;
+    }
+    browser.run("location.hash = '#/events'").await;
+    let listed = owner.get("/api/v1/events").await.expect(200).json()["items"].as_array().expect("a list").len();
+    let rows = "document.querySelectorAll('main li .row').length";
+    browser.wait("the list", SOON, &format!("return {rows} === {listed}")).await;
+    let on = Some(json!({"motion": {}}));
+    owner.request(http::Method::PATCH, &format!("/api/v1/cameras/{camera}"), on).await.expect(200);
+    browser.wait("what moves is in the list", SOON, &format!("return {rows} > {listed}")).await;
+}
+
 /// Somebody is invited with one camera, sees that one and no other, and is out as soon as they are removed.
 async fn second_member(browser: &Browser, home: &Home, camera: &str) {
     browser.run("location.hash = '#/people/invite'").await;
@@ -303,7 +321,9 @@ async fn nothing_is_wrong(browser: &Browser, home: &Home) {
         let expected = message.contains("/api/v1/me - ") && message.contains("401");
         // What the hub refuses is an answer, and the browser notes it too.
         let refused = message.contains("/api/v1/claim - ") && message.contains("422");
-        assert!(expected || refused, "on the console: {entry}");
+        // One form for both streams of a camera, each with its password, is as it should be.
+        let advice = entry["source"] == "recommendation";
+        assert!(expected || refused || advice, "on the console: {entry}");
     }
 }
 

@@ -11,6 +11,7 @@ mod internet_time;
 mod mounts;
 pub mod reset;
 mod slots;
+mod turn;
 pub mod update;
 mod wifi;
 

@@ -2,19 +2,23 @@
 //! `first-boot.toml`; `keepsight wifi`, run by the system as root, joins the network, keeps it if that went well, and says in a file
 //! of its own how it went. Described in `docs/first-boot.md`.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use base::fs::FsError;
 use base::{Problem, ProblemKind};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::first_boot::{BadValue, Country, Ssid, Wifi, WifiPassword};
+use crate::turn;
 
 /// The hub's file, in its folder in memory: a `first-boot.toml` with nothing but Wi-Fi in it.
 pub const WIFI_REQUEST: &str = "wifi.toml";
-/// The system's, below the machine's root.
+/// The system's, below the machine's root; beside it a lock that is held as long as a network is being joined.
 const SAID: &str = "run/keepsight-system/wifi.json";
+const LOCK: &str = "run/keepsight-system/wifi.lock";
 /// Network devices, as the kernel tells of them.
 const DEVICES: &str = "sys/class/net";
 const MAX_BYTES: u64 = 4_096;
@@ -57,7 +61,18 @@ impl Said {
     /// Below a machine's root; nothing was said: nothing is set.
     pub fn read(root: &Path) -> Self {
         let bytes = base::fs::read(&root.join(SAID), MAX_BYTES).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
+        let mut said: Self = serde_json::from_slice(&bytes).unwrap_or_default();
+        let joining = said.change.as_mut().filter(|change| change.stage == WifiStage::Joining);
+        if let Some(change) = joining.filter(|_| !turn::is_taken(&root.join(LOCK))) {
+            // It ended without a word: killed, or nothing could be written.
+            change.stage = WifiStage::Failed;
+        }
+        said
+    }
+
+    /// Held by whoever joins a network, so that the hub knows when one ended without a word. Waits for another one.
+    pub fn begin(root: &Path) -> Result<Flock<File>, FsError> {
+        turn::wait(&root.join(LOCK))
     }
 
     /// Where it is said, and how.
@@ -76,6 +91,8 @@ pub struct WifiStatus {
     pub network: Option<String>,
     /// A network is joined.
     pub connected: bool,
+    /// It is a network of its own, because none leads to it.
+    pub own: bool,
     /// The last change since the machine started.
     pub change: Option<WifiChange>,
 }
@@ -127,8 +144,9 @@ impl HubWifi {
             change = Some(WifiChange { network, stage: WifiStage::Asked });
         }
         let radios = radios(&self.root);
-        let connected = network.is_some() && radios.iter().any(|(_, joined)| *joined);
-        WifiStatus { radio: !radios.is_empty(), network, connected, change }
+        let on = radios.iter().any(|(_, joined)| *joined);
+        let (connected, own) = (on && network.is_some(), on && network.is_none());
+        WifiStatus { radio: !radios.is_empty(), network, connected, own, change }
     }
 
     /// Asks for a network to be joined; `None`: none is to be any more. Blocks: a small file.
@@ -144,7 +162,7 @@ impl HubWifi {
         if status.change.is_some_and(|change| matches!(change.stage, WifiStage::Asked | WifiStage::Joining)) {
             return Err(ProblemKind::WifiBusy.into());
         }
-        let text = Zeroizing::new(wifi.map_or_else(|| "wifi = false\n".to_owned(), in_toml));
+        let text = wifi.map_or_else(|| Zeroizing::new("wifi = false\n".to_owned()), in_toml);
         base::fs::write_atomic(path, text.as_bytes(), 0o600)
             .map_err(|e: FsError| Problem::with(ProblemKind::FileError, format_args!("{e}: {}", e.source)))
     }
@@ -164,15 +182,26 @@ pub fn wifi_of(ssid: &str, password: &str, country: &str, hidden: bool) -> Resul
     })
 }
 
-fn in_toml(wifi: &Wifi) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    format!(
-        "[wifi]\nssid = {}\npassword = {}\ncountry = {}\nhidden = {}\n",
-        quoted(wifi.ssid.as_str()),
-        quoted(wifi.password.as_str()),
-        quoted(wifi.country.as_str()),
-        wifi.hidden
-    )
+/// The words are written in place, so that no copy of the password is left behind in memory.
+fn in_toml(wifi: &Wifi) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize));
+    text.push_str("[wifi]\n");
+    for (key, word) in
+        [("ssid", wifi.ssid.as_str()), ("password", wifi.password.as_str()), ("country", wifi.country.as_str())]
+    {
+        text.push_str(key);
+        text.push_str(" = \"");
+        for c in word.chars() {
+            // TOML 1.0, basic strings: quotes and backslashes are escaped; names and passwords have no control characters.
+            if matches!(c, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        text.push_str("\"\n");
+    }
+    text.push_str(if wifi.hidden { "hidden = true\n" } else { "" });
+    text
 }
 
 #[cfg(test)]
@@ -198,10 +227,28 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("sys/class/net/wlan0/phy80211")).unwrap();
         std::fs::create_dir_all(dir.path().join("sys/class/net/eth0")).unwrap();
         assert_eq!(radios(dir.path()), [("wlan0".to_owned(), false)]);
+        assert!(!wifi.status().own);
+        std::fs::write(dir.path().join("sys/class/net/wlan0/carrier"), "1\n").unwrap();
+        assert!(wifi.status().own, "joined, but nothing is set");
         wifi.ask(Some(&home)).unwrap();
         let change = wifi.status().change.unwrap();
         assert_eq!((change.network.as_deref(), change.stage), (Some("Home"), WifiStage::Asked));
         assert_eq!(kind(wifi.ask(None)), ProblemKind::WifiBusy);
+    }
+
+    #[test]
+    fn who_ends_without_a_word_has_failed() {
+        let (dir, wifi) = machine();
+        std::fs::create_dir_all(dir.path().join("sys/class/net/wlan0/phy80211")).unwrap();
+        let stage = || wifi.status().change.unwrap().stage;
+        let lock = Said::begin(dir.path()).unwrap();
+        let joining = WifiChange { network: Some("Home".into()), stage: WifiStage::Joining };
+        std::fs::write(dir.path().join(SAID), Said { network: None, change: Some(joining) }.file().1).unwrap();
+        assert_eq!(stage(), WifiStage::Joining);
+        assert_eq!(wifi.ask(None).unwrap_err().kind, ProblemKind::WifiBusy);
+        drop(lock);
+        assert_eq!(stage(), WifiStage::Failed);
+        wifi.ask(None).unwrap();
     }
 
     #[test]

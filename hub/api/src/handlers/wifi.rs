@@ -45,6 +45,8 @@ struct WifiJson {
     network: Option<String>,
     /// It is joined.
     connected: bool,
+    /// The hub is a Wi-Fi of its own, because no other network leads to it.
+    own: bool,
     /// The last change since the machine started.
     change: Option<ChangeJson>,
 }
@@ -100,7 +102,7 @@ async fn told(hub: &Ctx) -> Result<WifiJson, ApiError> {
     let wifi = hub.parts.wifi.clone();
     let can_be_set = wifi.can_be_set();
     let status = tokio::task::spawn_blocking(move || wifi.status()).await.map_err(ApiError::internal)?;
-    let WifiStatus { radio, network, connected, change } = status;
+    let WifiStatus { radio, network, connected, own, change } = status;
     let change = change.map(|change| ChangeJson { network: change.network, stage: change.stage });
-    Ok(WifiJson { can_be_set, radio, network, connected, change })
+    Ok(WifiJson { can_be_set, radio, network, connected, own, change })
 }

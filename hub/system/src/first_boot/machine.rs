@@ -205,6 +205,7 @@ impl Machine {
     /// Nothing was changed, or (`wifi-not-joined`) not for long.
     pub fn change_wifi(&self, text: &str, join: impl Fn(bool) -> bool) -> Result<String, Problem> {
         let bad = |why: &dyn fmt::Display| Problem::with(ProblemKind::BadFile, why);
+        let _lock = Said::begin(&self.root).map_err(|e| file_problem(&e))?;
         let wanted = FirstBoot::parse(text).map_err(|wrong| bad(&wrong[0]))?.wifi;
         let before = self.kept().map_err(|why| bad(&why))?;
         let mut settings = before.clone();

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use base::fs::FsError;
 use base::{DiskId, Problem, ProblemKind};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 
 use super::{Finder, FoundDisk};
+use crate::turn;
 
 /// The request, in the hub's folder in memory.
 pub const REQUEST: &str = "footage-disk";
@@ -110,18 +110,7 @@ impl Progress {
     /// # Errors
     /// The file cannot be made or locked.
     pub fn begin(root: &Path) -> Result<Option<Flock<std::fs::File>>, Problem> {
-        let path = root.join(LOCK);
-        let made = base::fs::create_dir(path.parent().unwrap_or(root), 0o755).and_then(|()| {
-            let open = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-            open.map_err(FsError::on("open", &path))
-        });
-        let file = made.map_err(|e| file_problem(&e))?;
-        open_up(&path)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(file_problem(&FsError::on("lock", &path)(errno.into()))),
-        }
+        turn::take(&root.join(LOCK)).map_err(|e| file_problem(&e))
     }
 
     /// The last one since the machine started.
@@ -137,8 +126,7 @@ impl Progress {
 
     /// Somebody makes a disk the footage disk.
     pub fn is_under_way(root: &Path) -> bool {
-        let Ok(file) = std::fs::File::open(root.join(LOCK)) else { return false };
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+        turn::is_taken(&root.join(LOCK))
     }
 }
 

@@ -1,6 +1,6 @@
 // Talking to the hub.
 
-import type { Camera } from './types';
+import type { Camera, Wifi } from './types';
 import { T } from '../texts';
 
 /** What the hub says went wrong: what happened, then what to do. */
@@ -73,6 +73,9 @@ export function query(fields: Record<string, string | number | null | undefined>
 export const iso = (ms: number) => new Date(ms).toISOString();
 
 export const cameraPath = (camera: Camera | string) => `/cameras/${typeof camera === 'string' ? camera : camera.id}`;
+
+/** No network leads to the hub but its own: it is to be told which one to join. */
+export const isOwnNetwork = () => get<Wifi>('/system/wifi').then((wifi) => wifi.own, () => false);
 
 /** What went wrong, for a person. */
 export const words = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -237,6 +237,7 @@ export interface Wifi {
   radio: boolean;
   network: string | null;
   connected: boolean;
+  own: boolean;
   change: { network: string | null; stage: string } | null;
 }
 
