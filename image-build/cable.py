@@ -33,10 +33,14 @@ def set_up_page(address):
 
 async def scanned(address):
     """Every TCP port that takes a connection. Whatever does not answer is tried again: a lost packet is no closed port."""
-    turns = asyncio.Semaphore(256)
+    turns, began, done = asyncio.Semaphore(128), time.monotonic(), 0
 
     async def is_open(port):
+        nonlocal done
         async with turns:
+            done += 1
+            if done % 5_000 == 0:
+                print(f"  {done:,} ports asked, {time.monotonic() - began:.0f} s", flush=True)
             for _ in range(3):
                 try:
                     _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 10)

@@ -99,6 +99,8 @@ def looked(vm):
     faults += [f"{key} is {said.get(key)!r}, not {value!r}" for key, value in wanted.items() if said.get(key, "").strip() != value]
     if " verity V" not in said.get("verity", ""):
         faults.append(f"the root file system is not checked: {said.get('verity')!r}")
+    if not re.fullmatch(r"hub 20 \d+\s*", said.get("groups", "")):
+        faults.append(f"the hub and its children are not apart: {said.get('groups')!r}")
     ports = set(said.get("ports", "").split()) - {"tcp"}
     if not ports <= PORTS:
         faults.append(f"ports are open that should not be: {sorted(ports - PORTS)}")

@@ -112,7 +112,12 @@ impl Hub {
         });
         let keeper = Keeper::start(disk.clone(), clock.clone(), id, boot, notify);
         let keeper = Arc::new(keeper.map_err(|e| Problem::with(ProblemKind::Internal, e))?);
-        let eyes = vision::Eyes::start(Program::own(), clock.clone(), shutdown.clone())
+        let children = crate::groups::divide(Path::new("/")).unwrap_or_else(|e| {
+            tracing::warn!(error = %e, "children that decode have no group of their own");
+            None
+        });
+        let children = Program::own().in_group(children);
+        let eyes = vision::Eyes::start(children.clone(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let recorder = Recorder::start(recorder::Parts {
             eyes: Some(eyes),
@@ -133,7 +138,7 @@ impl Hub {
             shutdown: shutdown.clone(),
         })
         .await?;
-        let stills = vision::Stills::start(Program::own(), vision::Limits::default(), clock.clone(), shutdown.clone())
+        let stills = vision::Stills::start(children, vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let internet_time = crate::machine::internet_time(&config, &store).await;
         let updates = crate::updates::of(&config, &store, &recorder, &clock);

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 pub mod first_boot;
 pub mod footage_disk;
+mod groups;
 pub mod health;
 pub mod history;
 pub mod hub;

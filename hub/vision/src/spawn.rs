@@ -23,16 +23,22 @@ use crate::wire::MAX_JPEG_BYTES;
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
+    group: Option<PathBuf>,
 }
 
 impl Program {
     /// The running program itself, even if its file was replaced since: its `main` must know [`child::COMMAND`].
     pub fn own() -> Self {
-        Self { path: "/proc/self/exe".into() }
+        Self { path: "/proc/self/exe".into(), group: None }
     }
     /// Another program that knows [`child::COMMAND`]: for tests.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), group: None }
+    }
+    /// Whose processes are put into a control group (cgroup v2), a folder of it.
+    #[must_use]
+    pub fn in_group(self, group: Option<PathBuf>) -> Self {
+        Self { group, ..self }
     }
 }
 
@@ -98,5 +104,9 @@ fn start(program: &Program, life: Life) -> io::Result<Child> {
         .stderr(Stdio::null()) // what an enemy could write into the log
         .kill_on_drop(true)
         .spawn()?;
+    if let (Some(group), Some(id)) = (&program.group, process.id()) {
+        // It computes for nobody yet. One that ended already is in no group.
+        let _ = std::fs::write(group.join("cgroup.procs"), id.to_string());
+    }
     Ok(Child { process, socket: UnixStream::from_std(ours)?, picture })
 }
