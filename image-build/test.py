@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cable
 import plug
+import second_disk
 import updates
 from lab import Lab
 from steps import NETWORK, claimed_with_cameras, guest, running, signed_in, tell, told, until
@@ -109,7 +110,7 @@ def looked(vm):
     return said
 
 
-CASES = {"offline": offline, "online": online, "cable": cable.cable, "radio": radio, "hang": hang, **updates.CASES, "plug": plug.plug}
+CASES = {"offline": offline, "online": online, "cable": cable.cable, "radio": radio, "hang": hang, "second-disk": second_disk.second_disk, **updates.CASES, "plug": plug.plug}
 
 RESULTS = Path("docs/results/image.jsonl")
 

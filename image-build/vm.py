@@ -48,7 +48,7 @@ class Machine:
         self.kind, self.disk, self.serial = MACHINES[arch], Path(disk), Path(serial)
         self.network, self.units, self.kernel_words = network, units or {}, kernel_words
         self.drive_options = drive_options
-        self.log = self.stick = None
+        self.log = self.stick = self.second_disk = None
         # Only where it is asked for: on a busy host a machine may stand still for longer than it waits.
         self.watchdog = False
         self.process = None
@@ -92,7 +92,7 @@ class Machine:
             "-drive", f"if=pflash,format=raw,readonly=on,file={self.kind.firmware}",
             "-drive", f"if=pflash,format=raw,file={memory}",
             "-drive", self.drive(),
-            *self.usb(), *(["-device", "i6300esb,addr=0x10"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
+            *self.usb(), *self.second(), *(["-device", "i6300esb,addr=0x10"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
         ]  # fmt: skip
 
     def usb(self):
@@ -101,6 +101,13 @@ class Machine:
             return []
         stick = f"if=none,id=stick,format=raw,readonly=on,file={self.stick}"
         return ["-device", "qemu-xhci,addr=0x11", "-drive", stick, "-device", "usb-storage,drive=stick,removable=on"]
+
+    def second(self):
+        """A second disk, if there is one."""
+        if self.second_disk is None:
+            return []
+        disk = f"if=none,id=second,format=qcow2,file={self.second_disk},{self.drive_options}"
+        return ["-drive", disk, "-device", "virtio-blk-pci,drive=second,serial=Keepsight-Test-2,addr=0x12"]
 
     def drive(self):
         if self.log is None:
