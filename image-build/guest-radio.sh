@@ -23,7 +23,7 @@ until_() {
 }
 stage() { grep -q "\"stage\":\"$1\"" /run/keepsight-system/wifi.json; }
 address() { networkctl --no-pager status "$1" | grep -q " $2"; }
-joined() { [ "$(cat /sys/class/net/wlan0/carrier)" = 1 ] && [ -e /run/keepsight-system/wifi.conf ]; }
+joined() { [ "$(cat /sys/class/net/wlan0/operstate)" = up ] && [ -e /run/keepsight-system/wifi.conf ]; }
 # As the hub does.
 ask() {
     printf '[wifi]\nssid = "%s"\npassword = "%s"\ncountry = "DE"\n' "$1" "$2" > /run/ask
@@ -51,6 +51,10 @@ kill "$phone"
 while [ -d "/proc/$phone" ]; do sleep 1; done
 printf 'network={\n\tssid="Home"\n\tmode=2\n\tfrequency=2412\n\tkey_mgmt=WPA-PSK\n\tproto=RSN\n\tpairwise=CCMP\n\tpsk="correct horse"\n}\n' > /run/home.conf
 wpa_supplicant -B -iwlan1 -c/run/home.conf > /dev/null
+ask Home "wrong horse"
+until_ "the home's network with a wrong password is tried" stage joining
+until_ "and that is given up" stage failed
+until_ "with the hub's own open once more" test -e "$screen"
 ask Home "correct horse"
 until_ "the home's network is joined" stage joined
 until_ "and in use" joined

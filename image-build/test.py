@@ -85,7 +85,7 @@ def radio(lab):
         vm.wait_for(r"^RADIO end", within=1500, what="the hub's Wi-Fi")
         said = re.findall(r"^RADIO (.*?)\r?$", vm.said(), re.M)
         assert not [it for it in said if it.startswith(("failed", "status"))], "\n".join(said)
-        wanted = ["with the same password", "and the hub's own is shut", "and it is kept"]
+        wanted = ["with the same password", "and that is given up", "and the hub's own is shut", "and it is kept"]
         assert set(wanted) <= set(said), said
         tell("; ".join(said[:-1]) + f"; {time.monotonic() - began:.0f} s after power")
 

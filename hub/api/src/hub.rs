@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::state::Health;
-use base::{CameraId, HubId, Mono, Problem, ProblemKind, SharedClock, Shutdown, TimeSource, Timestamp};
+use base::{CameraId, HubId, Mono, PrincipalId, Problem, ProblemKind, SharedClock, Shutdown, TimeSource, Timestamp};
 use footage::Footage;
 use jiff::SignedDuration;
 use recorder::Recorder;
@@ -441,10 +441,20 @@ impl Hub for Ctx {
     }
 
     async fn rights(&self, session: &Session, camera: CameraId) -> Result<Option<Rights>, ApiError> {
-        let (principal, owner, now) = (session.principal.id, session.is_owner(), self.parts.clock.wall());
-        let found =
-            self.parts.store.read(move |db| Ok((db.camera(camera)?.is_some(), db.grant(principal, camera)?))).await?;
-        Ok(match found {
+        self.rights_of(session.principal.id, camera).await
+    }
+}
+
+impl Ctx {
+    /// What somebody may do with a camera, at this moment. `None`: for them it is not there.
+    pub(crate) async fn rights_of(&self, principal: PrincipalId, camera: CameraId) -> Result<Option<Rights>, ApiError> {
+        let now = self.parts.clock.wall();
+        let read = self.parts.store.read(move |db| {
+            let owner = db.principal(principal)?.is_some_and(|principal| principal.role == Role::Owner);
+            Ok((db.camera(camera)?.is_some(), owner, db.grant(principal, camera)?))
+        });
+        let (is_there, owner, grant) = read.await?;
+        Ok(match (is_there, grant) {
             (false, _) => None,
             (true, _) if owner => Some(Rights::ALL),
             (true, Some(grant)) if grant.expires.is_none_or(|at| at > now) => Some(Rights {

@@ -22,6 +22,7 @@ mod reader;
 mod scan;
 mod segment;
 mod sync;
+mod thumbnail;
 mod timeline;
 mod writer;
 

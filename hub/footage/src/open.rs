@@ -110,9 +110,13 @@ impl Footage {
     }
 
     /// Which hub the footage of a camera's epoch must say.
-    fn hub_of(&self, camera: CameraId, epoch: EpochId) -> HubId {
+    pub(crate) fn hub_of(&self, camera: CameraId, epoch: EpochId) -> HubId {
         let adopted = self.adopted.read().unwrap_or_else(PoisonError::into_inner);
         adopted.get(&(camera, epoch)).copied().unwrap_or(self.hub)
+    }
+
+    pub(crate) fn hub(&self) -> HubId {
+        self.hub
     }
 
     /// The disk it lies on.
@@ -149,7 +153,8 @@ impl Footage {
         }
     }
 
-    /// Removes a segment's file, durably, and the day's folder with its last one. Fine if it is gone already.
+    /// Removes a segment's file, durably, with the thumbnails of what began before its end, and the day's folder with its last one.
+    /// Fine if it is gone already.
     ///
     /// # Errors
     /// The file cannot be removed, or its folder not be synced.
@@ -160,6 +165,7 @@ impl Footage {
             done => done.map_err(FsError::on("remove", &path))?,
         }
         let day = path.parent().unwrap_or(self.disk.root());
+        crate::thumbnail::remove(day, segment.end);
         // Refused unless it is empty. The keeper makes it again should it just want to write there.
         match std::fs::remove_dir(day) {
             Ok(()) => base::fs::sync_dir(day.parent().unwrap_or(self.disk.root())),
@@ -194,7 +200,7 @@ pub fn open_any(viewer: &Viewer, path: &Path) -> Result<SegmentReader, OpenError
 const END_BYTES: u64 = 128 * 1024;
 
 /// The file and its length, which may be growing.
-fn open_file(path: &Path) -> Result<(File, u64), OpenError> {
+pub(crate) fn open_file(path: &Path) -> Result<(File, u64), OpenError> {
     let open = || {
         let file = File::open(path)?;
         let len = file.metadata()?.len();
@@ -210,7 +216,7 @@ fn open_file(path: &Path) -> Result<(File, u64), OpenError> {
     })
 }
 
-fn sealed(path: &Path, camera: CameraId, source: ViewError) -> OpenError {
+pub(crate) fn sealed(path: &Path, camera: CameraId, source: ViewError) -> OpenError {
     match source {
         ViewError::NotGranted => OpenError::NotGranted(camera),
         ViewError::Io(source) => OpenError::Read { path: path.to_owned(), source },

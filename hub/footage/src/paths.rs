@@ -57,9 +57,21 @@ pub(crate) fn is_day(name: &str) -> bool {
     name.parse::<jiff::civil::Date>().is_ok_and(|d| d.strftime("%Y-%m-%d").to_string() == name)
 }
 
-/// Is this the name of an event's sealed thumbnail?
-pub(crate) fn is_thumbnail(name: &str) -> bool {
-    name.strip_suffix(".jpg.age").is_some_and(|id| id.parse::<EventId>().is_ok())
+/// Whose sealed thumbnail has this name; also one that was not written to its end.
+pub(crate) fn parse_thumbnail(name: &str) -> Option<EventId> {
+    name.strip_suffix(".tmp").unwrap_or(name).strip_suffix(".jpg.age")?.parse().ok()
+}
+
+/// When an event began: its id says so.
+pub(crate) fn begun(event: EventId) -> Timestamp {
+    let ms = event.to_bytes()[..6].iter().fold(0, |ms, byte| ms << 8 | i64::from(*byte));
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
+/// An event's sealed thumbnail, in the folder of the day, UTC, on which it began.
+pub(crate) fn thumbnail(root: &Path, camera: CameraId, event: EventId) -> PathBuf {
+    let day = begun(event).strftime("%Y-%m-%d").to_string();
+    camera_dir(root, camera).join(day).join(format!("{event}.jpg.age"))
 }
 
 /// Where the daily exports of the store's history lie.
@@ -141,6 +153,13 @@ mod tests {
             assert_eq!(parse_key_name(&key_name(epoch, kit)), Some((epoch, kit)));
         }
         assert_eq!(parse_key_name("notes.age"), None);
+        let event = EventId::at(name().start);
+        assert_eq!(begun(event), name().start);
+        let path = thumbnail(Path::new("/f"), CameraId::new(&clock), event);
+        assert!(path.parent().unwrap().ends_with("2026-01-01"));
+        let file = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(parse_thumbnail(file), Some(event));
+        assert_eq!(parse_thumbnail(&format!("{file}.tmp")), Some(event), "cut short");
     }
 
     proptest::proptest! {
@@ -152,7 +171,7 @@ mod tests {
 
         #[test]
         fn random_names_never_panic(text: String) {
-            let _ = (SegmentName::parse(&text), is_day(&text), is_thumbnail(&text), parse_key_name(&text));
+            let _ = (SegmentName::parse(&text), is_day(&text), parse_thumbnail(&text), parse_key_name(&text));
         }
     }
 }

@@ -229,7 +229,7 @@ impl Scan {
                     self.strange(path, "it lies in another day's folder");
                     continue;
                 }
-                None if paths::is_thumbnail(name) => continue,
+                None if paths::parse_thumbnail(name).is_some() => continue,
                 None => {
                     self.strange(path, "it is not a segment's file");
                     continue;

@@ -66,6 +66,9 @@ pub(crate) async fn beside(store: &Store, disk: &Disk, clock: &SharedClock) -> R
         disk.check().map_err(|e| Problem::from(&e))?;
         if store.read_blocking(|db| db.setting::<bool>(WANTED))? == Some(true) {
             let taken = take(&store, &disk)?;
+            // What lasted when a day's file was written is over since then.
+            let until = taken.until;
+            store.urgent_blocking(move |db| until.map_or(Ok(()), |until| recorder::end_what_lasts(db, Some(until))))?;
             tracing::info!(?taken, "the history on the footage disk was taken in");
         }
         write(&store, &disk, &clock)

@@ -40,7 +40,7 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("GET", path) if route.access == Access::Open && !path.starts_with("/api/v1") => ok,
         ("POST", "/api/v1/claim" | "/api/v1/sessions" | "/api/v1/invitations/accept") => bad_body,
 
-        ("GET", "/api/v1/events/{id}") => get("", 404, "not-found", true),
+        ("GET", "/api/v1/events/{id}" | "/api/v1/events/{id}/thumbnail.jpg") => get("", 404, "not-found", true),
         ("GET", LISTEN) => get("", 200, "", true),
         ("GET", "/api/v1/sessions" | "/api/v1/me" | "/api/v1/cameras" | "/api/v1/events") => ok,
         ("PATCH", "/api/v1/me" | "/api/v1/sessions/{id}") => bad_body,

@@ -240,6 +240,27 @@ async fn motion(browser: &Browser, owner: &Client, camera: &str) {
     let on = Some(json!({"motion": {}}));
     owner.request(http::Method::PATCH, &format!("/api/v1/cameras/{camera}"), on).await.expect(200);
     browser.wait("what moves is in the list", SOON, &format!("return {rows} > {listed}")).await;
+    let shown =
+        "return [...document.querySelectorAll('main li img')].some(img => img.complete && img.naturalWidth > 0)";
+    browser.wait("with its picture", SOON, shown).await;
+    zones(browser, owner, camera).await;
+}
+
+/// A zone is drawn on what the camera shows, with keys as well.
+async fn zones(browser: &Browser, owner: &Client, camera: &str) {
+    browser.run(&format!("location.hash = '#/cameras/{camera}/zones'")).await;
+    let still = "return document.querySelector('.picture img')?.naturalWidth > 0";
+    browser.wait("what the camera shows", SOON, still).await;
+    browser.click("main .actions button:nth-of-type(1)").await;
+    browser.click("main .actions button:nth-of-type(2)").await;
+    let key = "const corner = document.querySelector('[data-testid=corner]'); corner.focus(); \
+        corner.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }))";
+    browser.run(key).await;
+    browser.click("form button.primary").await;
+    browser.wait("it is saved", SOON, &format!("return location.hash === '#/cameras/{camera}'")).await;
+    let motion = &owner.camera(camera).await["motion"];
+    assert_eq!(motion["zones"], json!([[[2000, 2000], [6000, 2000], [6000, 6000], [2000, 6000]]]));
+    assert_eq!(motion["masks"], json!([[[2600, 2500], [6500, 2500], [6500, 6500], [2500, 6500]]]));
 }
 
 /// Somebody is invited with one camera, sees that one and no other, and is out as soon as they are removed.

@@ -1,7 +1,8 @@
 //! What moves at a camera is an event: told as it begins, in the list and in the timeline, and over when it is over. Simulated
 //! cameras, in whose pictures a bar goes round.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, SystemClock, Timestamp};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::client::{Client, Listening};
 use testkit::hub::{self, Home, HubProcess};
 use testkit::people::invited;
-use testkit::wait_for;
+use testkit::{pictures, wait_for};
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
 const STREAM: &str = "/api/v1/events/stream";
@@ -53,6 +54,17 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
     let score = event["detail"]["score"].as_f64().unwrap();
     assert!(score > 0.0 && score <= 1.0 && event["detail"]["box"].as_array().unwrap().len() == 4, "{event}");
     let path = format!("/api/v1/events/{}", event["id"].as_str().unwrap());
+    let picture = format!("{path}/thumbnail.jpg");
+    assert_eq!(event["detail"]["thumbnail"], true, "its picture is there when it is told: {event}");
+    let jpeg = owner.get(&picture).await.expect(200);
+    assert_eq!(jpeg.header("content-type"), "image/jpeg");
+    let file = home.scratch("thumbnail.jpg");
+    std::fs::write(&file, jpeg.body).unwrap();
+    assert_eq!(pictures::decode(&file)[0].mark.expect("a mark").camera, 1, "a picture of this camera that others read");
+    let sealed = thumbnails(&home);
+    assert_eq!(sealed.len(), 1, "{sealed:?}");
+    assert!(std::fs::read(&sealed[0]).unwrap().starts_with(b"age-encryption.org/v1"), "sealed on the disk");
+    member.get(&picture).await.expect(404);
     assert_eq!(owner.get(&path).await.expect(200).json()["id"], event["id"]);
     assert_eq!(member.get(&path).await.expect(404).problem(), "not-found");
     assert_eq!(owner.camera(&ids[0]).await["watched"]["state"], "ok");
@@ -104,6 +116,49 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
     change(&owner, &ids[0], Value::Null).await.expect(200);
     assert_eq!(owner.camera(&ids[0]).await["watched"]["state"], "off");
     process.stop().await;
+}
+
+#[tokio::test]
+async fn e2e_the_small_stream_is_looked_at_where_there_is_one_and_else_the_main_one() {
+    let home = Home::new();
+    // Large enough that the small stream is smaller.
+    let options = camera_sim::Options { size: "640x360".parse().unwrap(), ..camera_sim::Options::small(2) };
+    let cameras = camera_sim::Simulator::start(options, Arc::new(SystemClock)).await.unwrap();
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let mut told = owner.listen(STREAM).await;
+    let [with, without] = [0, 1].map(|n| cameras.addresses()[n].clone());
+    for (name, main, sub, width) in
+        [("With", with.main, with.sub, 320), ("Without", without.main, "rtsp://127.0.0.1:9/sub".into(), 640)]
+    {
+        let camera = json!({"name": name, "main": {"url": main}, "sub": {"url": sub}});
+        let id = owner.post("/api/v1/cameras", camera).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+        change(&owner, &id, json!({})).await.expect(200);
+        // What began before the small stream came may be seen in the main one.
+        let seen = async {
+            loop {
+                let event = next(&mut told).await;
+                if event["camera"] == json!(id) && event["detail"]["thumbnail"] == true {
+                    let path = format!("/api/v1/events/{}/thumbnail.jpg", event["id"].as_str().unwrap());
+                    let file = home.scratch("thumbnail.jpg");
+                    std::fs::write(&file, owner.get(&path).await.expect(200).body).unwrap();
+                    if pictures::probe(&file).size.0 == width {
+                        return;
+                    }
+                }
+            }
+        };
+        base::clock::timeout(&SystemClock, SOON, seen).await.expect(name);
+    }
+    process.stop().await;
+}
+
+/// The sealed pictures on the disk.
+fn thumbnails(home: &Home) -> Vec<PathBuf> {
+    let entries = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let days = entries(home.footage()).flat_map(entries);
+    let files = days.flat_map(entries);
+    files.filter(|path| path.to_string_lossy().ends_with(".jpg.age")).collect()
 }
 
 async fn change(owner: &Client, id: &str, motion: Value) -> testkit::client::Answer {

@@ -66,8 +66,8 @@ impl Machine {
         let root = machine.path("").display().to_string();
         let script = format!(
             "#!/bin/sh\necho \"$@\" >> {root}/called\n\
-             grep -q 'ssid=486f6d65$' {root}/run/keepsight-system/wifi.conf 2> /dev/null && is=1 || is=0\n\
-             echo $is > {root}/sys/class/net/wlan0/carrier\n"
+             grep -q 'ssid=486f6d65$' {root}/run/keepsight-system/wifi.conf 2> /dev/null && is=up || is=dormant\n\
+             echo $is > {root}/sys/class/net/wlan0/operstate\n"
         );
         fs::write(machine.path("bin/systemctl"), script).unwrap();
         fs::set_permissions(machine.path("bin/systemctl"), fs::Permissions::from_mode(0o755)).unwrap();

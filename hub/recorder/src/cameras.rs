@@ -30,7 +30,7 @@ use crate::reader::Reader;
 use crate::ring::LiveRing;
 use crate::space::{Space, StorageOptions, StorageStatus};
 use crate::watching::{Watchers, Watching};
-use crate::{epochs, history, kept, recover, space};
+use crate::{epochs, history, kept, recover, space, watching};
 
 /// A camera that could not be started is tried again so often.
 const BEGIN_AGAIN: Duration = Duration::from_secs(10);
@@ -136,7 +136,7 @@ pub(crate) struct Inner {
     turns: Arc<Semaphore>,
     reader: Reader,
     watchers: Watchers,
-    pub(crate) space: Space,
+    pub(crate) space: Arc<Space>,
     pub(crate) paces: Paces,
     max_cameras: usize,
 }
@@ -147,7 +147,7 @@ pub(crate) struct Running {
     pub(crate) writer: footage::StreamWriter,
     /// Its small stream.
     pub(crate) sub: OnDemand,
-    watching: Arc<Watching>,
+    pub(crate) watching: Arc<Watching>,
     pub(crate) plan: watch::Sender<Plan>,
     stop: Shutdown,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -157,10 +157,16 @@ impl Recorder {
     /// Starts every camera. What a crash left in the footage tree is found beside them, not before.
     pub async fn start(parts: Parts) -> Result<Recorder, RecorderError> {
         let (told, reports_of_cameras) = mpsc::unbounded_channel();
-        let watchers = Watchers::new(parts.eyes, parts.store.clone(), parts.clock.clone(), parts.boot);
-        if let Err(e) = watchers.end_what_lasts().await {
-            tracing::error!(problem = %Problem::from(e), "events that lasted when the hub stopped are not ended");
-        }
+        let space = Arc::new(Space::new());
+        let watchers = Watchers {
+            eyes: parts.eyes,
+            store: parts.store.clone(),
+            footage: parts.footage.clone(),
+            space: space.clone(),
+            clock: parts.clock.clone(),
+            boot: parts.boot,
+            news: Watchers::news(),
+        };
         let inner = Arc::new(Inner {
             watchers,
             passwords: Passwords::in_folder(&parts.secrets)?,
@@ -176,7 +182,7 @@ impl Recorder {
             told,
             turns: Arc::new(Semaphore::new(TURNS)),
             reader: Reader::start().map_err(RecorderError::Reader)?,
-            space: Space::new(),
+            space,
             paces: Paces::default(),
             max_cameras: parts.max_cameras,
         });
@@ -184,6 +190,10 @@ impl Recorder {
         let mut open = inner.store.read(|db| db.open_segments()).await?;
         if inner.disk_is_there().await {
             recover::cut_short(&inner, std::mem::take(&mut open)).await?;
+        }
+        // By what is known now of the segments that were being written.
+        if let Err(e) = inner.store.call(|db| watching::end_what_lasts(db, None)).await {
+            tracing::error!(problem = %Problem::from(e), "events that lasted when the hub stopped are not ended");
         }
         tokio::spawn(kept::follow(inner.clone(), parts.reports, reports_of_cameras));
         epochs::settle(&inner).await?;
@@ -548,8 +558,8 @@ impl Inner {
     async fn begin(&self, camera: &Camera) -> Result<(), RecorderError> {
         let id = camera.id;
         let epoch = epochs::current(self, id).await?;
-        let (ring, sub) = (Arc::new(LiveRing::new(id, &epoch)), LiveRing::new(id, &epoch));
-        let writer = self.keeper.stream(id, StreamName::Main, epoch);
+        let [ring, sub] = [(); 2].map(|()| Arc::new(LiveRing::new(id, &epoch)));
+        let writer = self.keeper.stream(id, StreamName::Main, epoch.clone());
         let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
         let (plan, plan_of_supervisor) = watch::channel(self.plan(camera)?);
         let stop = self.shutdown.child();
@@ -568,7 +578,7 @@ impl Inner {
                 Ok((last.map(|s| (s.row.end, s.row.end_stamp())), open))
             })
             .await?;
-        let watching = Watching::new(id, self.watchers.clone(), stop.clone());
+        let watching = Watching::new(id, sub.clone(), epoch, self.watchers.clone(), stop.clone());
         watching.set(looked_for(camera));
         let supervisor = Supervisor {
             shared: shared.clone(),
@@ -585,7 +595,8 @@ impl Inner {
         };
         self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
-        let sub = OnDemand::start(id, sub, self.sub_plan(camera), LINGER, self.clock.clone(), stop.clone());
+        let sub =
+            OnDemand::start(id, sub, watching.clone(), self.sub_plan(camera), LINGER, self.clock.clone(), stop.clone());
         self.lock().insert(id, Arc::new(Running { shared, writer, sub, watching, plan, stop, task }));
         Ok(())
     }

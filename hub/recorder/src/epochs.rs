@@ -27,6 +27,7 @@ pub(crate) async fn next(inner: &Inner, camera: CameraId) -> Result<(), Recorder
     inner.store.urgent(move |db| db.add_epoch(&epoch, &keys)).await?;
     if let Some(running) = inner.camera(camera) {
         running.writer.set_epoch(public.clone());
+        running.watching.set_epoch(public.clone());
         running.shared.ring.set_epoch(camera, &public, &live);
         running.sub.ring.set_epoch(camera, &public, &live);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base::{BootId, CameraId, Clock, EventId, Mono, Stamp};
+use bytes::Bytes;
 use serde_json::json;
 use store::{Event, EventKind};
 use vision::{Finding, Moving};
@@ -16,46 +17,75 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Happening {
     event: Event,
-    /// When it was seen last.
+    /// When it was seen last, and when the hub heard of that.
     last: Mono,
+    heard: Mono,
     /// The most certain that was seen of it.
     best: Moving,
     told: Mono,
     /// The best is better than what was told.
     untold: bool,
+    /// A picture of it that is not kept yet, and how certain what is in it was.
+    picture: Option<Bytes>,
+    pictured: f32,
+    has_thumbnail: bool,
 }
 
 impl Happening {
     /// It begins with the first finding.
     pub(crate) fn begin(camera: CameraId, finding: &Finding, boot: BootId, clock: &dyn Clock) -> Self {
-        let ago = clock.mono().since(finding.since);
+        let now = clock.mono();
+        let ago = now.since(finding.since);
         let start = clock.wall() - jiff::SignedDuration::try_from(ago).unwrap_or_default();
         let stamp = Some(Stamp { boot, mono: finding.since });
         let detail = serde_json::Value::Null;
         let event = Event { id: EventId::at(start), camera, kind: EventKind::Motion, start, stamp, end: None, detail };
-        let (last, best) = (finding.at, finding.moving);
-        Self { event, last, best, told: clock.mono(), untold: false }
+        let (last, best) = (finding.at.min(now), finding.moving);
+        let (picture, pictured) = (finding.picture.clone(), best.score);
+        Self { event, last, heard: now, best, told: now, untold: false, picture, pictured, has_thumbnail: false }
+    }
+
+    /// Which event it is.
+    pub(crate) fn id(&self) -> EventId {
+        self.event.id
+    }
+
+    /// The best picture of it, if it is better than the one that is kept; it is to be kept now.
+    pub(crate) fn take_picture(&mut self) -> Option<Bytes> {
+        self.picture.take()
+    }
+
+    /// A picture of it is kept.
+    pub(crate) fn has_thumbnail(&mut self) {
+        self.has_thumbnail = true;
     }
 
     /// It goes on. `true`: there is more to tell.
-    pub(crate) fn goes_on(&mut self, finding: &Finding) -> bool {
-        self.last = self.last.max(finding.at);
+    pub(crate) fn goes_on(&mut self, finding: &Finding, now: Mono) -> bool {
+        // Whatever a child says of when it was: not before, and not to come.
+        self.last = self.last.max(finding.at.min(now));
+        self.heard = now;
         if finding.moving.score > self.best.score {
             (self.best, self.untold) = (finding.moving, true);
         }
-        let tell = self.untold && finding.at.since(self.told) >= TOLD_EVERY;
+        let pictured_before = self.has_thumbnail || self.picture.is_some();
+        if finding.picture.is_some() && (!pictured_before || finding.moving.score > self.pictured) {
+            (self.picture, self.pictured) = (finding.picture.clone(), finding.moving.score);
+            self.untold |= !pictured_before;
+        }
+        let tell = self.untold && now.since(self.told) >= TOLD_EVERY;
         if tell {
-            (self.told, self.untold) = (finding.at, false);
+            (self.told, self.untold) = (now, false);
         }
         tell
     }
 
     /// When it is over, if nothing more moves.
     pub(crate) fn over_at(&self) -> Mono {
-        self.last + QUIET
+        self.heard + QUIET
     }
 
-    /// As it is told while it lasts.
+    /// As it is told.
     pub(crate) fn event(&self) -> Event {
         let Moving { score, area, bounds, .. } = self.best;
         // To two and four places: more is not known.
@@ -65,15 +95,16 @@ impl Happening {
             "score": round(score, 100.0),
             "area": part(area),
             "box": [part(bounds.left), part(bounds.top), part(bounds.width), part(bounds.height)],
+            "thumbnail": self.has_thumbnail,
         });
         Event { detail, ..self.event.clone() }
     }
 
     /// It is over: it ended when it was seen last.
-    pub(crate) fn ended(self) -> Event {
+    pub(crate) fn end(&mut self) {
         let since = self.event.stamp.map_or(Duration::ZERO, |stamp| self.last.since(stamp.mono));
         let length = jiff::SignedDuration::try_from(since).unwrap_or_default();
-        Event { end: Some(self.event.start.saturating_add(length).unwrap_or(self.event.start)), ..self.event() }
+        self.event.end = Some(self.event.start.saturating_add(length).unwrap_or(self.event.start));
     }
 }
 
@@ -88,7 +119,7 @@ mod tests {
         let bounds = Bounds { left: 0.25, top: 0.5, width: 0.125, height: 0.333_333 };
         let moving = Moving { since: Duration::from_secs(since_s), score, area: 0.041_666, bounds };
         let mono = |s: u64| Mono(s * 1_000_000_000);
-        Finding { at: mono(at_s), since: mono(since_s), moving }
+        Finding { at: mono(at_s), since: mono(since_s), moving, picture: None }
     }
 
     #[test]
@@ -97,6 +128,7 @@ mod tests {
         let began = clock.mono();
         clock.advance(Duration::from_secs(20));
         let at = |s: u64| s + began.0 / 1_000_000_000;
+        let second = |s: u64| Mono(s * 1_000_000_000);
         let wall = clock.wall();
         let (camera, boot) = (CameraId::new(&clock), BootId::new(&clock));
         let mut it = Happening::begin(camera, &finding(at(19), at(17), 0.5), boot, &clock);
@@ -106,12 +138,37 @@ mod tests {
             "since when it moves, not when it was noticed"
         );
         assert_eq!((it.event().end, it.event().id.to_bytes()), (None, it.event().id.to_bytes()));
-        assert!(!it.goes_on(&finding(at(22), at(17), 0.9)), "soon after: later, or at its end");
-        assert!(it.goes_on(&finding(at(26), at(17), 0.7)), "a better picture of it was seen");
-        assert!(!it.goes_on(&finding(at(40), at(17), 0.4)), "less than before");
+        assert!(!it.goes_on(&finding(at(22), at(17), 0.9), second(at(22))), "soon after: later, or at its end");
+        assert!(it.goes_on(&finding(at(26), at(17), 0.7), second(at(26))), "a better picture of it was seen");
+        assert!(!it.goes_on(&finding(at(90), at(17), 0.4), second(at(40))), "less than before, and not to come");
         assert_eq!(it.over_at(), finding(at(50), 0, 0.0).at);
-        let event = it.ended();
+        it.end();
+        let event = it.event();
         assert_eq!(event.end.unwrap(), event.start + jiff::SignedDuration::from_secs(23));
-        assert_eq!(event.detail, json!({"score": 0.9, "area": 0.0417, "box": [0.25, 0.5, 0.125, 0.3333]}));
+        assert_eq!(
+            event.detail,
+            json!({"score": 0.9, "area": 0.0417, "box": [0.25, 0.5, 0.125, 0.3333], "thumbnail": false})
+        );
+    }
+
+    #[test]
+    fn the_best_picture_is_kept_and_a_better_one_in_its_place() {
+        let clock = SimClock::default();
+        let (camera, boot) = (CameraId::new(&clock), BootId::new(&clock));
+        let pictured = |at_s, score, picture: &'static [u8]| Finding {
+            picture: Some(Bytes::from_static(picture)),
+            ..finding(at_s, 1, score)
+        };
+        let mut it = Happening::begin(camera, &finding(1, 1, 0.5), boot, &clock);
+        assert_eq!(it.take_picture(), None);
+        let now = Mono(10_000_000_000);
+        it.goes_on(&pictured(2, 0.4, b"first"), now);
+        it.goes_on(&pictured(3, 0.3, b"worse"), now);
+        assert_eq!(it.take_picture().as_deref(), Some(&b"first"[..]));
+        it.has_thumbnail();
+        assert!(it.event().detail["thumbnail"] == json!(true) && it.take_picture().is_none());
+        it.goes_on(&pictured(4, 0.3, b"worse"), now);
+        it.goes_on(&pictured(5, 0.9, b"best"), now);
+        assert_eq!(it.take_picture().as_deref(), Some(&b"best"[..]));
     }
 }

@@ -1,4 +1,4 @@
-//! A camera's small stream: connected to while somebody looks, and recorded nowhere.
+//! A camera's small stream: connected to while somebody looks, be it for motion, and recorded nowhere.
 //!
 //! The first viewer's open ring starts the connection, which all viewers share, and it stays for [`LINGER`] after the last one:
 //! a page that is turned, or a phone that comes back, finds it warm. The gate comes first: who may not look at the camera makes
@@ -20,6 +20,7 @@ use crate::backoff::Backoff;
 use crate::camera::Showed;
 use crate::finding::Finding;
 use crate::ring::LiveRing;
+use crate::watching::Watching;
 
 /// The connection stays for so long after the last viewer.
 pub(crate) const LINGER: Duration = Duration::from_secs(10);
@@ -51,16 +52,25 @@ impl OnDemand {
     /// Starts to wait for viewers. Must be called inside a tokio runtime.
     pub(crate) fn start(
         camera: CameraId,
-        ring: LiveRing,
+        ring: Arc<LiveRing>,
+        watching: Arc<Watching>,
         plan: SubPlan,
         linger: Duration,
         clock: SharedClock,
         stop: Shutdown,
     ) -> Self {
-        let (ring, trouble) = (Arc::new(ring), Arc::<Trouble>::default());
+        let trouble = Arc::<Trouble>::default();
         let (plan, plan_of_task) = watch::channel(plan);
-        let connector =
-            Connector { camera, ring: ring.clone(), plan: plan_of_task, trouble: trouble.clone(), linger, clock, stop };
+        let connector = Connector {
+            camera,
+            ring: ring.clone(),
+            watching,
+            plan: plan_of_task,
+            trouble: trouble.clone(),
+            linger,
+            clock,
+            stop,
+        };
         let task = Mutex::new(Some(tokio::spawn(connector.run())));
         Self { ring, plan, trouble, task }
     }
@@ -98,6 +108,7 @@ impl Trouble {
 struct Connector {
     camera: CameraId,
     ring: Arc<LiveRing>,
+    watching: Arc<Watching>,
     plan: watch::Receiver<SubPlan>,
     trouble: Arc<Trouble>,
     linger: Duration,
@@ -180,8 +191,13 @@ impl Connector {
     ) -> Option<(IngestEnd, bool)> {
         tracing::debug!(camera = %self.camera, "somebody looks at the small stream");
         let (tell, showed) = watch::channel(Showed::default());
-        let intake =
-            Intake { ring: self.ring.clone(), clock: self.clock.clone(), trouble: self.trouble.clone(), showed: tell };
+        let intake = Intake {
+            ring: self.ring.clone(),
+            watching: self.watching.clone(),
+            clock: self.clock.clone(),
+            trouble: self.trouble.clone(),
+            showed: tell,
+        };
         let runtime = tokio::runtime::Handle::current();
         let ingest =
             match Ingest::start(known.source(), &runtime, self.clock.clone(), options.clone(), Box::new(intake)) {
@@ -199,6 +215,7 @@ impl Connector {
             () = self.stop.wait() => None,
         };
         ingest.stop().await;
+        self.watching.end_sub();
         self.ring.end();
         let Showed { pictures: came, certificate } = showed.borrow().clone();
         if came {
@@ -222,9 +239,10 @@ async fn unwatched(mut viewers: watch::Receiver<usize>, clock: &SharedClock, lin
     }
 }
 
-/// Takes what the pipeline makes, in the pusher's thread: into the live ring and nowhere else. Never blocks.
+/// Takes what the pipeline makes, in the pusher's thread: into the live ring, and to who looks for motion. Never blocks.
 struct Intake {
     ring: Arc<LiveRing>,
+    watching: Arc<Watching>,
     clock: SharedClock,
     trouble: Arc<Trouble>,
     showed: watch::Sender<Showed>,
@@ -233,6 +251,7 @@ struct Intake {
 impl media::Output for Intake {
     fn init(&mut self, init: InitSegment, zero: Mono) {
         let ago = self.clock.mono().since(zero);
+        self.watching.begin_sub(&init, zero);
         self.ring.begin(init, self.clock.wall() - jiff::SignedDuration::try_from(ago).unwrap_or_default());
     }
     fn fragment(&mut self, _: Fragment) {}
@@ -241,6 +260,7 @@ impl media::Output for Intake {
             self.showed.send_modify(|showed| showed.pictures = true);
             *self.trouble.lock() = None;
         }
+        self.watching.sub_unit(unit);
         self.ring.push(unit.clone());
     }
     fn sound_dropped(&mut self, encoding: &str) {

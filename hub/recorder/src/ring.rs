@@ -127,6 +127,12 @@ impl LiveRing {
         Ok(LiveStream { news: self.news.subscribe(), ring: self.clone(), number, place: None })
     }
 
+    /// Counts as a viewer and sees nothing: for who is given the pictures in another way.
+    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+        self.viewers.send_modify(|count| *count += 1);
+        Hold(self.clone())
+    }
+
     /// How many streams of it are open.
     pub(crate) fn viewers(&self) -> watch::Receiver<usize> {
         self.viewers.subscribe()
@@ -178,6 +184,15 @@ impl LiveRing {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// See [`LiveRing::hold`].
+pub(crate) struct Hold(Arc<LiveRing>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.viewers.send_modify(|count| *count -= 1);
     }
 }
 

@@ -178,6 +178,13 @@ impl Space {
         self.look_now.notify_one();
     }
 
+    /// A picture of so many bytes was kept. Which others went with their footage is known at the next count.
+    pub(crate) fn thumbnail(&self, bytes: u64) {
+        let mut account = self.lock();
+        account.others += occupies(bytes);
+        account.written += occupies(bytes);
+    }
+
     /// Bytes of a camera's footage.
     pub(crate) fn of(&self, camera: CameraId) -> u64 {
         self.lock().of(camera)
@@ -462,9 +469,26 @@ impl Shelf for Real<'_> {
         footage.disk().check()?;
         let row = segment.clone();
         // A row that outlives its file, as after a power cut, is removed at the next start.
-        drop(self.inner.store.submit(Durability::Lazy, move |db| db.remove_segment(&row)));
+        drop(self.inner.store.submit(Durability::Lazy, move |db| {
+            db.remove_segment(&row)?;
+            forget_events(db, &row)
+        }));
         Ok(())
     }
+}
+
+/// What happened while it was recorded goes with the footage of it, and what no footage is left of.
+fn forget_events(db: &mut store::Db, gone: &SegmentInfo) -> Result<(), StoreError> {
+    if gone.stream != StreamName::Main {
+        return Ok(());
+    }
+    let oldest = db.first_segment(gone.camera, gone.stream)?.map_or(gone.end, |segment| segment.start.min(gone.end));
+    let over = |event: &store::Event, by: Timestamp| event.end.is_some_and(|end| end <= by);
+    let mut events = db.events_in(gone.camera, gone.start, gone.end)?;
+    events.retain(|event| over(event, gone.end));
+    let before = db.first_events(gone.camera, oldest, BATCH)?;
+    events.extend(before.into_iter().filter(|event| over(event, oldest)));
+    events.iter().try_for_each(|event| db.remove_event(event))
 }
 
 /// All segments of the index, oldest first; a page of each stream is in memory at a time.

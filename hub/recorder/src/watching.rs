@@ -4,22 +4,31 @@
 //! Intake ─▶ Watching ─▶ vision::Feed ─▶ child ─▶ findings ─▶ Happening ─▶ store, and who listens
 //! ```
 //!
+//! The small stream is looked at where a camera has one and sends it, since its pictures cost a tenth; else the main one.
+//!
 //! Nothing of it is in the way of the recording: the feed drops what does not fit, and whatever fails here is a state.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base::clock::SharedClock;
-use base::footage::{AccessUnit, InitSegment};
+use base::footage::{AccessUnit, InitSegment, StreamName};
 use base::state::{Health, Reason};
-use base::{BootId, CameraId, Mono, Problem, ProblemKind, Shutdown};
+use base::{BootId, CameraId, Mono, Problem, ProblemKind, Shutdown, Timestamp};
+use footage::Footage;
 use store::{Event, MotionSettings, Sensitivity, Store, StoreError};
 use tokio::sync::{broadcast, watch};
+use vault::EpochPublic;
 use vision::{Eyes, Feed, Finding, Polygon, Sight};
 
 use crate::happening::Happening;
+use crate::ring::{Hold, LiveRing};
+use crate::space::Space;
 
 /// So many events may be behind of who listens.
 const BEHIND: usize = 256;
+/// An end that could not be kept is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What all cameras' watching shares. Clones share everything.
 #[derive(Clone)]
@@ -27,14 +36,17 @@ pub(crate) struct Watchers {
     /// `None`: nobody looks.
     pub(crate) eyes: Option<Eyes>,
     pub(crate) store: Store,
+    pub(crate) footage: Footage,
+    pub(crate) space: Arc<Space>,
     pub(crate) clock: SharedClock,
     pub(crate) boot: BootId,
-    news: broadcast::Sender<Event>,
+    pub(crate) news: broadcast::Sender<Event>,
 }
 
 impl Watchers {
-    pub(crate) fn new(eyes: Option<Eyes>, store: Store, clock: SharedClock, boot: BootId) -> Self {
-        Self { eyes, store, clock, boot, news: broadcast::channel(BEHIND).0 }
+    /// For those who listen.
+    pub(crate) fn news() -> broadcast::Sender<Event> {
+        broadcast::channel(BEHIND).0
     }
 
     /// Events as they begin, are known better, and end.
@@ -42,27 +54,68 @@ impl Watchers {
         self.news.subscribe()
     }
 
-    /// What lasted when the hub stopped without a word ended with the last footage that there is of its camera.
-    pub(crate) async fn end_what_lasts(&self) -> Result<(), StoreError> {
-        let call = |db: &mut store::Db| {
-            for event in db.open_events()? {
-                let last = db.last_segment(event.camera, base::footage::StreamName::Main)?;
-                let end = last.map_or(event.start, |segment| segment.end.max(event.start));
-                db.put_event(&Event { end: Some(end), ..event })?;
+    /// Keeps the picture that is to be kept, sealed, and then the event as it is now.
+    async fn keep(&self, now: &mut Happening, epoch: &EpochPublic, stop: &Shutdown) {
+        if let Some(jpeg) = now.take_picture() {
+            let (footage, event, epoch) = (self.footage.clone(), now.event(), epoch.clone());
+            let keep = move || footage.keep_thumbnail(event.camera, event.id, &epoch, &jpeg);
+            match tokio::task::spawn_blocking(keep).await {
+                Ok(Ok(bytes)) => {
+                    now.has_thumbnail();
+                    self.space.thumbnail(bytes);
+                }
+                Ok(Err(e)) => tracing::warn!(event = %now.id(), problem = %Problem::from(&e), "no picture of an event"),
+                Err(_) => return, // the hub ends
             }
-            Ok(())
-        };
-        self.store.call(call).await
+        }
+        self.put(now.event(), stop).await;
     }
 
-    async fn keep(&self, event: Event) {
+    /// Keeps an event and tells it. One that is over is kept in the end: else it would last for ever.
+    async fn put(&self, event: Event, stop: &Shutdown) {
+        if self.is_kept(&event).await || event.end.is_none() {
+            return;
+        }
+        let (watchers, stop) = (self.clone(), stop.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = watchers.clock.sleep(AGAIN) => {}
+                    () = stop.wait() => return, // the next start ends it
+                }
+                if watchers.is_kept(&event).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn is_kept(&self, event: &Event) -> bool {
         let row = event.clone();
         if let Err(e) = self.store.call(move |db| db.put_event(&row)).await {
             tracing::error!(camera = %event.camera, problem = %Problem::from(e), "an event is not kept");
-            return;
+            return false;
         }
-        let _ = self.news.send(event); // nobody listens: fine
+        let _ = self.news.send(event.clone()); // nobody listens: fine
+        true
     }
+}
+
+/// What lasted when the hub stopped without a word is over: with the last footage that there is of its camera without a hole. Of what
+/// began before an instant, if one is given.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub fn end_what_lasts(db: &mut store::Db, before: Option<Timestamp>) -> Result<(), StoreError> {
+    let lasting = db.open_events()?.into_iter().filter(|event| before.is_none_or(|before| event.start < before));
+    for event in lasting.collect::<Vec<_>>() {
+        let gaps = db.gaps(event.camera, StreamName::Main, event.start, Timestamp::MAX)?;
+        let gap = gaps.into_iter().map(|gap| gap.start).find(|start| *start >= event.start);
+        let last = db.last_segment(event.camera, StreamName::Main)?.map(|segment| segment.end);
+        let end = gap.into_iter().chain(last).min().unwrap_or(event.start).max(event.start);
+        db.put_event(&Event { end: Some(end), ..event })?;
+    }
+    Ok(())
 }
 
 /// Looking at one camera.
@@ -70,27 +123,62 @@ pub(crate) struct Watching {
     camera: CameraId,
     watchers: Watchers,
     shutdown: Shutdown,
+    /// Held while the camera is watched, so that its small stream is connected to.
+    sub: Arc<LiveRing>,
+    /// What pictures of events are sealed to.
+    epoch: watch::Sender<EpochPublic>,
     /// Lock order: a leaf; nothing is awaited under it.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Parameters of the present connection, and the instant of its media time 0.
-    stream: Option<(InitSegment, Mono)>,
+    main: Option<Begun>,
+    sub: Option<Begun>,
     watched: Option<Watched>,
+}
+
+/// Parameters of a stream's present connection, and the instant of its media time 0.
+#[derive(Clone)]
+struct Begun(InitSegment, Mono);
+
+impl State {
+    /// Has the stream looked at that should be.
+    fn show(&mut self) {
+        let Some(watched) = &mut self.watched else { return };
+        let begins = |of: &Option<Begun>| of.as_ref().is_some_and(|Begun(init, zero)| watched.feed.begin(init, *zero));
+        // A small stream in a coding that nobody here knows is none.
+        watched.shows_sub = begins(&self.sub);
+        if !watched.shows_sub {
+            begins(&self.main);
+        }
+    }
 }
 
 struct Watched {
     settings: MotionSettings,
     feed: Feed,
+    /// It is shown the small stream.
+    shows_sub: bool,
+    _sub: Hold,
     sight: watch::Receiver<Sight>,
     stop: Shutdown,
 }
 
 impl Watching {
-    pub(crate) fn new(camera: CameraId, watchers: Watchers, shutdown: Shutdown) -> Arc<Self> {
-        Arc::new(Self { camera, watchers, shutdown, state: Mutex::default() })
+    pub(crate) fn new(
+        camera: CameraId,
+        sub: Arc<LiveRing>,
+        epoch: EpochPublic,
+        watchers: Watchers,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        Arc::new(Self { camera, watchers, shutdown, sub, epoch: watch::Sender::new(epoch), state: Mutex::default() })
+    }
+
+    /// A new epoch begins.
+    pub(crate) fn set_epoch(&self, epoch: EpochPublic) {
+        self.epoch.send_replace(epoch);
     }
 
     /// Looks for this from now on; `None`: does not look. What is looked for already goes on.
@@ -104,26 +192,48 @@ impl Watching {
         }
         let (Some(settings), Some(eyes)) = (settings, &self.watchers.eyes) else { return };
         let watch = eyes.watch(looked_for(settings));
-        if let Some((init, zero)) = &state.stream {
-            watch.feed.begin(init, *zero);
-        }
         let (feed, sight, stop) = (watch.feed.clone(), watch.sight.clone(), self.shutdown.child());
-        state.watched = Some(Watched { settings: settings.clone(), feed, sight, stop: stop.clone() });
-        tokio::spawn(follow(self.camera, self.watchers.clone(), watch, stop));
+        let (settings, _sub) = (settings.clone(), self.sub.hold());
+        state.watched = Some(Watched { settings, feed, shows_sub: false, _sub, sight, stop: stop.clone() });
+        state.show();
+        tokio::spawn(follow(self.camera, self.watchers.clone(), watch, self.epoch.subscribe(), stop));
     }
 
     /// A connection begins, or its parameters change.
     pub(crate) fn begin(&self, init: &InitSegment, zero: Mono) {
         let mut state = self.lock();
-        state.stream = Some((init.clone(), zero));
-        if let Some(watched) = &state.watched {
-            watched.feed.begin(init, zero);
+        state.main = Some(Begun(init.clone(), zero));
+        if state.watched.as_ref().is_some_and(|watched| !watched.shows_sub) {
+            state.show();
         }
+    }
+
+    /// The same of the small stream.
+    pub(crate) fn begin_sub(&self, init: &InitSegment, zero: Mono) {
+        let mut state = self.lock();
+        state.sub = Some(Begun(init.clone(), zero));
+        state.show();
+    }
+
+    /// The small stream's connection has ended.
+    pub(crate) fn end_sub(&self) {
+        let mut state = self.lock();
+        state.sub = None;
+        state.show();
     }
 
     /// One more picture. Never waits.
     pub(crate) fn unit(&self, unit: &AccessUnit) {
-        if let Some(watched) = &self.lock().watched {
+        self.push(unit, false);
+    }
+
+    /// One more of the small stream's. Never waits.
+    pub(crate) fn sub_unit(&self, unit: &AccessUnit) {
+        self.push(unit, true);
+    }
+
+    fn push(&self, unit: &AccessUnit, of_sub: bool) {
+        if let Some(watched) = self.lock().watched.as_ref().filter(|watched| watched.shows_sub == of_sub) {
             watched.feed.push(unit);
         }
     }
@@ -146,7 +256,15 @@ impl Watching {
 }
 
 /// Makes events of what is found, until it is not looked for any more.
-async fn follow(camera: CameraId, watchers: Watchers, mut watch: vision::Watch, stop: Shutdown) {
+async fn follow(
+    camera: CameraId,
+    watchers: Watchers,
+    mut watch: vision::Watch,
+    epoch: watch::Receiver<EpochPublic>,
+    stop: Shutdown,
+) {
+    // Taken at the moment of sealing: never one from before.
+    let epoch = || epoch.borrow().clone();
     let mut now: Option<Happening> = None;
     loop {
         let over = now.as_ref().map(Happening::over_at);
@@ -162,26 +280,24 @@ async fn follow(camera: CameraId, watchers: Watchers, mut watch: vision::Watch, 
                 None => break,
             },
             () = quiet => {
-                if let Some(over) = now.take() {
-                    watchers.keep(over.ended()).await;
-                }
+                end(&watchers, now.take(), &epoch(), &stop).await;
                 continue;
             }
             () = stop.wait() => break,
         };
-        let tell = match &mut now {
-            Some(now) => now.goes_on(&found),
-            None => {
-                now = Some(Happening::begin(camera, &found, watchers.boot, &*watchers.clock));
-                true
-            }
-        };
-        if let (true, Some(now)) = (tell, &now) {
-            watchers.keep(now.event()).await;
+        let begins = now.is_none();
+        let now = now.get_or_insert_with(|| Happening::begin(camera, &found, watchers.boot, &*watchers.clock));
+        if begins || now.goes_on(&found, watchers.clock.mono()) {
+            watchers.keep(now, &epoch(), &stop).await;
         }
     }
-    if let Some(over) = now {
-        watchers.keep(over.ended()).await;
+    end(&watchers, now, &epoch(), &stop).await;
+}
+
+async fn end(watchers: &Watchers, over: Option<Happening>, epoch: &EpochPublic, stop: &Shutdown) {
+    if let Some(mut over) = over {
+        over.end();
+        watchers.keep(&mut over, epoch, stop).await;
     }
 }
 

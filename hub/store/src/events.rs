@@ -110,6 +110,10 @@ impl Db {
     pub fn events_in(&self, camera: CameraId, from: Timestamp, to: Timestamp) -> Result<Vec<Event>, StoreError> {
         self.spans_in(&camera.to_bytes(), from, to)
     }
+    /// Up to `limit` of the oldest events of a camera, by start, that began before an instant.
+    pub fn first_events(&self, camera: CameraId, before: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.first_spans(&starts(&camera.to_bytes(), None, Some(before)), Order::Forward, limit)
+    }
     /// A page of events of some cameras, newest first.
     pub fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
         let mut cameras = query.cameras.clone();

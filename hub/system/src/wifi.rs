@@ -19,6 +19,8 @@ pub const WIFI_REQUEST: &str = "wifi.toml";
 /// The system's, below the machine's root; beside it a lock that is held as long as a network is being joined.
 const SAID: &str = "run/keepsight-system/wifi.json";
 const LOCK: &str = "run/keepsight-system/wifi.lock";
+/// What a network of the hub's own says on the screen while it is open: a folder for each radio (`/usr/lib/keepsight/wifi`).
+const OWN: &str = "run/keepsight-wifi";
 /// Network devices, as the kernel tells of them.
 const DEVICES: &str = "sys/class/net";
 const MAX_BYTES: u64 = 4_096;
@@ -97,7 +99,7 @@ pub struct WifiStatus {
     pub change: Option<WifiChange>,
 }
 
-/// The names of the machine's radios, and whether each has joined a network or is one.
+/// The names of the machine's radios, and whether each has been let into a network or is one.
 pub fn radios(root: &Path) -> Vec<(String, bool)> {
     let folder = root.join(DEVICES);
     let mut radios: Vec<_> = std::fs::read_dir(&folder)
@@ -106,9 +108,9 @@ pub fn radios(root: &Path) -> Vec<(String, bool)> {
         .flatten()
         .filter(|entry| entry.path().join("phy80211").exists())
         .filter_map(|entry| {
-            // A device that is down cannot be asked.
-            let carrier = std::fs::read_to_string(entry.path().join("carrier")).unwrap_or_default();
-            Some((entry.file_name().into_string().ok()?, carrier.trim() == "1"))
+            // Dormant until the keys are agreed on (RFC 2863; wpa_supplicant sees to it): who has a carrier may have a wrong password.
+            let state = std::fs::read_to_string(entry.path().join("operstate")).unwrap_or_default();
+            Some((entry.file_name().into_string().ok()?, state.trim() == "up"))
         })
         .collect();
     radios.sort();
@@ -144,8 +146,8 @@ impl HubWifi {
             change = Some(WifiChange { network, stage: WifiStage::Asked });
         }
         let radios = radios(&self.root);
-        let on = radios.iter().any(|(_, joined)| *joined);
-        let (connected, own) = (on && network.is_some(), on && network.is_none());
+        let connected = network.is_some() && radios.iter().any(|(_, joined)| *joined);
+        let own = radios.iter().any(|(radio, _)| self.root.join(OWN).join(radio).join("screen.txt").exists());
         WifiStatus { radio: !radios.is_empty(), network, connected, own, change }
     }
 
@@ -227,9 +229,14 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("sys/class/net/wlan0/phy80211")).unwrap();
         std::fs::create_dir_all(dir.path().join("sys/class/net/eth0")).unwrap();
         assert_eq!(radios(dir.path()), [("wlan0".to_owned(), false)]);
+        std::fs::write(dir.path().join("sys/class/net/wlan0/operstate"), "dormant\n").unwrap();
+        assert_eq!(radios(dir.path()), [("wlan0".to_owned(), false)], "the password is not known to be right yet");
         assert!(!wifi.status().own);
-        std::fs::write(dir.path().join("sys/class/net/wlan0/carrier"), "1\n").unwrap();
-        assert!(wifi.status().own, "joined, but nothing is set");
+        std::fs::write(dir.path().join("sys/class/net/wlan0/operstate"), "up\n").unwrap();
+        assert!(!wifi.status().own, "a radio that is not the hub's may be anywhere");
+        std::fs::create_dir_all(dir.path().join("run/keepsight-wifi/wlan0")).unwrap();
+        std::fs::write(dir.path().join("run/keepsight-wifi/wlan0/screen.txt"), "Wi-Fi: Keepsight-1a2b").unwrap();
+        assert!(wifi.status().own);
         wifi.ask(Some(&home)).unwrap();
         let change = wifi.status().change.unwrap();
         assert_eq!((change.network.as_deref(), change.stage), (Some("Home"), WifiStage::Asked));

@@ -50,6 +50,7 @@ async fn show(watch: &Watch, units: &[AccessUnit], shown: &mut u64, count: u64) 
     for _ in 0..count {
         let mut unit = units[*shown as usize % units.len()].clone();
         unit.dts = (*shown * 90_000 / FPS) as i64;
+        unit.arrived = Mono(1_000_000_000 + *shown * 1_000_000_000 / FPS);
         *shown += 1;
         while watch.feed.waiting() > 2 {
             SystemClock.sleep(Duration::from_millis(2)).await;

@@ -7,10 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::process::ExitCode;
 
 use crate::decode::{self, Failure};
-use crate::motion::{Motion, Settings};
+use crate::motion::{Motion, Moving, Settings};
 use crate::pictures::Pictures;
 pub use crate::sandbox::Life;
-use crate::wire::watch::{self, Looked};
+use crate::wire::watch::{self, Looked, MAX_BEST_BYTES};
 use crate::wire::{Attempt, Hello, Reply, Request};
 use crate::{attempts, sandbox};
 
@@ -41,7 +41,7 @@ fn serve(parent: i32, life: Life) -> io::Result<()> {
     Hello { sandbox, lacks: decoders.lacks }.write(&mut hub)?;
     let reply = match crate::wire::request(&mut hub)? {
         None => return Ok(()),
-        Some(Request::Watch { settings }) => return watch_camera(&mut hub, settings),
+        Some(Request::Watch { settings }) => return watch_camera(&mut hub, &picture, settings),
         Some(Request::Attempts { path }) => Reply::Text(Attempt::lines(&attempts::all(parent, &path))),
         Some(Request::Still { codec, width, config, data }) => match decode::jpeg(codec, width, &config, data) {
             Ok(jpeg) => {
@@ -55,18 +55,25 @@ fn serve(parent: i32, life: Life) -> io::Result<()> {
     reply.write(&mut hub)
 }
 
-/// Picture after picture: what moves in it.
-fn watch_camera(hub: &mut File, settings: Settings) -> io::Result<()> {
-    let (mut pictures, mut motion) = (Pictures::default(), Motion::new(settings));
+/// Picture after picture: what moves in it, and a JPEG of the best of them.
+fn watch_camera(hub: &mut File, file: &File, settings: Settings) -> io::Result<()> {
+    let (mut pictures, mut motion, mut best) = (Pictures::default(), Motion::new(settings), Best::default());
     while let Some(picture) = watch::picture(hub)? {
         let mut looked = Looked { at: picture.at, ..Looked::default() };
-        match pictures.grey(picture) {
-            Ok(grey) => {
-                for (grey, at) in grey {
-                    let seen = motion.see(&grey, at);
+        match pictures.decode(picture) {
+            Ok(decoded) => {
+                for out in decoded {
+                    let seen = motion.see(&out.grey, out.at);
                     looked.suspicion |= seen.suspicion;
-                    if seen.moving.is_some() {
-                        (looked.moving, looked.at) = (seen.moving, at);
+                    let Some(moving) = seen.moving else { continue };
+                    (looked.moving, looked.at) = (Some(moving), out.at);
+                    // Without one there is an event all the same.
+                    if best.is_less_than(&moving)
+                        && let Ok(jpeg) = out.jpeg()
+                        && let Some(len) = u32::try_from(jpeg.len()).ok().filter(|len| *len <= MAX_BEST_BYTES)
+                    {
+                        file.write_all_at(&jpeg, 0)?;
+                        looked.jpeg = len;
                     }
                 }
             }
@@ -76,4 +83,21 @@ fn watch_camera(hub: &mut File, settings: Settings) -> io::Result<()> {
         looked.write(hub)?;
     }
     Ok(())
+}
+
+/// Of what moves now, the picture in which most of it was seen.
+#[derive(Default)]
+struct Best(Option<Moving>);
+
+impl Best {
+    /// So much more certain is a better picture: not every one is worth a JPEG.
+    const STEP: f32 = 0.05;
+
+    fn is_less_than(&mut self, moving: &Moving) -> bool {
+        let better = self.0.is_none_or(|best| best.since != moving.since || moving.score >= best.score + Self::STEP);
+        if better {
+            self.0 = Some(*moving);
+        }
+        better
+    }
 }

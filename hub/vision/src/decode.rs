@@ -34,7 +34,7 @@ const DEVICES: [&str; 6] = ["/dev/dri", "/dev/video10", "/dev/video11", "/dev/vi
 /// A decoder that gives nothing in this time has failed; the hub gives up on all of them a little later.
 const WITHIN: gst::ClockTime = gst::ClockTime::from_seconds(3);
 /// Quality of the JPEG, of 100.
-const QUALITY: i32 = 85;
+pub(crate) const QUALITY: i32 = 85;
 
 /// What a child can decode.
 pub(crate) struct Decoders {

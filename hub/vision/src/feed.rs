@@ -3,9 +3,12 @@
 //! While nothing happens, key pictures, one a second at most: each is decoded by itself, and costs a hundredth of all of them.
 //! On suspicion every picture, from the last key picture on, which is why those since then are kept. What does not fit into the
 //! channel to the child is dropped and counted, and looking goes on at the next key picture. Nothing here waits.
+//!
+//! When a picture was taken is told by the camera's clock, which goes wrong by seconds a day: it is led after the hub's, too slowly for a
+//! network that is late for a moment to matter.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +27,14 @@ const IDLE_EVERY: Duration = Duration::from_millis(950);
 const SUSPICIOUS: Duration = Duration::from_secs(8);
 /// A new child looks at every picture for so long, to learn what the scene is like.
 const LEARNS: Duration = Duration::from_secs(4);
+/// Bytes of them.
+const MAX_WAITING_BYTES: usize = 16 << 20;
+/// The camera's clock is led after the hub's by so much a picture at most: back, and on. More back, since a picture cannot be taken
+/// after it came.
+const LED_BACK: Duration = Duration::from_millis(8);
+const LED_ON: Duration = Duration::from_millis(2);
+/// So far from the hub's it is another clock: somebody set the camera's.
+const OTHER_CLOCK: Duration = Duration::from_secs(10);
 /// What is kept since the last key picture: of a camera with fewer key pictures, suspicion looks at the next one first.
 const MAX_KEPT: usize = WAITING - 8;
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -39,12 +50,25 @@ pub(crate) struct Sent {
     pub alone: bool,
 }
 
+/// A picture in the channel: its bytes count as long as it waits.
+pub(crate) struct Waiting {
+    pub picture: Sent,
+    weight: Arc<AtomicUsize>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.weight.fetch_sub(self.picture.data.len(), Ordering::Relaxed);
+    }
+}
+
 /// Where a camera's pictures are handed in. Clones share everything.
 #[derive(Clone)]
 pub struct Feed(Arc<Inner>);
 
 struct Inner {
-    to_child: mpsc::Sender<Sent>,
+    to_child: mpsc::Sender<Waiting>,
+    waiting_bytes: Arc<AtomicUsize>,
     state: Mutex<State>,
     dropped: AtomicU64,
 }
@@ -65,12 +89,15 @@ struct State {
     /// When a key picture was last looked at by itself.
     alone_at: Option<Mono>,
     last: Mono,
+    /// What is added to the camera's time, in nanoseconds.
+    lead: i64,
 }
 
 impl Feed {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Sent>) {
-        let (to_child, sent) = mpsc::channel(WAITING);
-        (Self(Arc::new(Inner { to_child, state: Mutex::default(), dropped: AtomicU64::new(0) })), sent)
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Waiting>) {
+        let (to_child, waiting) = mpsc::channel(WAITING);
+        let (waiting_bytes, dropped) = (Arc::default(), AtomicU64::new(0));
+        (Self(Arc::new(Inner { to_child, waiting_bytes, state: Mutex::default(), dropped })), waiting)
     }
 
     /// A connection begins, or its parameters change. `zero`: the instant of its media time 0. `false`: its coding is not known
@@ -88,7 +115,8 @@ impl Feed {
         let mut state = self.lock();
         let Some((codec, config, zero)) = state.stream.clone().filter(|_| unit.track == Track::Video) else { return };
         let ticks = u64::try_from(unit.dts.saturating_add(unit.cts_offset.into())).unwrap_or_default();
-        let at = zero + Duration::from_micros(ticks.saturating_mul(1_000) / u64::from(VIDEO_TIMESCALE / 1_000));
+        let media = Duration::from_micros(ticks.saturating_mul(1_000) / u64::from(VIDEO_TIMESCALE / 1_000));
+        let at = state.led(zero + media, unit.arrived);
         let picture = Sent { codec, config, data: unit.data.clone(), at, alone: false };
         state.last = at;
         state.keep(&picture, unit.key);
@@ -138,7 +166,12 @@ impl Feed {
     }
 
     fn send(&self, picture: Sent) -> bool {
-        let sent = self.0.to_child.try_send(picture).is_ok();
+        let (weight, bytes) = (self.0.waiting_bytes.clone(), picture.data.len());
+        // One alone always fits: what is larger than all may be is no picture of a camera.
+        let before = weight.fetch_add(bytes, Ordering::Relaxed);
+        let waiting = Waiting { picture, weight };
+        let fits = before == 0 || before + bytes <= MAX_WAITING_BYTES;
+        let sent = fits && self.0.to_child.try_send(waiting).is_ok();
         self.0.dropped.fetch_add(u64::from(!sent), Ordering::Relaxed);
         sent
     }
@@ -151,7 +184,17 @@ impl Feed {
 impl State {
     fn forget(&mut self) {
         self.kept.clear();
-        (self.kept_bytes, self.follows, self.alone_at) = (0, false, None);
+        (self.kept_bytes, self.follows, self.alone_at, self.lead) = (0, false, None, 0);
+    }
+
+    /// By the hub's clock, when a picture was taken that the camera's clock puts at `at`.
+    fn led(&mut self, at: Mono, arrived: Mono) -> Mono {
+        let ns = |time: Duration| time.as_nanos() as i64; // of a constant
+        let ahead = |lead: i64| arrived.0 as i64 - (at.0 as i64).saturating_add(lead);
+        let late = ahead(self.lead);
+        let by = if late.abs() > ns(OTHER_CLOCK) { late } else { late.clamp(-ns(LED_BACK), ns(LED_ON)) };
+        self.lead = self.lead.saturating_add(by);
+        Mono(u64::try_from((at.0 as i64).saturating_add(self.lead)).unwrap_or_default())
     }
 
     fn keep(&mut self, picture: &Sent, key: bool) {
@@ -188,12 +231,13 @@ mod tests {
     use super::*;
 
     fn unit(number: i64, key: bool) -> AccessUnit {
-        let (track, arrived, data) = (Track::Video, Mono::default(), Bytes::from_static(&[255, 216]));
+        let (track, data) = (Track::Video, Bytes::from_static(&[255, 216]));
+        let arrived = Mono(1_000_000_000 + u64::try_from(number).unwrap() * 100_000_000);
         AccessUnit { track, dts: number * 9_000, cts_offset: 0, duration: 9_000, key, arrived, data }
     }
 
     /// Ten pictures a second, a key picture every two.
-    fn feed() -> (Feed, mpsc::Receiver<Sent>) {
+    fn feed() -> (Feed, mpsc::Receiver<Waiting>) {
         let (feed, sent) = Feed::new();
         let video = VideoParams { codec: "mp4v.6C".into(), width: 640, height: 360 };
         assert!(feed.begin(&InitSegment { bytes: Bytes::new(), video, audio: None }, Mono(1_000_000_000)));
@@ -205,8 +249,60 @@ mod tests {
     }
 
     /// What was sent: number and whether by itself.
-    fn sent(from: &mut mpsc::Receiver<Sent>) -> Vec<(u64, bool)> {
-        std::iter::from_fn(|| from.try_recv().ok()).map(|p| ((p.at.0 - 1_000_000_000) / 100_000_000, p.alone)).collect()
+    fn sent(from: &mut mpsc::Receiver<Waiting>) -> Vec<(u64, bool)> {
+        let waiting = std::iter::from_fn(|| from.try_recv().ok());
+        waiting.map(|w| ((w.picture.at.0 - 1_000_000_000) / 100_000_000, w.picture.alone)).collect()
+    }
+
+    /// Of a camera whose clock is wrong by so much: how far off the hub's time a picture is told to be, at most, after the first
+    /// of a number of key pictures.
+    fn furthest_off(camera_at: impl Fn(u64) -> u64, arrived: impl Fn(u64) -> u64, pictures: u64) -> Duration {
+        let (feed, mut from) = feed();
+        feed.suspect(Mono(u64::MAX));
+        let mut worst = 0;
+        for number in 0..pictures {
+            let ticks = i64::try_from(camera_at(number) / 1_000 * 90 / 1_000).unwrap();
+            let arrived = Mono(1_000_000_000 + arrived(number));
+            feed.push(&AccessUnit { dts: ticks, arrived, ..unit(0, true) });
+            let told = from.try_recv().unwrap().picture.at;
+            worst = if number == 0 { 0 } else { worst.max(told.0.abs_diff(arrived.0)) };
+        }
+        Duration::from_nanos(worst)
+    }
+
+    #[test]
+    fn a_camera_whose_clock_goes_wrong_is_led_after_the_hubs() {
+        let true_at = |number: u64| number * 100_000_000;
+        // Two days of it, at 100 millionths, are 17 s.
+        let days = 2 * 86_400 * 10;
+        for wrong in [|at: u64| at + at / 10_000, |at: u64| at - at / 10_000] {
+            let off = furthest_off(|n| wrong(true_at(n)), true_at, days);
+            assert!(off < Duration::from_millis(20), "{off:?}");
+        }
+        // Somebody sets it by an hour.
+        let set = |n: u64| if n < 100 { true_at(n) } else { true_at(n) + 3_600_000_000_000 };
+        assert!(furthest_off(set, true_at, 300) < Duration::from_millis(20));
+        // The network holds pictures back for three seconds, and gives them all at once: they were taken when they were.
+        let held_back = |n: u64| if (100..130).contains(&n) { true_at(130) } else { true_at(n) };
+        let (feed, mut from) = feed();
+        feed.suspect(Mono(u64::MAX));
+        for number in 0..200 {
+            let arrived = Mono(1_000_000_000 + held_back(number));
+            feed.push(&AccessUnit { arrived, ..unit(i64::try_from(number).unwrap(), true) });
+            let told = from.try_recv().unwrap().picture.at.0;
+            assert!(told.abs_diff(1_000_000_000 + true_at(number)) < 100_000_000, "{number}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_too() {
+        let (feed, mut from) = feed();
+        feed.suspect(Mono(u64::MAX));
+        let large = |number| AccessUnit { data: Bytes::from(vec![0; 6 << 20]), ..unit(number, true) };
+        (0..5).for_each(|number| feed.push(&large(number)));
+        assert_eq!((sent(&mut from).len(), feed.dropped()), (2, 3));
+        feed.push(&large(5));
+        assert_eq!(sent(&mut from).len(), 1, "what was taken makes room");
     }
 
     #[test]

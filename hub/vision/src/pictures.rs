@@ -3,6 +3,8 @@
 //! Parser and decoder are pushed into from here, with no threads or queues between: what a picture gives is there when the push
 //! is over. A picture that is looked at by itself is followed by the end of the stream and a flush, or a decoder would keep it
 //! back until the next one.
+//!
+//! The decoded picture itself is held until the next push, so that a JPEG can be made of one in which something moves.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,8 +20,47 @@ use crate::wire::watch::Picture;
 /// A decoder that fails so often in a row gives way to the next one.
 const FAILS: usize = 3;
 
-/// What comes out: pictures, and when they were taken.
-type Out = Vec<(Grey, Duration)>;
+/// Width in pixels of the JPEG of something that moves: what a phone shows in a list, twice as sharp.
+const JPEG_WIDTH: i32 = 640;
+
+/// A decoded picture that came out.
+pub(crate) struct Out {
+    /// The same, small and grey.
+    pub grey: Grey,
+    /// When it was taken.
+    pub at: Duration,
+    raw: gst::Sample,
+}
+
+impl Out {
+    /// As a JPEG, at most [`JPEG_WIDTH`] wide; pixels are square in it.
+    ///
+    /// # Errors
+    /// An element is missing, or fails: its words.
+    pub fn jpeg(&self) -> Result<Vec<u8>, String> {
+        let caps = self.raw.caps_owned().ok_or("a picture of no form")?;
+        let (width, _) = size(&caps).ok_or("a picture of no size")?;
+        let shape = gst::Caps::builder("video/x-raw")
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("width", JPEG_WIDTH.min(i32::try_from(width).unwrap_or(JPEG_WIDTH)));
+        use gst::ElementFactory as Make;
+        let elements = [
+            Make::make("videoconvert").build(),
+            Make::make("videoscale").build(),
+            Make::make("capsfilter").property("caps", shape.build()).build(),
+            Make::make("jpegenc").property("quality", decode::QUALITY).build(),
+        ];
+        let elements: Vec<_> = elements.into_iter().collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let jpeg = Arc::new(Mutex::new(Vec::new()));
+        let into = jpeg.clone();
+        let line = Line::new(elements, &gst::Caps::new_empty_simple("image/jpeg"), move |_, buffer| {
+            lock(&into).extend(buffer.map_readable().map(|buffer| buffer.to_vec()));
+        })?;
+        line.begin(&caps)?;
+        line.push(self.raw.buffer_owned().ok_or("a picture of nothing")?)?;
+        lock(&jpeg).pop().ok_or_else(|| line.why("no picture comes out"))
+    }
+}
 
 /// Decodes the pictures of one camera.
 #[derive(Default)]
@@ -33,7 +74,7 @@ pub(crate) struct Pictures {
 
 impl Pictures {
     /// What comes out with this picture: not necessarily this one, and where some come out of order, none or several.
-    pub(crate) fn grey(&mut self, picture: Picture) -> Result<Out, Failure> {
+    pub(crate) fn decode(&mut self, picture: Picture) -> Result<Vec<Out>, Failure> {
         let Picture { codec, alone, at, config, data } = picture;
         let same = self.coding.as_ref().is_some_and(|(c, parameters)| (*c, &parameters[..]) == (codec, &config[..]));
         if !same {
@@ -68,37 +109,82 @@ impl Pictures {
     }
 }
 
+/// A decoder, and what came out of it.
 struct Chain {
-    pipeline: gst::Pipeline,
-    input: gst::Pad,
-    /// Kept, or what comes out would go nowhere.
-    _output: gst::Pad,
-    out: Arc<Mutex<Out>>,
+    line: Line,
+    out: Arc<Mutex<Vec<Out>>>,
 }
 
 impl Chain {
     fn new(decoder: &gst::ElementFactory, codec: Codec, config: &[u8]) -> Result<Self, String> {
-        let text = |e: &dyn std::fmt::Display| e.to_string();
-        let make = |name: &str| gst::ElementFactory::make(name).build().map_err(|e| text(&e));
-        let decoder = decoder.create().build().map_err(|e| text(&e))?;
+        let make = |name: &str| gst::ElementFactory::make(name).build().map_err(|e| e.to_string());
+        let decoder = decoder.create().build().map_err(|e| e.to_string())?;
         decode::in_one_thread(&decoder);
         let parser = match codec {
             Codec::H264 => Some(make("h264parse")?),
             Codec::H265 => Some(make("h265parse")?),
             Codec::Mjpeg => None,
         };
-        let elements: Vec<_> = parser.into_iter().chain([decoder, make("videoconvert")?]).collect();
+        let (convert, raw) = (make("videoconvert")?, Arc::new(Mutex::new(None)));
+        let (decoded, into) = (convert.static_pad("sink").ok_or("no pad")?, raw.clone());
+        decoded.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let (Some(buffer), Some(caps)) = (info.buffer(), pad.current_caps()) {
+                *lock(&into) = Some(gst::Sample::builder().buffer(buffer).caps(&caps).build());
+            }
+            gst::PadProbeReturn::Ok
+        });
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let into = out.clone();
+        let grey = gst::Caps::builder("video/x-raw").field("format", "GRAY8").build();
+        let elements = parser.into_iter().chain([decoder, convert]).collect();
+        let line = Line::new(elements, &grey, move |pad, buffer| {
+            let out = lock(&raw).take().and_then(|raw| small(pad, buffer, raw));
+            lock(&into).extend(out);
+        })?;
+        line.begin(&decode::caps(codec, config))?;
+        Ok(Self { line, out })
+    }
+
+    fn push(&self, data: Vec<u8>, at: Duration, alone: bool) -> Result<Vec<Out>, String> {
+        let mut buffer = gst::Buffer::from_mut_slice(data);
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(gst::ClockTime::try_from(at).ok());
+        }
+        self.line.push(buffer)?;
+        if alone {
+            self.line.event(gst::event::Eos::new())?;
+            self.line.event(gst::event::FlushStart::new())?;
+            self.line.event(gst::event::FlushStop::new(true))?;
+            self.line.segment()?;
+        }
+        let out = std::mem::take(&mut *lock(&self.out));
+        if alone && out.is_empty() { Err(self.line.why("no picture comes out")) } else { Ok(out) }
+    }
+}
+
+/// Elements one after the other, with no threads or queues: what is pushed in has come out when the push is over.
+struct Line {
+    pipeline: gst::Pipeline,
+    input: gst::Pad,
+    /// Kept, or what comes out would go nowhere.
+    _output: gst::Pad,
+}
+
+impl Line {
+    /// `out` is handed what comes out, with its pad, of these caps.
+    fn new(
+        elements: Vec<gst::Element>,
+        caps: &gst::Caps,
+        out: impl Fn(&gst::Pad, &gst::Buffer) + Send + Sync + 'static,
+    ) -> Result<Self, String> {
+        let text = |e: &dyn std::fmt::Display| e.to_string();
         let pipeline = gst::Pipeline::new();
         pipeline.add_many(&elements).map_err(|e| text(&e))?;
         gst::Element::link_many(&elements).map_err(|e| text(&e))?;
-
-        let out = Arc::new(Mutex::new(Out::new()));
-        let grey = gst::Caps::builder("video/x-raw").field("format", "GRAY8").build();
-        let template = gst::PadTemplate::new("out", gst::PadDirection::Sink, gst::PadPresence::Always, &grey);
-        let into = out.clone();
+        let template = gst::PadTemplate::new("out", gst::PadDirection::Sink, gst::PadPresence::Always, caps);
         let output = gst::Pad::builder_from_template(&template.map_err(|e| text(&e))?)
             .chain_function(move |pad, _, buffer| {
-                lock(&into).extend(small(pad, &buffer));
+                out(pad, &buffer);
                 Ok(gst::FlowSuccess::Ok)
             })
             .build();
@@ -109,33 +195,25 @@ impl Chain {
         for pad in [&input, &output] {
             pad.set_active(true).map_err(|e| text(&e))?;
         }
-        let chain = Self { pipeline, input, _output: output, out };
-        chain.pipeline.set_state(gst::State::Playing).map_err(|_| chain.why("it does not start"))?;
-        chain.event(gst::event::StreamStart::new("camera"))?;
-        chain.event(gst::event::Caps::new(&decode::caps(codec, config)))?;
-        chain.begin()?;
-        Ok(chain)
+        let line = Self { pipeline, input, _output: output };
+        line.pipeline.set_state(gst::State::Playing).map_err(|_| line.why("it does not start"))?;
+        Ok(line)
+    }
+
+    /// A stream of these caps begins.
+    fn begin(&self, caps: &gst::Caps) -> Result<(), String> {
+        self.event(gst::event::StreamStart::new("camera"))?;
+        self.event(gst::event::Caps::new(caps))?;
+        self.segment()
     }
 
     /// Times are pictures' own.
-    fn begin(&self) -> Result<(), String> {
+    fn segment(&self) -> Result<(), String> {
         self.event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()))
     }
 
-    fn push(&self, data: Vec<u8>, at: Duration, alone: bool) -> Result<Out, String> {
-        let mut buffer = gst::Buffer::from_mut_slice(data);
-        if let Some(buffer) = buffer.get_mut() {
-            buffer.set_pts(gst::ClockTime::try_from(at).ok());
-        }
-        self.input.push(buffer).map_err(|_| self.why("it takes no picture"))?;
-        if alone {
-            self.event(gst::event::Eos::new())?;
-            self.event(gst::event::FlushStart::new())?;
-            self.event(gst::event::FlushStop::new(true))?;
-            self.begin()?;
-        }
-        let out = std::mem::take(&mut *lock(&self.out));
-        if alone && out.is_empty() { Err(self.why("no picture comes out")) } else { Ok(out) }
+    fn push(&self, buffer: gst::Buffer) -> Result<(), String> {
+        self.input.push(buffer).map(drop).map_err(|_| self.why("it takes no picture"))
     }
 
     fn event(&self, event: gst::Event) -> Result<(), String> {
@@ -151,22 +229,25 @@ impl Chain {
     }
 }
 
-impl Drop for Chain {
+impl Drop for Line {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null); // it gives way to another
     }
 }
 
-/// A decoded picture, small.
-fn small(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<(Grey, Duration)> {
-    let caps = pad.current_caps()?;
-    let size = |name| usize::try_from(caps.structure(0)?.get::<i32>(name).ok()?).ok();
-    let (width, height) = (size("width")?, size("height")?);
+/// A decoded picture, and the same small.
+fn small(pad: &gst::Pad, buffer: &gst::Buffer, raw: gst::Sample) -> Option<Out> {
+    let (width, height) = size(&pad.current_caps()?)?;
     // Nobody here said that it knows other strides than GStreamer's own.
     let grey = Grey::shrink(&buffer.map_readable().ok()?, width, height, width.next_multiple_of(4))?;
-    Some((grey, buffer.pts()?.into()))
+    Some(Out { grey, at: buffer.pts()?.into(), raw })
 }
 
-fn lock(out: &Mutex<Out>) -> MutexGuard<'_, Out> {
+fn size(caps: &gst::Caps) -> Option<(usize, usize)> {
+    let part = |name| usize::try_from(caps.structure(0)?.get::<i32>(name).ok()?).ok();
+    Some((part("width")?, part("height")?))
+}
+
+fn lock<T>(out: &Mutex<T>) -> MutexGuard<'_, T> {
     out.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -258,7 +258,7 @@ impl State {
 }
 
 /// ISO/IEC 10918-1: a start of image.
-fn is_jpeg(bytes: &[u8]) -> bool {
+pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff])
 }
 

@@ -1,19 +1,22 @@
 //! The hub's side of watching: a child for each camera, started again whenever it ends.
 
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::clock::{SharedClock, timeout};
 use base::{Mono, Shutdown};
+use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::feed::{Feed, Sent};
+use crate::feed::{Feed, Sent, Waiting};
 use crate::motion::{Moving, Settings};
 use crate::sandbox::Life;
 use crate::spawn::{Child, Program, Spawner};
+use crate::stills::is_jpeg;
 use crate::wire::watch::{Looked, head, watch as to_watch};
 use crate::wire::{self, Attempt, Hello, Reply};
 
@@ -32,7 +35,7 @@ const BLIND_AFTER: u32 = 3;
 const FINDINGS: usize = 64;
 
 /// Something moves at a camera.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// When the picture was taken in which it was seen.
     pub at: Mono,
@@ -40,6 +43,8 @@ pub struct Finding {
     pub since: Mono,
     /// What is known of it; its `since` counts as [`Finding::at`] does.
     pub moving: Moving,
+    /// A JPEG of it, where more is seen of it than before.
+    pub picture: Option<Bytes>,
 }
 
 /// How watching goes.
@@ -139,7 +144,7 @@ struct Watcher {
     inner: Arc<Inner>,
     settings: Settings,
     feed: Feed,
-    sent: mpsc::Receiver<Sent>,
+    sent: mpsc::Receiver<Waiting>,
     found: mpsc::Sender<Finding>,
     sight: watch::Sender<Sight>,
     /// Pictures in a row that could not be decoded.
@@ -182,10 +187,12 @@ impl Watcher {
         // What waited for the last child is old; what came since the last key picture is sent anew.
         while self.sent.try_recv().is_ok() {}
         self.feed.learn();
-        while let Some(picture) = self.sent.recv().await {
-            let ask = ask(&mut child, &picture);
+        while let Some(waiting) = self.sent.recv().await {
+            let picture = &waiting.picture;
+            let ask = ask(&mut child, picture);
             let looked = timeout(&*clock, PATIENCE, ask).await.unwrap_or_else(late)?;
-            if self.take(picture.at, looked).await.is_none() {
+            let jpeg = picture_of(&child, &looked)?;
+            if self.take(picture.at, looked, jpeg).await.is_none() {
                 break;
             }
         }
@@ -193,7 +200,7 @@ impl Watcher {
     }
 
     /// `None`: nobody wants to know any more.
-    async fn take(&mut self, at: Mono, looked: Looked) -> Option<()> {
+    async fn take(&mut self, at: Mono, looked: Looked, picture: Option<Bytes>) -> Option<()> {
         self.undecoded = if looked.undecoded { self.undecoded + 1 } else { 0 };
         match (looked.no_decoder, self.undecoded) {
             (true, _) => self.see(Sight::NoDecoder),
@@ -206,13 +213,24 @@ impl Watcher {
         }
         let Some(moving) = looked.moving else { return Some(()) };
         let instant = |at: Duration| Mono(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
-        let finding = Finding { at: instant(looked.at), since: instant(moving.since), moving };
+        let finding = Finding { at: instant(looked.at), since: instant(moving.since), moving, picture };
         self.found.send(finding).await.ok()
     }
 
     fn see(&self, sight: Sight) {
         self.sight.send_if_modified(|old| std::mem::replace(old, sight) != sight);
     }
+}
+
+/// What the child made of it. It waits for the next picture, and writes nothing meanwhile, unless it is an enemy's: then what is
+/// read is a picture of his.
+fn picture_of(child: &Child, looked: &Looked) -> io::Result<Option<Bytes>> {
+    if looked.jpeg == 0 {
+        return Ok(None);
+    }
+    let mut jpeg = vec![0; looked.jpeg as usize]; // bounded by the wire
+    child.picture.read_exact_at(&mut jpeg, 0)?;
+    Ok(is_jpeg(&jpeg).then(|| jpeg.into()))
 }
 
 /// Shows a child one picture.

@@ -121,12 +121,18 @@ async fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// A picture that comes as soon as it was taken.
+fn fresh(unit: &AccessUnit, zero: Mono) -> AccessUnit {
+    let taken = u64::try_from(unit.dts + i64::from(unit.cts_offset)).unwrap();
+    AccessUnit { arrived: zero + Duration::from_micros(taken * 100 / 9), ..unit.clone() }
+}
+
 /// Hands in a film as fast as it is looked at: at the end all but the last picture have been answered.
 async fn show(watch: &Watch, coded: &Coded, zero: Mono) {
     assert!(watch.feed.begin(&coded.init, zero));
     for unit in &coded.units {
         wait_for("pictures are looked at", || watch.feed.waiting() == 0).await;
-        watch.feed.push(unit);
+        watch.feed.push(&fresh(unit, zero));
     }
     wait_for("the last one is looked at", || watch.feed.waiting() == 0).await;
 }
@@ -213,7 +219,7 @@ async fn a_child_that_is_killed_or_hangs_costs_at_most_five_seconds() {
             // In real time: five seconds are five seconds.
             let due = began + Duration::from_micros(unit.dts as u64 * 100 / 9);
             SystemClock.sleep(due.since(SystemClock.mono())).await;
-            watch.feed.push(unit);
+            watch.feed.push(&fresh(unit, ZERO));
             all.extend(found(&mut watch));
             if hurt.is_none() && all.iter().any(|t| *t >= 10.0) {
                 let child = children()[0];
@@ -278,7 +284,7 @@ async fn without_a_child_nothing_waits_and_it_is_said() {
         for i in 0..2_000 {
             let mut unit = coded.units[0].clone();
             unit.dts = i * 90_000;
-            watch.feed.push(&unit);
+            watch.feed.push(&fresh(&unit, ZERO));
         }
         assert!(SystemClock.mono().since(began) < Duration::from_secs(1), "nobody is waited for");
         assert!(watch.feed.dropped() > 1_000);

@@ -362,6 +362,20 @@ export const T = {
     since: 'Since',
   },
 
+  zones: {
+    title: 'Zones',
+    intro: 'Without a zone everything in the picture counts. With zones, only what touches one of them. What is in a covered part is not looked at: a street, a tree, a flag.',
+    still: (name: string) => `What ${name} shows now`,
+    addZone: 'Add a zone',
+    addMask: 'Cover a part',
+    removeCorner: 'Remove the corner',
+    removePart: 'Remove the part',
+    part: (mask: boolean, n: number) => `${mask ? 'Covered part' : 'Zone'} ${n}`,
+    corner: (n: number) => `Corner ${n}`,
+    says: (zones: number, masks: number) =>
+      `${zones ? `${zones} zone${zones === 1 ? '' : 's'}` : 'The whole picture counts'}${masks ? `, ${masks} covered part${masks === 1 ? '' : 's'}` : ''}. Pull a corner; pull between two corners for one more.`,
+  },
+
   rights: {
     live: 'Look live',
     playback: 'Look back',

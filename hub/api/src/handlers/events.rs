@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use base::{CameraId, EventId, ProblemKind, Timestamp};
+use base::{CameraId, EventId, PrincipalId, Problem, ProblemKind, Timestamp};
 use bytes::Bytes;
-use footage::ClockMap;
+use footage::{ClockMap, OpenError};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
 use store::{Event, EventCursor, EventKind, EventQuery};
 use tokio::sync::{broadcast, mpsc};
 use utoipa::ToSchema;
 
-use crate::hub::{Ctx, Session};
+use crate::hub::Ctx;
 use crate::parts;
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
@@ -39,6 +40,13 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
         .answers::<EventsPage>(200, "A page of them."),
         Route::get("/api/v1/events/{id}", Access::Session, "An event of a camera whose footage you may see.", one)
             .answers::<EventItem>(200, "The event."),
+        Route::get(
+            "/api/v1/events/{id}/thumbnail.jpg",
+            Access::Session,
+            "The best picture of an event of a camera whose footage you may see.",
+            thumbnail,
+        )
+        .answers_with(200, "A JPEG.", Some("image/jpeg")),
         Route::get(
             "/api/v1/events/stream",
             Access::Session,
@@ -75,7 +83,7 @@ struct EventItem {
     #[schema(value_type = Option<String>)]
     end: Option<Timestamp>,
     /// More of it. Of motion: score, how certain it is, 0 to 1; area, the largest part of the picture that moves, 0 to 1; box, where:
-    /// left, top, width and height, 0 to 1.
+    /// left, top, width and height, 0 to 1; thumbnail, whether there is a picture of it.
     #[schema(value_type = Option<Object>)]
     detail: serde_json::Value,
 }
@@ -120,15 +128,34 @@ async fn events(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 }
 
 async fn one(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let event = asked_for(&hub, &request).await?;
+    Ok(reply::json(&EventItem::of(event, &hub.parts.recorder.clock_map())))
+}
+
+async fn thumbnail(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let event = asked_for(&hub, &request).await?;
+    let Caller::Signed(session) = request.caller else { return Err(ProblemKind::NotAllowed.into()) };
+    let (viewer, _) = session.into_viewer(&hub, event.camera).await?;
+    let footage = hub.parts.footage.clone();
+    let open = move || footage.thumbnail(&viewer, event.camera, event.id);
+    let opened = tokio::task::spawn_blocking(open).await.map_err(ApiError::internal)?;
+    let jpeg = match opened {
+        // Kept with its footage, and gone with it; or there never was one.
+        Err(OpenError::Missing { .. }) => return Err(ProblemKind::NotFound.into()),
+        opened => opened.map_err(|e| Problem::from(&e))?,
+    };
+    let mut response = reply::bytes("image/jpeg", jpeg);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The event that a path names. It is not there, or not for this person: which, nobody is told.
+async fn asked_for(hub: &Ctx, request: &Request<Ctx>) -> Result<Event, ApiError> {
     let id: EventId = request.id("id")?;
-    let session = request.session()?;
     let event = hub.parts.store.read(move |db| db.event(id)).await?;
-    // It is not there, or not for this person: which, nobody is told.
     let event = event.ok_or(ProblemKind::NotFound)?;
-    match hub.rights(session, event.camera).await? {
-        Some(rights) if rights.include(Right::Playback) => {
-            Ok(reply::json(&EventItem::of(event, &hub.parts.recorder.clock_map())))
-        }
+    match hub.rights(request.session()?, event.camera).await? {
+        Some(rights) if rights.include(Right::Playback) => Ok(event),
         _ => Err(ProblemKind::NotFound.into()),
     }
 }
@@ -145,15 +172,17 @@ async fn stream(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     // Who waits for the answer's head gets it now, and not with the first event.
     let begun = tell.send(Ok(Bytes::from_static(b": listening\n\n"))).await;
     begun.map_err(ApiError::internal)?;
+    // Who only listens opens nothing: with the session go the keys that open their cameras.
+    drop(session);
     let happens = hub.parts.recorder.happens();
-    tokio::spawn(listen(hub, session, happens, tell));
+    tokio::spawn(listen(hub, principal, happens, tell));
     Ok(reply::stream("text/event-stream", http::HeaderMap::new(), parts::until_ended(told, watch)))
 }
 
 /// Tells what happens, for as long as it is taken.
 async fn listen(
     hub: Ctx,
-    session: Session,
+    principal: PrincipalId,
     mut happens: broadcast::Receiver<Event>,
     tell: mpsc::Sender<std::io::Result<Bytes>>,
 ) {
@@ -163,7 +192,7 @@ async fn listen(
             () = tell.closed() => return,
             () = shutdown.wait() => return,
             event = happens.recv() => match event {
-                Ok(event) => match told(&hub, &session, event).await {
+                Ok(event) => match told(&hub, principal, event).await {
                     Ok(Some(text)) => text,
                     Ok(None) => continue,
                     Err(_) => return, // the store does not answer: whoever listens comes again
@@ -180,8 +209,8 @@ async fn listen(
 }
 
 /// An event as it is told to somebody; `None`: it is not for them. Asked for each, since a grant may have come or gone.
-async fn told(hub: &Ctx, session: &Session, event: Event) -> Result<Option<String>, ApiError> {
-    match hub.rights(session, event.camera).await? {
+async fn told(hub: &Ctx, principal: PrincipalId, event: Event) -> Result<Option<String>, ApiError> {
+    match hub.rights_of(principal, event.camera).await? {
         Some(rights) if rights.include(Right::Playback) => {
             let item = EventItem::of(event, &hub.parts.recorder.clock_map());
             let data = serde_json::to_string(&item).map_err(ApiError::internal)?;

@@ -3,10 +3,10 @@
 //! ```text
 //! hub    254  0 (2)  length of the settings (4)  0 (4)  settings        once
 //! hub    coding (1)  alone (1)  at (8)  length of the parameters (4)  length of the picture (4)  parameters  picture
-//! child  'S'  flags (1)  at (8)  since (8)  score, area, left, top, width, height (2 each)
+//! child  'S'  flags (1)  at (8)  since (8)  score, area, left, top, width, height (2 each)  length of the JPEG (4)
 //! ```
 //!
-//! One answer to each picture, in order. Times are milliseconds from anywhere, parts are of 65,535. The settings are a
+//! One answer to each picture, in order; a JPEG (length 0: none) lies in the shared file until the next picture is sent. Times are milliseconds from anywhere, parts are of 65,535. The settings are a
 //! sensitivity, then how many zones and how many masks, then each polygon: how many corners, and of each its two parts.
 
 use std::io::{self, Read, Write};
@@ -21,7 +21,9 @@ use crate::motion::{Bounds, Moving, Polygon, Sensitivity, Settings};
 /// Most polygons of a kind.
 pub(crate) const MAX_POLYGONS: usize = 16;
 const LOOKED: u8 = b'S';
-const LOOKED_BYTES: usize = 30;
+const LOOKED_BYTES: usize = 34;
+/// The largest JPEG of something that moves. One is some 50 KB.
+pub(crate) const MAX_BEST_BYTES: u32 = 1 << 20;
 const SENSITIVITIES: [Sensitivity; 3] = [Sensitivity::Low, Sensitivity::Normal, Sensitivity::High];
 
 /// A picture to look at.
@@ -45,6 +47,8 @@ pub(crate) struct Looked {
     /// Nothing here decodes its coding.
     pub no_decoder: bool,
     pub moving: Option<Moving>,
+    /// Bytes of the JPEG of it; 0: none.
+    pub jpeg: u32,
 }
 
 /// A whole request to watch.
@@ -133,6 +137,7 @@ impl Looked {
         };
         bytes.extend(millis(since).to_be_bytes());
         bytes.extend(parts.map(|p| part(p).to_be_bytes()).concat());
+        bytes.extend(self.jpeg.to_be_bytes());
         to.write_all(&bytes)
     }
 
@@ -149,12 +154,14 @@ impl Looked {
             [18, 20, 22, 24, 26, 28].map(|at| whole(u16::from_be_bytes([bytes[at], bytes[at + 1]])));
         let flags = bytes[1];
         // What comes out may be of an earlier picture than what went in.
-        if bytes[0] != LOOKED || flags > 0b1111 || millis(at) > millis(asked) || since > at {
+        let jpeg = u32::from_be_bytes([bytes[30], bytes[31], bytes[32], bytes[33]]);
+        if jpeg > MAX_BEST_BYTES || bytes[0] != LOOKED || flags > 0b1111 || millis(at) > millis(asked) || since > at {
             return Err(bad("the child says what no child says"));
         }
         let bounds = Bounds { left, top, width: width.min(1.0 - left), height: height.min(1.0 - top) };
         let moving = (flags & 2 != 0).then_some(Moving { since, score, area, bounds });
-        Ok(Self { at, suspicion: flags & 1 != 0, undecoded: flags & 4 != 0, no_decoder: flags & 8 != 0, moving })
+        let (suspicion, undecoded, no_decoder) = (flags & 1 != 0, flags & 4 != 0, flags & 8 != 0);
+        Ok(Self { at, suspicion, undecoded, no_decoder, moving, jpeg })
     }
 }
 
@@ -222,6 +229,9 @@ mod tests {
         );
         let failed = Looked { undecoded: true, no_decoder: true, ..Looked::default() };
         assert_eq!(said(&failed, SECOND).unwrap(), failed);
+        let pictured = |jpeg| said(&Looked { jpeg, ..looked }, SECOND);
+        assert_eq!(pictured(MAX_BEST_BYTES).unwrap().jpeg, MAX_BEST_BYTES);
+        assert!(pictured(MAX_BEST_BYTES + 1).is_err());
         assert!(said(&looked, SECOND / 2).is_err(), "of a picture that it was not given");
         let after = Some(Moving { since: 2 * SECOND, ..there });
         assert!(said(&Looked { moving: after, ..looked }, SECOND).is_err(), "begun after it was seen");

@@ -106,6 +106,7 @@ export interface HubEvent {
   start: string;
   /** null while it lasts. */
   end: string | null;
+  detail: { thumbnail?: boolean } | null;
 }
 export interface ProtectedSpan {
   from: string;
