@@ -220,7 +220,8 @@ async fn e2e_an_adoption_that_is_killed_anywhere_is_run_again() {
         kills += usize::from(!child.wait().unwrap().success());
     }
     assert!(kills > 0, "not one was killed");
-    assert_eq!(left.adopt(&[]).status.code(), Some(0));
+    let adopted = left.adopt(&[]);
+    assert_eq!(adopted.status.code(), Some(0), "{adopted:?}");
 
     let store = Store::open(&left.home.data().join("store"), own, std::sync::Arc::new(SystemClock)).unwrap();
     let (epochs, cameras) = store.read_blocking(|db| Ok((db.adopted_epochs()?, db.cameras()?))).unwrap();

@@ -23,6 +23,7 @@ impl SledEngine {
     /// 1 GiB, and it does not see systemd's limits).
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
         wait_for_lock(dir)?;
+        remove_half_made(dir)?;
         guard(|| {
             let db = sled::Config::default()
                 .path(dir)
@@ -40,6 +41,21 @@ impl SledEngine {
     fn tree(&self, tree: Tree) -> &sled::Tree {
         &self.trees[usize::from(tree.number())]
     }
+}
+
+/// sled makes a snapshot of its log's state in a file beside the last one, and renames it. One that was cut off there (a power cut, a kill,
+/// most likely at a start) it takes for its newest snapshot at the next start, and the whole store for damaged (0.34.7,
+/// `get_snapshot_files`). What is whole is in the last one and the log.
+fn remove_half_made(dir: &Path) -> Result<(), EngineError> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) }; // a new store, or none that can be opened
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_half_made = name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating"));
+        if is_half_made {
+            std::fs::remove_file(entry.path()).map_err(EngineError::Io)?;
+        }
+    }
+    Ok(())
 }
 
 impl Engine for SledEngine {
