@@ -2,11 +2,13 @@
 # shellcheck disable=SC2154,SC2034 # variables are shared by the steps of scripts/build-image
 # The hub's release binary, compiled in a folder of Debian's packages that has a compiler for it. Sets $binary.
 
-# All that it is made of; cargo knows best what of it changed, but not whether the compiler did.
+# All that it is made of, without what only tests are; cargo knows best what of it changed, but not whether the compiler did.
+sources() { contents Cargo.toml Cargo.lock hub | grep -vE ' hub/([^/]+/(tests|benches|examples)|testkit|fuzz|web/(src|tests))/'; }
+
 binary() {
     local arch=$1 target=${rust_target[$1]} key compiler cross=()
     compiler "$arch"
-    key=$(key_of "$arch" "${compiler##*-}" "$(contents Cargo.toml Cargo.lock hub)")
+    key=$(key_of "$arch" "${compiler##*-}" "$(sources)")
     binary=$cache/keepsight-$arch-$key
     [[ -e $binary ]] && return
     [[ -e $compiler/.whole ]] || make_compiler "$arch"

@@ -44,6 +44,10 @@ def online(lab):
         hub, [camera] = claimed_with_cameras(vm, began, lab.cameras(1))
         tell(f"played back: {len(hub.play_back(camera))} bytes of film")
         looked(vm)
+        began = time.monotonic()
+        hub.expect(200, "PATCH", f"/api/v1/cameras/{camera}", {"motion": {}})
+        until(lambda: thumbnail(hub), 300)
+        tell(f"what moves is an event with its picture {time.monotonic() - began:.0f} s after motion was switched on")
         for internet, said in (True, "on"), (False, "off"):
             hub.expect(200, "PATCH", "/api/v1/system/time", {"internet": internet})
             vm.wait_for(f"^TIME {said}", what=f"time servers {said}")
@@ -88,6 +92,13 @@ def radio(lab):
         wanted = ["with the same password", "and that is given up", "and the hub's own is shut", "and it is kept"]
         assert set(wanted) <= set(said), said
         tell("; ".join(said[:-1]) + f"; {time.monotonic() - began:.0f} s after power")
+
+
+def thumbnail(hub):
+    """The picture of the newest event."""
+    [event] = hub.json(200, "GET", "/api/v1/events?kind=motion&limit=1")["items"]
+    jpeg = hub.expect(200, "GET", f"/api/v1/events/{event['id']}/thumbnail.jpg")[1]
+    assert jpeg.startswith(b"\xff\xd8"), jpeg[:16]
 
 
 def looked(vm):
