@@ -68,7 +68,7 @@ pub(crate) async fn beside(store: &Store, disk: &Disk, clock: &SharedClock) -> R
             let taken = take(&store, &disk)?;
             // What lasted when a day's file was written is over since then.
             let until = taken.until;
-            store.urgent_blocking(move |db| until.map_or(Ok(()), |until| recorder::end_what_lasts(db, Some(until))))?;
+            store.urgent_blocking(move |db| until.map_or(Ok(()), |until| db.end_lasting_events(Some(until))))?;
             tracing::info!(?taken, "the history on the footage disk was taken in");
         }
         write(&store, &disk, &clock)

@@ -30,7 +30,7 @@ use crate::reader::Reader;
 use crate::ring::LiveRing;
 use crate::space::{Space, StorageOptions, StorageStatus};
 use crate::watching::{Watchers, Watching};
-use crate::{epochs, history, kept, recover, space, watching};
+use crate::{epochs, history, kept, recover, space};
 
 /// A camera that could not be started is tried again so often.
 const BEGIN_AGAIN: Duration = Duration::from_secs(10);
@@ -192,7 +192,7 @@ impl Recorder {
             recover::cut_short(&inner, std::mem::take(&mut open)).await?;
         }
         // By what is known now of the segments that were being written.
-        if let Err(e) = inner.store.call(|db| watching::end_what_lasts(db, None)).await {
+        if let Err(e) = inner.store.call(|db| db.end_lasting_events(None)).await {
             tracing::error!(problem = %Problem::from(e), "events that lasted when the hub stopped are not ended");
         }
         tokio::spawn(kept::follow(inner.clone(), parts.reports, reports_of_cameras));

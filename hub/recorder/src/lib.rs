@@ -39,4 +39,3 @@ pub use keys::{Keys, Resealed};
 pub use passwords::PasswordError;
 pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};
 pub use space::{StorageOptions, StorageStatus};
-pub use watching::end_what_lasts;

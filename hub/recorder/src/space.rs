@@ -471,24 +471,10 @@ impl Shelf for Real<'_> {
         // A row that outlives its file, as after a power cut, is removed at the next start.
         drop(self.inner.store.submit(Durability::Lazy, move |db| {
             db.remove_segment(&row)?;
-            forget_events(db, &row)
+            db.forget_events_of(&row)
         }));
         Ok(())
     }
-}
-
-/// What happened while it was recorded goes with the footage of it, and what no footage is left of.
-fn forget_events(db: &mut store::Db, gone: &SegmentInfo) -> Result<(), StoreError> {
-    if gone.stream != StreamName::Main {
-        return Ok(());
-    }
-    let oldest = db.first_segment(gone.camera, gone.stream)?.map_or(gone.end, |segment| segment.start.min(gone.end));
-    let over = |event: &store::Event, by: Timestamp| event.end.is_some_and(|end| end <= by);
-    let mut events = db.events_in(gone.camera, gone.start, gone.end)?;
-    events.retain(|event| over(event, gone.end));
-    let before = db.first_events(gone.camera, oldest, BATCH)?;
-    events.extend(before.into_iter().filter(|event| over(event, oldest)));
-    events.iter().try_for_each(|event| db.remove_event(event))
 }
 
 /// All segments of the index, oldest first; a page of each stream is in memory at a time.

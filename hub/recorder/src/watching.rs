@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::clock::SharedClock;
-use base::footage::{AccessUnit, InitSegment, StreamName};
+use base::footage::{AccessUnit, InitSegment};
 use base::state::{Health, Reason};
-use base::{BootId, CameraId, Mono, Problem, ProblemKind, Shutdown, Timestamp};
+use base::{BootId, CameraId, Mono, Problem, ProblemKind, Shutdown};
 use footage::Footage;
-use store::{Event, MotionSettings, Sensitivity, Store, StoreError};
+use store::{Event, MotionSettings, Sensitivity, Store};
 use tokio::sync::{broadcast, watch};
 use vault::EpochPublic;
 use vision::{Eyes, Feed, Finding, Polygon, Sight};
@@ -99,23 +99,6 @@ impl Watchers {
         let _ = self.news.send(event.clone()); // nobody listens: fine
         true
     }
-}
-
-/// What lasted when the hub stopped without a word is over: with the last footage that there is of its camera without a hole. Of what
-/// began before an instant, if one is given.
-///
-/// # Errors
-/// The store cannot be read or written.
-pub fn end_what_lasts(db: &mut store::Db, before: Option<Timestamp>) -> Result<(), StoreError> {
-    let lasting = db.open_events()?.into_iter().filter(|event| before.is_none_or(|before| event.start < before));
-    for event in lasting.collect::<Vec<_>>() {
-        let gaps = db.gaps(event.camera, StreamName::Main, event.start, Timestamp::MAX)?;
-        let gap = gaps.into_iter().map(|gap| gap.start).find(|start| *start >= event.start);
-        let last = db.last_segment(event.camera, StreamName::Main)?.map(|segment| segment.end);
-        let end = gap.into_iter().chain(last).min().unwrap_or(event.start).max(event.start);
-        db.put_event(&Event { end: Some(end), ..event })?;
-    }
-    Ok(())
 }
 
 /// Looking at one camera.

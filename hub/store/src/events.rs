@@ -1,9 +1,10 @@
 //! Events: kept for good speed at a million of them, read page by page, newest first.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::str::FromStr;
 
+use base::footage::{SegmentInfo, StreamName};
 use base::{CameraId, EventId, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,8 @@ const CURSOR: usize = TIME + ID;
 #[error("not a cursor that a page of events gave")]
 pub struct BadEventCursor;
 
+/// So many events from before all footage are forgotten at a time.
+const FORGOTTEN: usize = 64;
 /// One call reads at most so many events, that it may not hold up the storage thread.
 const MAX_EXAMINED: usize = 10_000;
 /// So many of one camera are read at a time at most.
@@ -110,9 +113,35 @@ impl Db {
     pub fn events_in(&self, camera: CameraId, from: Timestamp, to: Timestamp) -> Result<Vec<Event>, StoreError> {
         self.spans_in(&camera.to_bytes(), from, to)
     }
-    /// Up to `limit` of the oldest events of a camera, by start, that began before an instant.
-    pub fn first_events(&self, camera: CameraId, before: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.first_spans(&starts(&camera.to_bytes(), None, Some(before)), Order::Forward, limit)
+    /// What lasted when the hub stopped without a word is over: with the last footage of its camera before a hole. Of what began
+    /// before an instant, if one is given.
+    pub fn end_lasting_events(&mut self, before: Option<Timestamp>) -> Result<(), StoreError> {
+        let mut lasting = self.open_events()?;
+        lasting.retain(|event| before.is_none_or(|before| event.start < before));
+        for event in lasting {
+            let gaps = self.gaps(event.camera, StreamName::Main, event.start, Timestamp::MAX)?;
+            let hole = gaps.into_iter().map(|gap| gap.start).find(|start| *start >= event.start);
+            let last = self.last_segment(event.camera, StreamName::Main)?.map(|segment| segment.end);
+            let end = hole.into_iter().chain(last).min().unwrap_or(event.start).max(event.start);
+            self.put_event(&Event { end: Some(end), ..event })?;
+        }
+        Ok(())
+    }
+    /// Forgets what was over when a main stream's segment ended that is no longer there, and what lies before all footage of the
+    /// camera, some of it at a time: it goes with the film of it.
+    pub fn forget_events_of(&mut self, gone: &SegmentInfo) -> Result<(), StoreError> {
+        if gone.stream != StreamName::Main {
+            return Ok(());
+        }
+        let first = self.first_segment(gone.camera, gone.stream)?.map_or(gone.end, |first| first.start.min(gone.end));
+        let over = |event: &Event, by: Timestamp| event.end.is_some_and(|end| end <= by);
+        let mut events = self.events_in(gone.camera, gone.start, gone.end)?;
+        events.retain(|event| over(event, gone.end));
+        let before = starts(&gone.camera.to_bytes(), None, Some(first));
+        let before: Vec<Event> = self.first_spans(&before, Order::Forward, FORGOTTEN)?;
+        let forgotten: HashSet<_> = events.iter().map(|event| event.id).collect();
+        events.extend(before.into_iter().filter(|event| over(event, first) && !forgotten.contains(&event.id)));
+        events.iter().try_for_each(|event| self.remove_event(event))
     }
     /// A page of events of some cameras, newest first.
     pub fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
