@@ -143,7 +143,7 @@ async fn scan(home: &Home, cookie: &str) {
     // The hub ends connections that asked for nothing for 15 s: one that is ended as it is used again is no finding.
     command.args(["--request-retries", "3"]);
     command.args(["--continue-on-failure", "--exclude-path-regex"]);
-    command.arg("^/local/|/live$|^/api/v1/(claim|(members/.+/)?sessions/.+|system/time)$");
+    command.arg("^/local/|/(live|stream)$|^/api/v1/(claim|(members/.+/)?sessions/.+|system/time)$");
     command.current_dir(home.scratch(".")); // what it remembers goes with the hub
     let done = run(&mut command).await;
     assert!(done.status.success(), "{}", said(&done));
