@@ -14,7 +14,6 @@ pub(crate) const QUIET: Duration = Duration::from_secs(10);
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Something that goes on at a camera.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Happening {
     event: Event,
     /// When it was seen last, and when the hub heard of that.

@@ -56,7 +56,8 @@ impl Watchers {
 
     /// Keeps the picture that is to be kept, sealed, and then the event as it is now.
     async fn keep(&self, now: &mut Happening, epoch: &EpochPublic, stop: &Shutdown) {
-        if let Some(jpeg) = now.take_picture() {
+        // The reserve of a full disk is not for pictures of events.
+        if let Some(jpeg) = now.take_picture().filter(|_| self.space.status().health == Health::Ok) {
             let (footage, event, epoch) = (self.footage.clone(), now.event(), epoch.clone());
             let keep = move || footage.keep_thumbnail(event.camera, event.id, &epoch, &jpeg);
             match tokio::task::spawn_blocking(keep).await {
@@ -65,7 +66,7 @@ impl Watchers {
                     self.space.thumbnail(bytes);
                 }
                 Ok(Err(e)) => tracing::warn!(event = %now.id(), problem = %Problem::from(&e), "no picture of an event"),
-                Err(_) => return, // the hub ends
+                Err(e) => tracing::error!(event = %now.id(), error = %e, "no picture of an event: a fault of the hub"),
             }
         }
         self.put(now.event(), stop).await;
