@@ -8,7 +8,7 @@ from pathlib import Path
 
 from steps import NETWORK, claimed_with_cameras, remember, running, tell
 from vm import Failed, Machine
-from where import ARCH, IMAGE, SERIAL, TESTS
+from where import ARCH, IMAGE, LANE, SERIAL, TESTS
 
 CAMERA_PORT = os.environ.get("KEEPSIGHT_CAMERA_PORT", "18554")
 # Of a card, as small as one may be.
@@ -41,7 +41,7 @@ class Lab:
 
     def claimed(self, cameras=1):
         """The machine's disk becomes that of a hub that was claimed and records; what is made for that is kept for other cases."""
-        kept = TESTS / f"claimed-{cameras}"
+        kept = TESTS / (f"claimed-{cameras}" + (f"-{LANE}" if LANE else ""))
         disk, keep = kept / "disk.qcow2", kept / "hub.json"
         if not keep.exists() or keep.stat().st_mtime < IMAGE.stat().st_mtime:
             first = Lab(kept.name)

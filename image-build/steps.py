@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from hub_client import Hub
-from where import SERIAL
+from where import LANE, SERIAL
 
-HTTPS, HTTP = 18443, 18080
+# Ports of this machine: the hub's two and that of its source of updates, and the cameras' (scripts/test-image).
+HTTPS, HTTP, UPDATES = (port + LANE for port in (18443, 18080, 18181))
 GUEST = "10.0.2.15"
 NETWORK = f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{HTTPS}-:443,hostfwd=tcp:127.0.0.1:{HTTP}-:80"
 
@@ -63,7 +64,7 @@ def remember(hub, cameras, keep):
 
 
 def guest(script, name="look", **words):
-    """Units that run a script inside, once the system is up, by SMBIOS. `words` are set for it as shell variables."""
+    """Units that run a script inside, once the system is up, by SMBIOS (none may have the name of one in the image). `words` are shell variables."""
     text = "".join(f"{key}={value}\n" for key, value in words.items()) + (Path(__file__).parent / script).read_text()
     coded = base64.b64encode(text.encode()).decode()
     unit = f"""[Unit]
@@ -75,8 +76,8 @@ StandardError=tty
 TTYPath=/dev/{SERIAL}
 """
     return {
-        f"systemd.extra-unit.keepsight-{name}.service": unit,
-        f"systemd.unit-dropin.multi-user.target~{name}": f"[Unit]\nWants=keepsight-{name}.service\n",
+        f"systemd.extra-unit.keepsight-test-{name}.service": unit,
+        f"systemd.unit-dropin.multi-user.target~{name}": f"[Unit]\nWants=keepsight-test-{name}.service\n",
     }
 
 

@@ -10,13 +10,12 @@ import time
 from bundles import KEYS, Bundle, other_keys, with_broken
 from lab import run
 from ranges import Ranges
-from steps import HTTP, NETWORK, guest, running, signed_in, tell, until
+from steps import HTTP, NETWORK, UPDATES, guest, running, signed_in, tell, until
 from vm import Failed
 from where import BOARD, NEXT
 
 BUILT = NEXT / f"work-{BOARD}"
-UPDATE_PORT = 18081
-SOURCE = f"http://10.0.2.2:{UPDATE_PORT}/"
+SOURCE = f"http://10.0.2.2:{UPDATES}/"
 # So long has the new version to record. Five minutes as shipped.
 GATE = '[update]\ngate = "30 s"\n'
 
@@ -88,7 +87,7 @@ def update(lab, ends_on="B", units=None, source=NEXT):
     keep = lab.claimed()
     offered = json.loads((source / f"{BOARD}.json").read_text())
     vm = lab.machine(NETWORK, gate() | guest("guest-update.sh") | (units or {}))
-    server = Ranges(UPDATE_PORT)
+    server = Ranges(UPDATES)
     with running(vm), server:
         owner = Owner(vm, keep)
         assert owner.good_so_far() == "A"
@@ -179,7 +178,7 @@ def refused(lab):
     strangers = other_keys(lab.folder / "strangers")
     expired = other_keys(lab.folder / "expired", days=("20200101000000Z", "20210101000000Z"), root=KEYS)
     vm = lab.machine(NETWORK, gate() | guest("guest-update.sh"))
-    server = Ranges(UPDATE_PORT)
+    server = Ranges(UPDATES)
     with running(vm), server:
         owner = Owner(vm, keep)
         assert owner.good_so_far() == "A"
@@ -232,7 +231,7 @@ def refused(lab):
 def cuts(lab):
     """The plug is pulled five times while an update is installed, anywhere in it; then it is installed after all."""
     keep = lab.claimed()
-    server = Ranges(UPDATE_PORT)
+    server = Ranges(UPDATES)
     server.offer(NEXT)
     choose = random.Random(6)
     with server:
@@ -278,7 +277,7 @@ def until_percent(owner, percent):
 def full(lab):
     """Nothing more fits on the data partition: nothing is installed, and it is said; once there is room, it is."""
     keep = lab.claimed()
-    server = Ranges(UPDATE_PORT)
+    server = Ranges(UPDATES)
     server.offer(NEXT)
     with server:
         vm = lab.machine(NETWORK, gate() | guest("guest-update.sh") | guest("guest-fill.sh", "fill", do="fill"))
