@@ -16,7 +16,7 @@ def cable(lab):
     vm = lab.machine(f"tap,model=virtio-net-pci,ifname={os.environ['KEEPSIGHT_CABLE']},script=no,downscript=no", guest("guest-look.sh"))
     began = time.monotonic()
     with running(vm):
-        address = vm.wait_for(r"https?://(169\.254\.\d+\.\d+)", what="a link-local address on the screen").group(1)
+        address = vm.wait_for(r"^ +(169\.254\.\d+\.\d+) on ", what="a link-local address on the screen").group(1)
         tell(f"{address} on the screen after {time.monotonic() - began:.0f} s")
         until(lambda: set_up_page(address), 300)
         vm.wait_for(r"LOOK end", what="everything has started")
