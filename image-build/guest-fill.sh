@@ -4,14 +4,14 @@
 file=/var/lib/keepsight/system/test-fill
 case $do in
     fill)
-        # Nearly all at once (a file of gigabytes is written for half an hour here); its own lists of blocks want some.
+        # Nearly all at once; its own lists of blocks want some.
         fallocate -l "$(($(stat -f -c '%f * %S' /var/lib/keepsight) - (48 << 20)))" "$file"
         # What is left, the little that the hub gives up to make room too, until nothing comes any more.
-        # (ext4 has some thousand blocks that nobody gets: what is free never becomes nothing.)
+        # (ext4 keeps 4,096 blocks that count as free and that nobody gets.)
         before=
         until free=$(stat -f -c %f /var/lib/keepsight) && [ "$free" = "$before" ]; do
             before=$free
-            cat /dev/zero >> "$file" 2> /dev/null || true
+            cat /dev/zero >> "$file" 2> /dev/null
         done
         sync
         echo "FILL full: $(stat -f -c '%f blocks of %S' /var/lib/keepsight) are free"

@@ -41,7 +41,7 @@ class Lab:
 
     def claimed(self, cameras=1):
         """The machine's disk becomes that of a hub that was claimed and records; what is made for that is kept for other cases."""
-        kept = TESTS / (f"claimed-{cameras}" + (f"-{LANE}" if LANE else ""))
+        kept = TESTS / f"claimed-{cameras}-{LANE}"
         disk, keep = kept / "disk.qcow2", kept / "hub.json"
         if not keep.exists() or keep.stat().st_mtime < IMAGE.stat().st_mtime:
             first = Lab(kept.name)

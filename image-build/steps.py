@@ -8,7 +8,7 @@ from pathlib import Path
 from hub_client import Hub
 from where import LANE, SERIAL
 
-# Ports of this machine: the hub's two and that of its source of updates, and the cameras' (scripts/test-image).
+# Ports of this machine: the hub's two, and that of its source of updates.
 HTTPS, HTTP, UPDATES = (port + LANE for port in (18443, 18080, 18181))
 GUEST = "10.0.2.15"
 NETWORK = f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{HTTPS}-:443,hostfwd=tcp:127.0.0.1:{HTTP}-:80"
