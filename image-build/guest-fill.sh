@@ -1,7 +1,9 @@
 # shellcheck shell=sh disable=SC2154
-# Run by the test inside the image, as root. do=fill: something else than the hub takes all of the data partition.
-# do=free: takes it away again, once somebody outside holds a connection to port 80.
+# Run by the test inside the image, as root, once somebody outside holds a connection to port 80. do=fill: something else than the hub
+# takes all of the data partition. do=free: takes it away again.
 file=/var/lib/keepsight/system/test-fill
+[ "$do" = fill ] || echo "FILL still: $(stat -f -c '%f blocks of %S' /var/lib/keepsight) are free"
+until grep -qs ':0050 [0-9A-F]*:[0-9A-F]* 01 ' /proc/net/tcp /proc/net/tcp6; do sleep 1; done
 case $do in
     fill)
         # Nearly all at once; its own lists of blocks want some.
@@ -19,8 +21,6 @@ case $do in
         while :; do cat /dev/zero >> "$file" 2> /dev/null; sleep 1; done
         ;;
     free)
-        echo "FILL still full: $(stat -f -c '%f blocks of %S' /var/lib/keepsight) are free"
-        until grep -qs ':0050 [0-9A-F]*:[0-9A-F]* 01 ' /proc/net/tcp /proc/net/tcp6; do sleep 1; done
         rm "$file"
         sync
         echo "FILL free"

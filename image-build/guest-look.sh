@@ -12,6 +12,8 @@ done
     journalctl --boot --unit keepsight.service --no-pager --output=cat --lines=12 | sed "s/^/LOOK why keepsight.service: /"
 }
 say "cycles $(journalctl --boot --no-pager | grep -c 'ordering cycle')"
+# What could not be started but is in no state of failure; nothing of this test was done yet.
+journalctl --boot --no-pager --output=cat --identifier=systemd | grep '^Failed to start\|^Dependency failed\|Refusing to start' | sed 's/^/LOOK failed /'
 say "root $(sed -n 's#^[^ ]* / \([^ ]*\) \([a-z]*\),.*#\1 \2#p' /proc/mounts)"
 say "verity $(dmsetup status root)"
 say "machine-id $(cat /etc/machine-id) kept $(cat /var/lib/keepsight/system/machine-id)"

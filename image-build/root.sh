@@ -85,7 +85,7 @@ configure() {
         systemd-journal-catalog-update.service systemd-update-done.service ldconfig.service systemd-growfs-root.service \
         smartmontools.service fstrim.timer e2scrub_all.timer e2scrub_reap.service apt-daily.timer apt-daily-upgrade.timer \
         dpkg-db-backup.timer systemd-pstore.service systemd-rfkill.service \
-        systemd-rfkill.socket systemd-ask-password-console.service systemd-ask-password-wall.service systemd-bsod.service \
+        systemd-rfkill.socket systemd-ask-password-{console,wall}.{path,service} systemd-bsod.service \
         systemd-initctl.service systemd-initctl.socket rescue.service proc-sys-fs-binfmt_misc.automount wpa_supplicant.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done

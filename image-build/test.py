@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import cable
+import first_boot
 import plug
 import second_disk
 import updates
@@ -94,6 +95,26 @@ def radio(lab):
         tell("; ".join(said[:-1]) + f"; {time.monotonic() - began:.0f} s after power")
 
 
+def v4l2(lab):
+    """A camera on the machine itself, by the kernel's simulation of one: recorded, played back, and recorded again after a power cut."""
+    keep = lab.claimed()
+    lens = guest("guest-v4l2.sh", "v4l2")
+    vm = lab.machine(NETWORK, lens)
+    with running(vm):
+        vm.wait_for(r"^V4L2 end", what="the simulated camera")
+        node = re.search(r"^V4L2 node (/dev/video\d+),", vm.said(), re.M).group(1)
+        hub, _ = signed_in(keep)
+        camera = hub.add_camera(f"v4l2:{node}", "lens")
+        before = hub.recorded(camera)
+        tell(f"{node}: {len(hub.play_back(camera))} bytes of film played back")
+    # Its node is there later than the hub, as that of a camera that is plugged in is.
+    vm = lab.machine(NETWORK, lens)
+    with running(vm):
+        until(hub.sign_in, 900)
+        hub.recorded(camera, since=before)
+        tell("recorded again after a power cut")
+
+
 def thumbnail(hub):
     """The picture of the newest event."""
     [event] = hub.json(200, "GET", "/api/v1/events?kind=motion&limit=1")["items"]
@@ -121,7 +142,7 @@ def looked(vm):
     return said
 
 
-CASES = {"offline": offline, "online": online, "cable": cable.cable, "radio": radio, "hang": hang, "second-disk": second_disk.second_disk, **updates.CASES, "plug": plug.plug}
+CASES = {"offline": offline, "online": online, "cable": cable.cable, "first-boot": first_boot.first_boot, "radio": radio, "hang": hang, "v4l2": v4l2, "second-disk": second_disk.second_disk, **updates.CASES, "plug": plug.plug}
 
 RESULTS = Path("docs/results/image.jsonl")
 

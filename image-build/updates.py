@@ -274,6 +274,12 @@ def until_percent(owner, percent):
     raise Failed(f"The installation did not come to {percent:.0f} percent: {owner.updates()}")
 
 
+def word(vm, wanted):
+    """To guest-fill.sh, which waits for it: a connection to port 80 that stays."""
+    with socket.create_connection(("127.0.0.1", HTTP)):
+        vm.wait_for(f"^FILL {wanted}", what=f"the partition is {wanted}")
+
+
 def full(lab):
     """Nothing more fits on the data partition: nothing is installed, and it is said; once there is room, it is."""
     keep = lab.claimed()
@@ -283,9 +289,11 @@ def full(lab):
         vm = lab.machine(NETWORK, gate() | guest("guest-update.sh") | guest("guest-fill.sh", "fill", do="fill"))
         with running(vm):
             owner = Owner(vm, keep)
-            vm.wait_for(r"^FILL full", what="the partition is full")
             owner.look()
             owner.stage("offered")
+            word(vm, "full")
+            # A choice of which no copy can be written.
+            owner.hub.expect(507, "PATCH", "/api/v1/system/update", {"when": "ask"})
             owner.install()
 
             def answered():
@@ -301,10 +309,7 @@ def full(lab):
             owner.vm = vm
             until(owner.hub.sign_in, 1500)
             tell("started with a full disk: it answers")
-            # What makes room again (guest-fill.sh).
-            word = socket.create_connection(("127.0.0.1", HTTP))
-            vm.wait_for(r"^FILL free", what="there is room again")
-            word.close()
+            word(vm, "free")
             # The oldest footage made room while there was none.
             owner.before = owner.hub.segments(owner.camera)
             assert owner.good_so_far() == "A"
