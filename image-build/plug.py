@@ -19,6 +19,8 @@ RESULTS = Path("docs/results/image-plug.jsonl")
 # QEMU's blklogwrites writes the format of the kernel's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst).
 MAGIC, FLUSH, FUA, DISCARD = 0x6A736677736872, 1, 2, 4
 SECTOR = 512
+# One instant may be told as two: by the hub's clock, and as the camera counts (hub/keepsight/tests/e2e_plug/cut.rs says why). Less than a picture.
+SAME_INSTANT_S = 0.006
 
 
 def plug(lab):
@@ -92,7 +94,7 @@ def loss(hub, camera, told, cut_at):
     """Seconds between the end of what is there of before the cut, and the cut. What was told as recorded must be there."""
     ends = [moment(it["end"]) for it in hub.segments(camera) if moment(it["start"]) < cut_at]
     end = max(it for it in ends if it <= cut_at + 1)
-    assert end >= moment(told) - 0.001, f"{told} was told as recorded, and it ends at {end}"
+    assert end >= moment(told) - SAME_INSTANT_S, f"{told} was told as recorded, and it ends at {end}"
     film = hub.play(camera, [it for it in hub.segments(camera) if moment(it["end"]) == end][0])
     assert film
     return cut_at - end

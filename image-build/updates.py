@@ -309,10 +309,10 @@ def full(lab):
             owner.vm = vm
             until(owner.hub.sign_in, 1500)
             tell("started with a full disk: it answers")
+            assert owner.good_so_far() == "A"
             word(vm, "free")
             # The oldest footage made room while there was none.
             owner.before = owner.hub.segments(owner.camera)
-            assert owner.good_so_far() == "A"
             owner.records_with_all()
             owner.look()
             owner.stage("offered")
