@@ -15,7 +15,7 @@ import updates
 from lab import Lab
 from steps import NETWORK, claimed_with_cameras, guest, running, signed_in, tell, told, until
 from vm import Failed
-from where import BOARD, CASE
+from where import BOARD, CASE, LANE
 
 # What listens: the hub's two ports, and systemd-resolved for this machine itself (127.0.0.53). In hexadecimal.
 PORTS = {"01BB", "0050", "0035"}
@@ -149,7 +149,7 @@ RESULTS = Path("docs/results/image.jsonl")
 
 def main():
     try:
-        CASES[CASE](Lab(CASE))
+        CASES[CASE](Lab(f"{CASE}-{LANE}" if LANE else CASE))
     except (Failed, AssertionError) as e:
         sys.exit(str(e))
     figures = {"day": date.today().isoformat(), "board": BOARD, "case": CASE, "seen": told()}
