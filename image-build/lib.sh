@@ -123,7 +123,8 @@ within() {
         mount -t tmpfs tmpfs "$root/tmp"
         mount --rbind /dev "$root/dev"
         for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
-            if [ -e "$file" ]; then install -D -m 644 "$file" "$root$file"; fi
+            # Not what is the same already: others may be at work in there.
+            if [ -e "$file" ] && ! cmp -s "$file" "$root$file"; then install -D -m 644 "$file" "$root$file"; fi
         done
         exec chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TMPDIR=/tmp \
             ${SOURCE_DATE_EPOCH:+SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH"} sh -euc '\''cd /src; exec "$@"'\'' sh "$@"

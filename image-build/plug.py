@@ -24,53 +24,60 @@ SAME_INSTANT_S = 0.006
 
 
 def plug(lab):
-    """Four cameras, and a cut at any instant. What was told as recorded is there, little is lost, and `check` finds nothing."""
+    """Four cameras, and a cut at any instant of each start. What was told as recorded is there, little is lost, and `check` finds nothing."""
     keep = lab.claimed(CAMERAS)
     # As it is kept by the disk: below the layer that a start writes to.
     kept, log = lab.folder / "kept.raw", lab.folder / "log"
     run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", lab.disk, kept)
     tell(f"{len(made())} of {CUTS} cuts were made before")
-    while len(made()) < CUTS:
-        seed = random.randrange(1 << 32)
-        choose = random.Random(seed)
+    cut = None
+    while cut or len(made()) < CUTS:
         layer(lab.disk, kept, "raw")
         vm = lab.machine(NETWORK, guest("guest-check.sh"))
         vm.log_writes_to(log)
-        with running(vm):
-            hub, cameras = signed_in(keep)
-            until_all(hub, cameras)
-            ahead = guest_clock()
-            ends_at = time.monotonic() + choose.uniform(1, 45)
-            told, early = {}, dict.fromkeys(cameras, 0)
-            while not told or time.monotonic() < ends_at:
-                for camera in cameras:
-                    told[camera] = hub.json(200, "GET", f"/api/v1/cameras/{camera}")["last_fragment_at"]
-                    # Pictures that came late at first, on a busy machine, are told by the time at which they came, and those after them too.
-                    early[camera] = max(early[camera], moment(told[camera]) - time.time() - ahead)
-            cut_at = time.time() + ahead
-        kept_writes, lost = replay(log, kept, choose)
-        # The next start is on what was kept, and its own writes go nowhere but into the layer.
-        layer(lab.disk, kept, "raw")
-        vm = lab.machine(NETWORK, guest("guest-check.sh"))
         began = time.monotonic()
         with running(vm):
             hub, cameras = signed_in(keep)
             until_all(hub, cameras)
-            again = time.monotonic() - began
-            losses = [loss(hub, camera, told[camera], cut_at) + early[camera] for camera in cameras]
-            vm.wait_for(r"^CHECK end", what="keepsight check in the machine")
-            check = re.findall(r"^CHECK exit (\d+)", vm.said(), re.M)
-            assert check == ["0"], "check found something:\n" + "\n".join(re.findall(r"^CHECK .*", vm.said(), re.M))
-        figures = {
-            "seed": seed, "lost_s": [round(it, 2) for it in losses], "recorded_again_s": round(again, 1),
-            "writes_kept": kept_writes, "writes_lost": lost,
-        }  # fmt: skip
-        tell(json.dumps(figures))
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(figures) + "\n")
+            if cut:
+                found(vm, hub, cut, time.monotonic() - began)
+            if len(made()) >= CUTS:
+                break
+            seed = random.randrange(1 << 32)
+            choose = random.Random(seed)
+            cut = recorded_until(time.monotonic() + choose.uniform(1, 45), hub, cameras)
+        cut["seed"] = seed
+        cut["kept"], cut["lost"] = replay(log, kept, choose)
     losses = sorted(loss for it in made() for loss in it["lost_s"])
     tell(f"{len(made())} cuts: lost per camera {losses[len(losses) // 2]:.2f} s (median), {losses[-1]:.2f} s at most; check clean each time")
     assert losses[-1] <= 2, f"More than 2 s were lost: {losses[-1]}"
+
+
+def recorded_until(ends_at, hub, cameras):
+    """Until when each camera was told as recorded when the plug is pulled, which is done next."""
+    ahead = guest_clock()
+    told, early = {}, dict.fromkeys(cameras, 0)
+    while not told or time.monotonic() < ends_at:
+        for camera in cameras:
+            told[camera] = hub.json(200, "GET", f"/api/v1/cameras/{camera}")["last_fragment_at"]
+            # Pictures that came late at first, on a busy machine, are told by the time at which they came, and those after them too.
+            early[camera] = max(early[camera], moment(told[camera]) - time.time() - ahead)
+    return {"told": told, "early": early, "at": time.time() + ahead}
+
+
+def found(vm, hub, cut, again):
+    """What is there after a cut, and `check` says that it is whole: kept as a line of results."""
+    losses = [loss(hub, camera, told, cut["at"]) + cut["early"][camera] for camera, told in cut["told"].items()]
+    vm.wait_for(r"^CHECK end", what="keepsight check in the machine")
+    check = re.findall(r"^CHECK exit (\d+)", vm.said(), re.M)
+    assert check == ["0"], "check found something:\n" + "\n".join(re.findall(r"^CHECK .*", vm.said(), re.M))
+    figures = {
+        "seed": cut["seed"], "lost_s": [round(it, 2) for it in losses], "recorded_again_s": round(again, 1),
+        "writes_kept": cut["kept"], "writes_lost": cut["lost"],
+    }  # fmt: skip
+    tell(json.dumps(figures))
+    with RESULTS.open("a") as file:
+        file.write(json.dumps(figures) + "\n")
 
 
 def made():
