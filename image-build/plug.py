@@ -68,6 +68,7 @@ def recorded_until(ends_at, hub, cameras):
 def found(vm, hub, cut, again):
     """What is there after a cut, and `check` says that it is whole: kept as a line of results."""
     losses = [loss(hub, camera, told, cut["at"]) + cut["early"][camera] for camera, told in cut["told"].items()]
+    assert min(losses) >= -1, f"Footage is told to end after the cut: {losses}"
     vm.wait_for(r"^CHECK end", what="keepsight check in the machine")
     check = re.findall(r"^CHECK exit (\d+)", vm.said(), re.M)
     assert check == ["0"], "check found something:\n" + "\n".join(re.findall(r"^CHECK .*", vm.said(), re.M))

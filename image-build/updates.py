@@ -292,8 +292,6 @@ def full(lab):
             owner.look()
             owner.stage("offered")
             word(vm, "full")
-            # A choice of which no copy can be written.
-            owner.hub.expect(507, "PATCH", "/api/v1/system/update", {"when": "ask"})
             owner.install()
 
             def answered():
