@@ -57,6 +57,8 @@ pub struct Parts {
     pub recorded_before: Vec<CameraId>,
     /// How the machine is.
     pub machine: system::Machine,
+    /// What decodes cameras' pictures.
+    pub decoders: crate::decoders::Decoders,
     /// Has the hub stop, and begin anew as it was flashed. Blocks.
     pub reset: Reset,
     /// Where it is said whether time servers are asked.

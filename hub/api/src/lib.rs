@@ -7,6 +7,7 @@
 mod claiming;
 mod connections;
 pub mod cookie;
+pub mod decoders;
 pub mod dispatch;
 pub mod ends;
 mod export;

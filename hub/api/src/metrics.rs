@@ -71,6 +71,10 @@ pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)])
     let missed = Family::<Gap, Counter<f64, AtomicU64>>::default();
     registry.register("camera_gaps", "Gaps in the recording that have ended since the hub started", gaps.clone());
     registry.register("camera_gap_seconds", "How long they were, all together", missed.clone());
+    let looked = Family::<Camera, Counter>::default();
+    let not_looked = Family::<Camera, Counter>::default();
+    registry.register("camera_looked", "Pictures that were looked at for motion, since its settings", looked.clone());
+    registry.register("camera_not_looked", "Pictures that were dropped, not to wait for it", not_looked.clone());
     let viewers = Gauge::<i64>::default();
     viewers.set(metrics.live_viewers.load(Ordering::Relaxed));
     registry.register("live_viewers", "Open live views", viewers);
@@ -94,6 +98,10 @@ pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)])
         let label = Camera { camera: camera.id.to_string() };
         footage.get_or_create(&label).set(i64::try_from(recorder.footage_bytes(camera.id)).unwrap_or(i64::MAX));
         loss_bound.get_or_create(&label).set(loss_bound_s(recorder.loss_bound(camera.id)));
+        if let Some((seen, dropped)) = recorder.looked(camera.id) {
+            looked.get_or_create(&label).inc_by(seen);
+            not_looked.get_or_create(&label).inc_by(dropped);
+        }
         recording.get_or_create(&label).set(i64::from(status.as_ref().is_some_and(|s| s.recording)));
         let Some(status) = status else { continue };
         pictures.get_or_create(&label).inc_by(status.pictures);

@@ -55,6 +55,8 @@ pub enum Reason {
     WeakSandbox,
     /// Nothing on this machine decodes a camera's pictures.
     NoDecoder,
+    /// What the board should decode with is not there, or of no use: something else does.
+    OtherDecoder,
     /// A camera's pictures are not looked at: they cannot be decoded, or who looks at them ends again and again.
     NotWatched,
     /// The machine is hot.

@@ -77,6 +77,9 @@ pub enum Command {
         /// Watch a camera
         #[arg(long)]
         watch: bool,
+        /// Likewise, with hardware decoders
+        #[arg(long, conflicts_with = "watch")]
+        hardware: bool,
     },
     /// Reads one camera for a running hub, which starts it
     #[command(hide = true)]
@@ -167,8 +170,12 @@ impl Command {
             Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
-            Command::VisionChild { hub, watch } => {
-                let life = if watch { vision::child::Life::Watch } else { vision::child::Life::Picture };
+            Command::VisionChild { hub, watch, hardware } => {
+                let life = match (watch, hardware) {
+                    (_, true) => vision::child::Life::Hardware,
+                    (true, false) => vision::child::Life::Watch,
+                    (false, false) => vision::child::Life::Picture,
+                };
                 return Ok(vision::child::main(hub, life));
             }
             Command::MediaChild => return Ok(media::isolated::main()),

@@ -52,6 +52,7 @@ impl DoctorCommand {
                 facts.extend(
                     ["clock", "storage", "store", "stills", "mdns"].iter().filter_map(|name| part(name, &system)),
                 );
+                facts.extend(["decoder_h264", "decoder_h265"].iter().filter_map(|name| machine(name, &system)));
                 Ok(facts)
             }
             Err(e) if e.kind == ProblemKind::HubNotRunning => Ok(vec![fact("hub", Health::Off, "No hub runs")]),
@@ -74,6 +75,11 @@ fn part(name: &str, system: &Value) -> Option<Fact> {
         Health::Degraded { detail, .. } => detail.clone(),
     };
     Some(Fact { name: format!("hub_{name}"), health, said })
+}
+
+/// A fact of the machine that only the hub knows.
+fn machine(name: &str, system: &Value) -> Option<Fact> {
+    serde_json::from_value(system.get("machine")?.get(name)?.clone()).ok()
 }
 
 /// What is wrong is told with what to do.

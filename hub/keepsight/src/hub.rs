@@ -119,6 +119,11 @@ impl Hub {
         let children = Program::own().in_group(children);
         let eyes = vision::Eyes::start(children.clone(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
+        let decoders = api::decoders::Decoders {
+            tried: eyes.decoders(),
+            // A board that cannot be read is told as such.
+            expected: system::Board::of(Path::new("/")).ok().flatten().map(|board| board.decoders).unwrap_or_default(),
+        };
         let recorder = Recorder::start(recorder::Parts {
             eyes: Some(eyes),
             store: store.clone(),
@@ -185,6 +190,7 @@ impl Hub {
             wifi: crate::machine::wifi(&config),
             updates: updates.clone(),
             disks,
+            decoders,
             machine: system::Machine::new(
                 // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.
                 system::Doctor::of_this_machine().without_disks_tools(),

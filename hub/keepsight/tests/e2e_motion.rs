@@ -69,6 +69,16 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
     assert_eq!(member.get(&path).await.expect(404).problem(), "not-found");
     assert_eq!(owner.camera(&ids[0]).await["watched"]["state"], "ok");
 
+    // What it is decoded with was tried, and is said with what it takes.
+    wait_for("its decoder is known", SOON, async || !owner.camera(&ids[0]).await["decoder"].is_null()).await;
+    let decoder = owner.camera(&ids[0]).await["decoder"].clone();
+    let system = owner.get("/api/v1/system").await.expect(200).json();
+    let fact = &system["machine"]["decoder_h264"];
+    assert_eq!(fact["state"], "ok", "{fact}");
+    assert!(fact["said"].as_str().unwrap().starts_with(decoder["name"].as_str().unwrap()), "{fact}, {decoder}");
+    assert!(decoder["said"].as_str().unwrap().contains("ms of the processor a picture"), "{decoder}");
+    assert_eq!(owner.camera(&ids[1]).await["decoder"], Value::Null, "nobody looks at it");
+
     // Nothing more comes, so nothing more moves.
     cameras.set_fault(1, Some(Fault::Stall)).unwrap();
     let stalled = SystemClock.wall();

@@ -1,5 +1,7 @@
 //! The cameras of the hub: added, changed and removed by people, each with a supervisor of its own.
 
+mod running;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,29 +13,25 @@ use base::fs::FsError;
 use base::state::{Health, Reason};
 use base::{BootId, CameraId, Problem, ProblemKind, Shutdown};
 use footage::{Clocks, Footage, Keeper, Kept};
-use media::Source;
-use store::{AtHome, Camera, Event, Gap, Store, StoreError, StreamSource};
-use tokio::sync::{Semaphore, broadcast, mpsc, watch};
-use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
+use store::{AtHome, Camera, Event, Store, StoreError};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 
-use crate::camera::{CameraStatus, Plan, Shared, Supervisor};
+use crate::camera::CameraStatus;
+use crate::cameras::running::begin_again;
+pub(crate) use crate::cameras::running::{Running, connect_to};
 use crate::changes::{CameraChange, NewCamera, NewSource};
-use crate::finding::{self, Probed, refused};
+use crate::finding::{self, Probed};
 use crate::kept::Message;
 use crate::keys::Keys;
 use crate::ledger::Told;
-use crate::ondemand::{LINGER, OnDemand, SubPlan};
 use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
 use crate::reader::Reader;
 use crate::ring::LiveRing;
 use crate::space::{Space, StorageOptions, StorageStatus};
-use crate::watching::{Watchers, Watching};
+use crate::watching::Watchers;
 use crate::{epochs, history, kept, recover, space};
 
-/// A camera that could not be started is tried again so often.
-const BEGIN_AGAIN: Duration = Duration::from_secs(10);
 /// A disk that is not there is looked for so often.
 const DISK_AGAIN: Duration = Duration::from_secs(2);
 /// How many cameras may begin to connect at a time.
@@ -141,18 +139,6 @@ pub(crate) struct Inner {
     max_cameras: usize,
 }
 
-/// A camera that has a supervisor.
-pub(crate) struct Running {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) writer: footage::StreamWriter,
-    /// Its small stream.
-    pub(crate) sub: OnDemand,
-    pub(crate) watching: Arc<Watching>,
-    pub(crate) plan: watch::Sender<Plan>,
-    stop: Shutdown,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
-
 impl Recorder {
     /// Starts every camera. What a crash left in the footage tree is found beside them, not before.
     pub async fn start(parts: Parts) -> Result<Recorder, RecorderError> {
@@ -236,6 +222,16 @@ impl Recorder {
     /// Whether a camera's pictures are looked at for motion.
     pub fn watched(&self, id: CameraId) -> Health {
         self.0.camera(id).map_or(Health::Off, |camera| camera.watching.health())
+    }
+
+    /// How many of a camera's pictures were looked at since its motion settings last changed, and how many were dropped.
+    pub fn looked(&self, id: CameraId) -> Option<(u64, u64)> {
+        self.0.camera(id)?.watching.looked()
+    }
+
+    /// What a camera's pictures are decoded with to be looked at.
+    pub fn decodes_with(&self, id: CameraId) -> Option<vision::Using> {
+        self.0.camera(id)?.watching.decodes_with()
     }
 
     /// How the footage disk is.
@@ -497,23 +493,6 @@ async fn compare(inner: Arc<Inner>, open: Vec<SegmentInfo>) {
     }
 }
 
-/// Tries to start a camera until it works, it is gone, or the hub stops.
-async fn begin_again(inner: Arc<Inner>, id: CameraId) {
-    loop {
-        tokio::select! {
-            () = inner.clock.sleep(BEGIN_AGAIN) => {}
-            () = inner.shutdown.wait() => return,
-        }
-        let _one_at_a_time = inner.changes.lock().await;
-        let Ok(camera) = inner.store.read(move |db| db.camera(id)).await else { continue };
-        let Some(camera) = camera.filter(|_| inner.camera(id).is_none()) else { return };
-        match inner.begin(&camera).await {
-            Ok(()) => return,
-            Err(e) => tracing::error!(camera = %id, error = &e as &dyn std::error::Error, "still cannot be started"),
-        }
-    }
-}
-
 impl Inner {
     /// Tells the ledger; once nobody follows it any more, nothing.
     pub(crate) fn tell(&self, told: Told) {
@@ -537,110 +516,9 @@ impl Inner {
         self.lock().get(&id).cloned()
     }
 
-    /// Keeps a camera's row, and has its supervisor do as it says.
-    async fn set(&self, camera: &Camera) -> Result<(), RecorderError> {
-        let row = camera.clone();
-        self.store.urgent(move |db| db.update_camera(&row)).await?;
-        match self.camera(camera.id) {
-            // A change of the name alone leaves the connection as it is.
-            Some(running) => {
-                let plan = self.plan(camera)?;
-                running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
-                running.sub.set_plan(self.sub_plan(camera));
-                running.watching.set(looked_for(camera));
-                Ok(())
-            }
-            None => self.begin(camera).await,
-        }
-    }
-
-    /// Starts a camera's supervisor.
-    async fn begin(&self, camera: &Camera) -> Result<(), RecorderError> {
-        let id = camera.id;
-        let epoch = epochs::current(self, id).await?;
-        let [ring, sub] = [(); 2].map(|()| Arc::new(LiveRing::new(id, &epoch)));
-        let writer = self.keeper.stream(id, StreamName::Main, epoch.clone());
-        let shared = Arc::new(Shared::new(id, ring, self.clock.clone()));
-        let (plan, plan_of_supervisor) = watch::channel(self.plan(camera)?);
-        let stop = self.shutdown.child();
-        let map = self.clocks.map();
-        let (end, open_gaps) = self
-            .store
-            .read(move |db| {
-                let stream = StreamName::Main;
-                let open = db.open_gaps()?.into_iter().filter(|g| g.camera == id && g.stream == stream);
-                let resumed = |gap: Gap| {
-                    let resumed = history::first_after(db, &map, id, stream, map.truly(gap.start_stamp, gap.start))?;
-                    Ok((gap, resumed.map(|s| (s.row.start, s.row.stamp))))
-                };
-                let open = open.map(resumed).collect::<Result<Vec<_>, StoreError>>()?;
-                let last = history::last(db, &map, id, stream)?;
-                Ok((last.map(|s| (s.row.end, s.row.end_stamp())), open))
-            })
-            .await?;
-        let watching = Watching::new(id, sub.clone(), epoch, self.watchers.clone(), stop.clone());
-        watching.set(looked_for(camera));
-        let supervisor = Supervisor {
-            shared: shared.clone(),
-            watching: watching.clone(),
-            plan: plan_of_supervisor,
-            writer: writer.clone(),
-            runtime: self.reader.handle(),
-            clock: self.clock.clone(),
-            shutdown: stop.clone(),
-            told: self.told.clone(),
-            connection: None,
-            recorded_before: end.is_some(),
-            turns: self.turns.clone(),
-        };
-        self.tell(Told::Begun { camera: id, end, open_gaps });
-        let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
-        let sub =
-            OnDemand::start(id, sub, watching.clone(), self.sub_plan(camera), LINGER, self.clock.clone(), stop.clone());
-        self.lock().insert(id, Arc::new(Running { shared, writer, sub, watching, plan, stop, task }));
-        Ok(())
-    }
-
-    fn plan(&self, camera: &Camera) -> Result<Plan, RecorderError> {
-        if camera.paused {
-            return Ok(Plan::Pause);
-        }
-        Ok(Plan::Record(camera.main.clone(), self.passwords.load(camera.id, StreamName::Main)?))
-    }
-
-    /// Whatever is wrong with the small stream, the camera is recorded.
-    fn sub_plan(&self, camera: &Camera) -> SubPlan {
-        match &camera.sub {
-            None => SubPlan::Absent,
-            Some(_) if camera.paused => SubPlan::Paused,
-            Some(sub) => match self.passwords.load(camera.id, StreamName::Sub) {
-                Ok(password) => SubPlan::Connect(sub.clone(), password),
-                Err(e) => {
-                    tracing::error!(camera = %camera.id, error = &e as &dyn std::error::Error, "no small stream");
-                    SubPlan::Absent
-                }
-            },
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Arc<Running>>> {
         self.running.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-impl Running {
-    async fn ended(&self) {
-        let task = self.task.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        if let Some(task) = task {
-            let _ = task.await; // a supervisor that panicked has ended too
-        }
-        self.sub.ended().await;
-    }
-}
-
-/// What is looked for at a camera, if anything is: of one that is paused nothing comes to be looked at.
-fn looked_for(camera: &Camera) -> Option<&store::MotionSettings> {
-    camera.motion.as_ref().filter(|_| !camera.paused)
 }
 
 /// The state of a disk, and of a camera on it, that does not keep what was promised.
@@ -663,14 +541,4 @@ fn unique(others: &[Camera], camera: &Camera) -> Result<(), RecorderError> {
         true => Err(ProblemKind::NameTaken.into()),
         false => Ok(()),
     }
-}
-
-/// A source to connect to, from its row and password.
-pub(crate) fn connect_to(row: &StreamSource, password: Option<Zeroizing<String>>) -> Result<Source, RecorderError> {
-    let credentials = (row.username.is_some() || password.is_some()).then(|| {
-        // Some cameras take a password for an empty name.
-        let (name, password) = (row.username.as_deref().unwrap_or(""), password.as_deref().map_or("", |p| p.as_str()));
-        media::Credentials::new(name, password)
-    });
-    Source::parse(&row.url, credentials).map_err(refused)
 }

@@ -19,7 +19,7 @@ use footage::Footage;
 use store::{Event, MotionSettings, Sensitivity, Store};
 use tokio::sync::{broadcast, watch};
 use vault::EpochPublic;
-use vision::{Eyes, Feed, Finding, Polygon, Sight};
+use vision::{Eyes, Feed, Finding, Polygon, Sight, Using};
 
 use crate::happening::Happening;
 use crate::ring::{Hold, LiveRing};
@@ -146,6 +146,7 @@ struct Watched {
     shows_sub: bool,
     _sub: Hold,
     sight: watch::Receiver<Sight>,
+    using: watch::Receiver<Option<Using>>,
     stop: Shutdown,
 }
 
@@ -176,9 +177,10 @@ impl Watching {
         }
         let (Some(settings), Some(eyes)) = (settings, &self.watchers.eyes) else { return };
         let watch = eyes.watch(looked_for(settings));
-        let (feed, sight, stop) = (watch.feed.clone(), watch.sight.clone(), self.shutdown.child());
+        let (feed, sight, using) = (watch.feed.clone(), watch.sight.clone(), watch.using.clone());
+        let stop = self.shutdown.child();
         let (settings, _sub) = (settings.clone(), self.sub.hold());
-        state.watched = Some(Watched { settings, feed, shows_sub: false, _sub, sight, stop: stop.clone() });
+        state.watched = Some(Watched { settings, feed, shows_sub: false, _sub, sight, using, stop: stop.clone() });
         state.show();
         tokio::spawn(follow(self.camera, self.watchers.clone(), watch, self.epoch.subscribe(), stop));
     }
@@ -232,6 +234,16 @@ impl Watching {
             Sight::NoDecoder => degraded(Reason::NoDecoder, ProblemKind::NoDecoder),
             Sight::Blind => degraded(Reason::NotWatched, ProblemKind::NotWatched),
         }
+    }
+
+    /// How many pictures were looked at since this was last set, and how many did not fit.
+    pub(crate) fn looked(&self) -> Option<(u64, u64)> {
+        self.lock().watched.as_ref().map(|watched| (watched.feed.looked(), watched.feed.dropped()))
+    }
+
+    /// What its pictures are decoded with.
+    pub(crate) fn decodes_with(&self) -> Option<Using> {
+        self.lock().watched.as_ref()?.using.borrow().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -6,10 +6,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::process::ExitCode;
 
+use base::SystemClock;
+
 use crate::decode::{self, Failure};
 use crate::motion::{Motion, Moving, Settings};
 use crate::pictures::Pictures;
 pub use crate::sandbox::Life;
+use crate::wire::trial;
 use crate::wire::watch::{self, Looked, MAX_BEST_BYTES};
 use crate::wire::{Attempt, Hello, Reply, Request};
 use crate::{attempts, sandbox};
@@ -18,30 +21,42 @@ use crate::{attempts, sandbox};
 pub const COMMAND: &str = "vision-child";
 /// See [`COMMAND`].
 pub const WATCH: &str = "--watch";
+/// See [`COMMAND`]: it may use the device files of hardware decoders.
+pub const HARDWARE: &str = "--hardware";
 
 /// A child's whole life: standard input is the socket to the hub, standard output the file for the JPEG. To be called first in
 /// the process, before there is another thread.
 pub fn main(parent: i32, life: Life) -> ExitCode {
-    match serve(parent, life) {
+    main_with(parent, life, || {})
+}
+
+/// The same, where GStreamer learns of more elements once it has started: for tests, of hardware that they make up.
+pub fn main_with(parent: i32, life: Life, more: impl FnOnce()) -> ExitCode {
+    match serve(parent, life, more) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE, // the hub sees that the socket closed, and nobody reads more
     }
 }
 
-fn serve(parent: i32, life: Life) -> io::Result<()> {
+fn serve(parent: i32, life: Life, more: impl FnOnce()) -> io::Result<()> {
     sandbox::limit(parent, life)?;
     // Files, not sockets: a child may read and write what is open, and no system call of sockets.
     let mut hub = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let picture = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let decoders = match decode::load() {
+    let decoders = match decode::load(life == Life::Hardware) {
         Ok(decoders) => decoders,
         Err(lacks) => return Hello { sandbox: sandbox::Sandbox::default(), lacks }.write(&mut hub),
     };
+    more();
     let sandbox = sandbox::lock(decoders.devices)?;
     Hello { sandbox, lacks: decoders.lacks }.write(&mut hub)?;
     let reply = match crate::wire::request(&mut hub)? {
         None => return Ok(()),
-        Some(Request::Watch { settings }) => return watch_camera(&mut hub, &picture, settings),
+        Some(Request::Watch { settings, first }) => return watch_camera(&mut hub, &picture, settings, first),
+        Some(Request::Candidates) => Reply::Text(trial::list(&crate::trial::candidates())),
+        Some(Request::Try { codec, name }) => {
+            Reply::Text(trial::outcome(&crate::trial::run(codec, &name, &SystemClock)))
+        }
         Some(Request::Attempts { path }) => Reply::Text(Attempt::lines(&attempts::all(parent, &path))),
         Some(Request::Still { codec, width, config, data }) => match decode::jpeg(codec, width, &config, data) {
             Ok(jpeg) => {
@@ -56,8 +71,8 @@ fn serve(parent: i32, life: Life) -> io::Result<()> {
 }
 
 /// Picture after picture: what moves in it, and a JPEG of the best of them.
-fn watch_camera(hub: &mut File, file: &File, settings: Settings) -> io::Result<()> {
-    let (mut pictures, mut motion, mut best) = (Pictures::default(), Motion::new(settings), Best::default());
+fn watch_camera(hub: &mut File, file: &File, settings: Settings, first: Vec<String>) -> io::Result<()> {
+    let (mut pictures, mut motion, mut best) = (Pictures::new(first), Motion::new(settings), Best::default());
     while let Some(picture) = watch::picture(hub)? {
         let mut looked = Looked { at: picture.at, ..Looked::default() };
         match pictures.decode(picture) {

@@ -27,14 +27,33 @@ const PLUGINS: [&str; 9] = [
 ];
 /// Debian 11 and older have these two instead of `videoconvertscale`.
 const OLD_PLUGINS: [&str; 2] = ["videoconvert", "videoscale"];
-const HARDWARE_PLUGINS: [&str; 3] = ["va", "v4l2codecs", "nvcodec"];
+/// With NVIDIA's own for Jetson.
+const HARDWARE_PLUGINS: [&str; 5] = ["va", "v4l2codecs", "nvcodec", "nvvideo4linux2", "nvvidconv"];
 /// Where hardware decoders are.
-const DEVICES: [&str; 6] = ["/dev/dri", "/dev/video10", "/dev/video11", "/dev/video19", "/dev/media0", "/dev/nvidia0"];
+const DEVICES: [&str; 14] = [
+    "/dev/dri",
+    "/dev/video10",
+    "/dev/video11",
+    "/dev/video19",
+    "/dev/media0",
+    "/dev/media1",
+    "/dev/media2",
+    "/dev/media3",
+    "/dev/nvidia0",
+    "/dev/nvidiactl",
+    "/dev/nvidia-uvm",
+    "/dev/nvhost-nvdec",
+    "/dev/nvhost-ctrl",
+    "/dev/nvmap",
+];
 
 /// A decoder that gives nothing in this time has failed; the hub gives up on all of them a little later.
 const WITHIN: gst::ClockTime = gst::ClockTime::from_seconds(3);
 /// Quality of the JPEG, of 100.
 pub(crate) const QUALITY: i32 = 85;
+
+/// NVIDIA's decoder for Jetson leaves its pictures in memory that only this one reads.
+const FETCHES: [(&str, &str); 1] = [("nvv4l2decoder", "nvvidconv")];
 
 /// What a child can decode.
 pub(crate) struct Decoders {
@@ -53,11 +72,12 @@ pub(crate) enum Failure {
     Failed(String),
 }
 
-/// Starts GStreamer and loads what decoding needs. Before the child is locked in.
+/// Starts GStreamer and loads what decoding needs, and what is there of hardware's where that is wanted. Before the child is
+/// locked in.
 ///
 /// # Errors
 /// GStreamer does not start, or a part is missing without which there is no picture at all.
-pub(crate) fn load() -> Result<Decoders, String> {
+pub(crate) fn load(hardware: bool) -> Result<Decoders, String> {
     gst::init().map_err(|e| format!("GStreamer does not start: {e}"))?;
     let folder = plugin_folder().ok_or("GStreamer's plugins are not found")?;
     let load = |names: &[&str]| {
@@ -76,7 +96,7 @@ pub(crate) fn load() -> Result<Decoders, String> {
         }
     }
     let missing = || [Codec::H264, Codec::H265].into_iter().filter(|codec| decoders(*codec).is_empty());
-    if missing().next().is_none() {
+    if !hardware && missing().next().is_none() {
         return Ok(Decoders { devices: &[], lacks: String::new() });
     }
     load(&HARDWARE_PLUGINS);
@@ -108,9 +128,19 @@ pub(crate) fn decoders(codec: Codec) -> Vec<gst::ElementFactory> {
         .into_iter()
         .filter(|factory| factory.can_sink_any_caps(&caps))
         .collect();
-    let hardware = |f: &gst::ElementFactory| f.metadata("klass").is_some_and(|klass| klass.contains("Hardware"));
-    all.sort_by_key(|factory| (hardware(factory), std::cmp::Reverse(factory.rank())));
+    all.sort_by_key(|factory| (is_hardware(factory), std::cmp::Reverse(factory.rank())));
     all
+}
+
+/// It says so of itself.
+pub(crate) fn is_hardware(decoder: &gst::ElementFactory) -> bool {
+    let stateful = decoder.name().starts_with("v4l2"); // some of them do not
+    stateful || decoder.metadata("klass").is_some_and(|klass| klass.contains("Hardware"))
+}
+
+/// The element that fetches a decoder's pictures from where only its maker's hardware reads them.
+pub(crate) fn fetches(decoder: &gst::ElementFactory) -> Option<&'static str> {
+    FETCHES.iter().find(|(name, _)| decoder.name() == *name).map(|(_, fetches)| *fetches)
 }
 
 fn decode(
@@ -195,7 +225,7 @@ pub(crate) fn caps(codec: Codec, config: &[u8]) -> gst::Caps {
     caps.field("stream-format", format).field("alignment", "au").field("codec_data", config).build()
 }
 
-fn media_type(codec: Codec) -> &'static str {
+pub(crate) fn media_type(codec: Codec) -> &'static str {
     match codec {
         Codec::H264 => "video/x-h264",
         Codec::H265 => "video/x-h265",

@@ -71,6 +71,7 @@ struct Inner {
     waiting_bytes: Arc<AtomicUsize>,
     state: Mutex<State>,
     dropped: AtomicU64,
+    looked: AtomicU64,
 }
 
 /// Lock order: a leaf; nothing is awaited under it.
@@ -96,8 +97,8 @@ struct State {
 impl Feed {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Waiting>) {
         let (to_child, waiting) = mpsc::channel(WAITING);
-        let (waiting_bytes, dropped) = (Arc::default(), AtomicU64::new(0));
-        (Self(Arc::new(Inner { to_child, waiting_bytes, state: Mutex::default(), dropped })), waiting)
+        let (waiting_bytes, dropped, looked) = (Arc::default(), AtomicU64::new(0), AtomicU64::new(0));
+        (Self(Arc::new(Inner { to_child, waiting_bytes, state: Mutex::default(), dropped, looked })), waiting)
     }
 
     /// A connection begins, or its parameters change. `zero`: the instant of its media time 0. `false`: its coding is not known
@@ -136,6 +137,16 @@ impl Feed {
     /// Pictures that did not fit.
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Pictures that were looked at.
+    pub fn looked(&self) -> u64 {
+        self.0.looked.load(Ordering::Relaxed)
+    }
+
+    /// One more was.
+    pub(crate) fn count_looked(&self) {
+        self.0.looked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Pictures that wait for the child.

@@ -16,22 +16,28 @@
 
 mod attempts;
 pub mod child;
+mod choice;
+mod clip;
 mod coded;
 mod decode;
 mod feed;
 mod grey;
 mod motion;
 mod pictures;
+mod planner;
 mod sandbox;
 mod spawn;
 mod stills;
+mod trial;
 mod watch;
 mod wire;
 
+pub use choice::Using;
 pub use coded::{Codec, Coded};
 pub use feed::Feed;
 pub use grey::Grey;
 pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
+pub use planner::{Decoder, Decoders, Measured};
 pub use sandbox::Sandbox;
 pub use spawn::Program;
 pub use stills::{Limits, StillError, Stills};

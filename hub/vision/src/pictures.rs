@@ -65,6 +65,8 @@ impl Out {
 /// Decodes the pictures of one camera.
 #[derive(Default)]
 pub(crate) struct Pictures {
+    /// Names of decoders that are taken first.
+    first: Vec<String>,
     coding: Option<(Codec, Vec<u8>)>,
     chain: Option<Chain>,
     /// Which of the decoders is used.
@@ -73,21 +75,28 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
+    /// Takes these decoders first, of those that decode what comes.
+    pub(crate) fn new(first: Vec<String>) -> Self {
+        Self { first, ..Self::default() }
+    }
+
     /// What comes out with this picture: not necessarily this one, and where some come out of order, none or several.
     pub(crate) fn decode(&mut self, picture: Picture) -> Result<Vec<Out>, Failure> {
         let Picture { codec, alone, at, config, data } = picture;
         let same = self.coding.as_ref().is_some_and(|(c, parameters)| (*c, &parameters[..]) == (codec, &config[..]));
         if !same {
-            *self = Self { coding: Some((codec, config.clone())), ..Self::default() };
+            let first = std::mem::take(&mut self.first);
+            *self = Self { coding: Some((codec, config.clone())), ..Self::new(first) };
         }
-        let decoders = decode::decoders(codec);
+        let mut decoders = decode::decoders(codec);
+        decoders.sort_by_key(|factory| !self.first.iter().any(|name| *name == factory.name()));
         if decoders.is_empty() {
             return Err(Failure::NoDecoder(format!("Nothing here decodes {}", decode::name(codec))));
         }
         let decoder = &decoders[self.chosen % decoders.len()];
         let chain = match self.chain.take() {
             Some(chain) => Ok(chain),
-            None => Chain::new(decoder, codec, &config),
+            None => Chain::new(decoder, codec, &decode::caps(codec, &config)),
         };
         let looked = chain.and_then(|chain| {
             let out = chain.push(data, at, alone)?;
@@ -110,15 +119,16 @@ impl Pictures {
 }
 
 /// A decoder, and what came out of it.
-struct Chain {
+pub(crate) struct Chain {
     line: Line,
     out: Arc<Mutex<Vec<Out>>>,
 }
 
 impl Chain {
-    fn new(decoder: &gst::ElementFactory, codec: Codec, config: &[u8]) -> Result<Self, String> {
+    /// Of a stream with these caps.
+    pub(crate) fn new(factory: &gst::ElementFactory, codec: Codec, caps: &gst::Caps) -> Result<Self, String> {
         let make = |name: &str| gst::ElementFactory::make(name).build().map_err(|e| e.to_string());
-        let decoder = decoder.create().build().map_err(|e| e.to_string())?;
+        let decoder = factory.create().build().map_err(|e| e.to_string())?;
         decode::in_one_thread(&decoder);
         let parser = match codec {
             Codec::H264 => Some(make("h264parse")?),
@@ -136,16 +146,18 @@ impl Chain {
         let out = Arc::new(Mutex::new(Vec::new()));
         let into = out.clone();
         let grey = gst::Caps::builder("video/x-raw").field("format", "GRAY8").build();
-        let elements = parser.into_iter().chain([decoder, convert]).collect();
+        let fetch = decode::fetches(factory).map(make).transpose()?;
+        let elements = parser.into_iter().chain([decoder]).chain(fetch).chain([convert]).collect();
         let line = Line::new(elements, &grey, move |pad, buffer| {
             let out = lock(&raw).take().and_then(|raw| small(pad, buffer, raw));
             lock(&into).extend(out);
         })?;
-        line.begin(&decode::caps(codec, config))?;
+        line.begin(caps)?;
         Ok(Self { line, out })
     }
 
-    fn push(&self, data: Vec<u8>, at: Duration, alone: bool) -> Result<Vec<Out>, String> {
+    /// What comes out with one more picture; with one that is `alone`, all that is in it.
+    pub(crate) fn push(&self, data: Vec<u8>, at: Duration, alone: bool) -> Result<Vec<Out>, String> {
         let mut buffer = gst::Buffer::from_mut_slice(data);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::try_from(at).ok());
@@ -159,6 +171,12 @@ impl Chain {
         }
         let out = std::mem::take(&mut *lock(&self.out));
         if alone && out.is_empty() { Err(self.line.why("no picture comes out")) } else { Ok(out) }
+    }
+
+    /// What was still in it.
+    pub(crate) fn end(&self) -> Result<Vec<Out>, String> {
+        self.line.event(gst::event::Eos::new())?;
+        Ok(std::mem::take(&mut *lock(&self.out)))
     }
 }
 

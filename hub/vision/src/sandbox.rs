@@ -50,6 +50,8 @@ pub enum Life {
     Picture,
     /// The pictures of one camera, as long as they come.
     Watch,
+    /// The same, with hardware decoders.
+    Hardware,
 }
 
 /// Which of the kernel's protections hold a child, beyond those that every kernel has.
@@ -101,7 +103,7 @@ impl Sandbox {
 /// # Errors
 /// The hub is gone already, or the kernel refuses a limit.
 pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
-    let cpu_seconds = if life == Life::Watch { MAX_CPU_SECONDS_OF_WATCHING } else { MAX_CPU_SECONDS };
+    let cpu_seconds = if life == Life::Picture { MAX_CPU_SECONDS } else { MAX_CPU_SECONDS_OF_WATCHING };
     // SAFETY: closes files that this program has not opened: nothing here refers to any beyond the first three.
     unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -114,7 +116,6 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
     for (resource, most) in [
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_AS, MAX_ADDRESSES_BYTES),
         (Resource::RLIMIT_DATA, MAX_MEMORY_BYTES),
         (Resource::RLIMIT_CPU, cpu_seconds),
         (Resource::RLIMIT_NOFILE, MAX_FILES),
@@ -124,6 +125,10 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
         (Resource::RLIMIT_MSGQUEUE, 0),
     ] {
         setrlimit(resource, most, most)?;
+    }
+    if life != Life::Hardware {
+        // Drivers set aside addresses for all memory that their hardware could use.
+        setrlimit(Resource::RLIMIT_AS, MAX_ADDRESSES_BYTES, MAX_ADDRESSES_BYTES)?;
     }
     nix::sys::prctl::set_dumpable(false)?;
     nix::sys::prctl::set_no_new_privs()?;

@@ -19,7 +19,7 @@ use crate::sandbox::Life;
 use crate::wire::MAX_JPEG_BYTES;
 
 /// What is started as a child; its last arguments are [`child::COMMAND`], this process's id, and
-/// [`child::WATCH`] if it is to watch.
+/// [`child::WATCH`] if it is to watch, [`child::HARDWARE`] if it may do so with hardware.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
@@ -90,7 +90,11 @@ fn start(program: &Program, life: Life) -> io::Result<Child> {
     fcntl(&picture, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL))?;
     let process = Command::new(&program.path)
         .args([OsString::from(child::COMMAND), std::process::id().to_string().into()])
-        .args((life == Life::Watch).then_some(child::WATCH))
+        .args(match life {
+            Life::Picture => None,
+            Life::Watch => Some(child::WATCH),
+            Life::Hardware => Some(child::HARDWARE),
+        })
         .env_clear()
         .envs([
             ("GST_REGISTRY_DISABLE", "yes"), // see `decode`

@@ -12,8 +12,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::choice::{Choice, Using};
+use crate::coded::Codec;
 use crate::feed::{Feed, Sent, Waiting};
 use crate::motion::{Moving, Settings};
+use crate::planner::{Decoders, Planner};
 use crate::sandbox::Life;
 use crate::spawn::{Child, Program, Spawner};
 use crate::stills::is_jpeg;
@@ -24,6 +27,8 @@ use crate::wire::{self, Attempt, Hello, Reply};
 /// that hangs is to cost five seconds of detection at most, with its start and what it has to learn again.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 const START_PATIENCE: Duration = Duration::from_secs(4);
+/// So long a camera waits for the decoders' trials.
+const TRIALS_PATIENCE: Duration = Duration::from_secs(2);
 /// How long it is until the next child, and at most after many that failed at once.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -65,7 +70,8 @@ pub enum Sight {
 pub struct Eyes(Arc<Inner>);
 
 struct Inner {
-    spawner: Spawner,
+    starts: Arc<Starts>,
+    decoders: watch::Receiver<Decoders>,
     clock: SharedClock,
     shutdown: Shutdown,
 }
@@ -78,6 +84,8 @@ pub struct Watch {
     pub findings: mpsc::Receiver<Finding>,
     /// How it goes.
     pub sight: watch::Receiver<Sight>,
+    /// What its pictures are decoded with; `None` before the first, and where it was not tried.
+    pub using: watch::Receiver<Option<Using>>,
     task: JoinHandle<()>,
 }
 
@@ -88,13 +96,22 @@ impl Drop for Watch {
 }
 
 impl Eyes {
-    /// Must be called inside a tokio runtime.
+    /// Tries at once what decoders there are. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// A thread cannot be started.
     pub fn start(program: Program, clock: SharedClock, shutdown: Shutdown) -> io::Result<Self> {
         let spawner = Spawner::start(program, tokio::runtime::Handle::current())?;
-        Ok(Self(Arc::new(Inner { spawner, clock, shutdown })))
+        let starts = Arc::new(Starts { spawner, clock: clock.clone() });
+        let (told, decoders) = watch::channel(Decoders::default());
+        let planner = Planner { starts: starts.clone(), clock: clock.clone(), shutdown: shutdown.clone(), told };
+        tokio::spawn(planner.run());
+        Ok(Self(Arc::new(Inner { starts, decoders, clock, shutdown })))
+    }
+
+    /// What is known of this machine's decoders, now and later.
+    pub fn decoders(&self) -> watch::Receiver<Decoders> {
+        self.0.decoders.clone()
     }
 
     /// Watches one camera.
@@ -102,9 +119,19 @@ impl Eyes {
         let (feed, sent) = Feed::new();
         let (found, findings) = mpsc::channel(FINDINGS);
         let (tell, sight) = watch::channel(Sight::Starting);
-        let watcher =
-            Watcher { inner: self.0.clone(), settings, feed: feed.clone(), sent, found, sight: tell, undecoded: 0 };
-        Watch { feed, findings, sight, task: tokio::spawn(watcher.run()) }
+        let (tell_using, using) = watch::channel(None);
+        let watcher = Watcher {
+            inner: self.0.clone(),
+            settings,
+            feed: feed.clone(),
+            sent,
+            found,
+            sight: tell,
+            using: tell_using,
+            choice: Choice::default(),
+            undecoded: 0,
+        };
+        Watch { feed, findings, sight, using, task: tokio::spawn(watcher.run()) }
     }
 
     /// Has a child that would watch try what must not be possible; `path` is a file that this process may read.
@@ -113,7 +140,7 @@ impl Eyes {
     /// It does not start, does not answer in time, or says what no child says.
     pub async fn attempts(&self, path: &str) -> io::Result<Vec<Attempt>> {
         let ask = async {
-            let mut child = self.0.child().await?;
+            let mut child = self.0.starts.child(Life::Watch).await?;
             child.socket.write_all(&wire::attempts(path)).await?;
             match Reply::read(&mut child.socket).await? {
                 Reply::Text(lines) => Ok(Attempt::from_lines(&lines)),
@@ -124,11 +151,17 @@ impl Eyes {
     }
 }
 
-impl Inner {
+/// Starts children that do more than one picture.
+pub(crate) struct Starts {
+    spawner: Spawner,
+    clock: SharedClock,
+}
+
+impl Starts {
     /// A new child that is locked in.
-    async fn child(&self) -> io::Result<Child> {
+    pub(crate) async fn child(&self, life: Life) -> io::Result<Child> {
         let begin = async {
-            let mut child = self.spawner.child(Life::Watch).await?;
+            let mut child = self.spawner.child(life).await?;
             Hello::read(&mut child.socket).await?;
             Ok(child)
         };
@@ -136,8 +169,16 @@ impl Inner {
     }
 }
 
-fn late<T>() -> io::Result<T> {
+pub(crate) fn late<T>() -> io::Result<T> {
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Why a child is needed no more.
+enum End {
+    /// Nobody hands in pictures, or wants to know.
+    Unwanted,
+    /// Another decoder is better.
+    OtherDecoder,
 }
 
 struct Watcher {
@@ -147,6 +188,8 @@ struct Watcher {
     sent: mpsc::Receiver<Waiting>,
     found: mpsc::Sender<Finding>,
     sight: watch::Sender<Sight>,
+    using: watch::Sender<Option<Using>>,
+    choice: Choice,
     /// Pictures in a row that could not be decoded.
     undecoded: u32,
 }
@@ -161,7 +204,11 @@ impl Watcher {
                 end = self.life() => end,
                 () = shutdown.wait() => return,
             };
-            let Err(e) = end else { return }; // nobody hands in pictures any more
+            let e = match end {
+                Ok(End::Unwanted) => return,
+                Ok(End::OtherDecoder) => continue,
+                Err(e) => e,
+            };
             if clock.mono().since(began) >= GOOD {
                 (wait, failed) = (FIRST_WAIT, 0);
             }
@@ -180,23 +227,63 @@ impl Watcher {
     }
 
     /// One child's life.
-    async fn life(&mut self) -> io::Result<()> {
+    async fn life(&mut self) -> io::Result<End> {
         let clock = self.inner.clock.clone();
-        let mut child = self.inner.child().await?;
-        timeout(&*clock, PATIENCE, child.socket.write_all(&to_watch(&self.settings))).await.unwrap_or_else(late)?;
+        // What is being tried is known in a moment, unless it hangs: then a child goes ahead without.
+        let mut decoders = self.inner.decoders.clone();
+        let _ = timeout(&*clock, TRIALS_PATIENCE, decoders.wait_for(Decoders::complete)).await;
+        let chosen = self.chosen();
+        let first: Vec<_> = chosen.iter().filter_map(|(_, using)| Some(using.as_ref()?.name.clone())).collect();
+        let hardware = chosen.iter().any(|(_, using)| using.as_ref().is_some_and(|using| using.hardware));
+        let mut child = self.inner.starts.child(if hardware { Life::Hardware } else { Life::Watch }).await?;
+        let request = to_watch(&self.settings, &first);
+        timeout(&*clock, PATIENCE, child.socket.write_all(&request)).await.unwrap_or_else(late)?;
         // What waited for the last child is old; what came since the last key picture is sent anew.
         while self.sent.try_recv().is_ok() {}
         self.feed.learn();
         while let Some(waiting) = self.sent.recv().await {
             let picture = &waiting.picture;
+            if picture.alone && self.chosen() != chosen {
+                return Ok(End::OtherDecoder); // nothing is going on
+            }
+            let using = chosen.iter().find(|(codec, _)| *codec == picture.codec).and_then(|(_, using)| using.clone());
+            let asked = clock.mono();
             let ask = ask(&mut child, picture);
-            let looked = timeout(&*clock, PATIENCE, ask).await.unwrap_or_else(late)?;
+            let looked = timeout(&*clock, PATIENCE, ask).await.unwrap_or_else(late);
+            if let Some(using) = using.as_ref().filter(|using| using.hardware)
+                && let Some(how) = self.fails(&looked, clock.mono().since(asked))
+            {
+                tracing::warn!(name = using.name, how, "a hardware decoder fails at a camera");
+                self.choice.fails(picture.codec, &using.name, how, clock.mono());
+                return Ok(End::OtherDecoder);
+            }
+            let looked = looked?;
+            self.using.send_if_modified(|old| std::mem::replace(old, using.clone()) != using);
             let jpeg = picture_of(&child, &looked)?;
             if self.take(picture.at, looked, jpeg).await.is_none() {
                 break;
             }
         }
-        Ok(())
+        Ok(End::Unwanted)
+    }
+
+    /// What is best now.
+    fn chosen(&self) -> [(Codec, Option<Using>); 2] {
+        self.choice.now(&self.inner.decoders.borrow(), self.inner.clock.mono())
+    }
+
+    /// How a hardware decoder fails, if it does.
+    fn fails(&mut self, looked: &io::Result<Looked>, took: Duration) -> Option<&'static str> {
+        match looked {
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => Some("it gave no picture in time"),
+            Err(_) => Some("it took its process with it"),
+            Ok(looked) if self.choice.is_bad(looked.undecoded) => {
+                self.undecoded = 0;
+                Some("it could not decode what comes")
+            }
+            Ok(_) if self.choice.is_slow(took) => Some("it was too slow"),
+            Ok(_) => None,
+        }
     }
 
     /// `None`: nobody wants to know any more.
@@ -204,7 +291,10 @@ impl Watcher {
         self.undecoded = if looked.undecoded { self.undecoded + 1 } else { 0 };
         match (looked.no_decoder, self.undecoded) {
             (true, _) => self.see(Sight::NoDecoder),
-            (false, 0) => self.see(Sight::Sees),
+            (false, 0) => {
+                self.feed.count_looked();
+                self.see(Sight::Sees);
+            }
             (false, undecoded) if undecoded >= BLIND_AFTER => self.see(Sight::Blind),
             _ => {}
         }

@@ -11,6 +11,7 @@
 //! Numbers are big-endian. The same binary stands at both ends, so there are no versions; what a child says is read as if an
 //! enemy had written it.
 
+pub(crate) mod trial;
 pub(crate) mod watch;
 
 use std::io::{self, Read, Write};
@@ -33,8 +34,13 @@ const MAX_TEXT_BYTES: usize = 16 << 10;
 pub(crate) enum Request {
     /// Make a JPEG of a coded picture, of this width if it is not 0.
     Still { codec: Codec, width: u16, config: Vec<u8>, data: Vec<u8> },
-    /// Look for motion in the pictures that follow, as [`watch`] has them.
-    Watch { settings: Settings },
+    /// Look for motion in the pictures that follow, as [`watch`] has them, and decode with these elements where they decode what
+    /// comes.
+    Watch { settings: Settings, first: Vec<String> },
+    /// Say which decoders there are, as [`trial`] has it.
+    Candidates,
+    /// Try one, likewise.
+    Try { codec: Codec, name: String },
     /// Try what must not be possible, on this path too.
     Attempts { path: String },
 }
@@ -42,6 +48,8 @@ pub(crate) enum Request {
 const CODECS: [(u8, Codec); 3] = [(1, Codec::H264), (2, Codec::H265), (3, Codec::Mjpeg)];
 const ATTEMPTS: u8 = 255;
 const WATCH: u8 = 254;
+const CANDIDATES: u8 = 253;
+const TRY: u8 = 252;
 
 /// The head of a request; parameters and picture follow.
 pub(crate) fn head(codec: Codec, width: u16, config: usize, data: usize) -> [u8; 11] {
@@ -85,11 +93,17 @@ pub(crate) fn request(from: &mut impl Read) -> io::Result<Option<Request>> {
     if kind == ATTEMPTS {
         return Ok(Some(Request::Attempts { path: String::from_utf8_lossy(&config).into_owned() }));
     }
-    if kind == WATCH {
-        return Ok(Some(Request::Watch { settings: watch::settings(&mut &config[..])? }));
-    }
-    let codec = CODECS.iter().find(|(k, _)| *k == kind).ok_or_else(|| bad("a coding that nobody knows"))?.1;
-    Ok(Some(Request::Still { codec, width: u16::from_be_bytes([w1, w0]), config, data }))
+    let width = u16::from_be_bytes([w1, w0]);
+    let codec = |kind: u16| {
+        let known = CODECS.iter().find(|(k, _)| u16::from(*k) == kind);
+        known.map(|(_, codec)| *codec).ok_or_else(|| bad("a coding that nobody knows"))
+    };
+    Ok(Some(match kind {
+        WATCH => Request::Watch { settings: watch::settings(&mut &config[..])?, first: watch::first(&data) },
+        CANDIDATES => Request::Candidates,
+        TRY => Request::Try { codec: codec(width)?, name: String::from_utf8_lossy(&config).into_owned() },
+        _ => Request::Still { codec: codec(kind.into())?, width, config, data },
+    }))
 }
 
 fn bad(what: &str) -> io::Error {

@@ -10,6 +10,7 @@ use store::{Actor, Camera, MAX_ZONES, MotionSettings, Sensitivity, StreamSource,
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use crate::decoders::DecoderJson;
 use crate::handlers::storage::loss_bound_s;
 use crate::home;
 use crate::hub::{Ctx, Session};
@@ -74,6 +75,8 @@ pub(crate) struct CameraJson {
     /// Whether they are looked at: off where motion is null, or while it is paused. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
     watched: Health,
+    /// What they are decoded with to be looked at; null while they are not, and where that was not tried.
+    decoder: Option<DecoderJson>,
     /// Whether somebody paused it.
     paused: bool,
     /// Until when; null: until somebody ends it.
@@ -465,6 +468,7 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         loss_bound_s: loss_bound_s(loss_bound),
         motion: camera.motion.map(MotionJson::from),
         watched: hub.parts.recorder.watched(camera.id),
+        decoder: hub.parts.recorder.decodes_with(camera.id).map(|using| hub.parts.decoders.of_camera(using)),
         paused: camera.paused,
         paused_until: camera.paused_until.filter(|_| camera.paused),
         paused_while_home: camera.while_home.is_some(),

@@ -71,7 +71,7 @@ struct System {
     /// Updates of the system: see `/api/v1/system/update`. `{state, reason?, detail?}`.
     #[schema(value_type = Object)]
     update: Health,
-    /// The machine: temperature, throttling, power, each disk, the two copies of the system; by name, each
+    /// The machine: temperature, throttling, power, each disk, the two copies of the system, what decodes pictures; by name, each
     /// `{name, state, reason?, detail?, said}`.
     #[schema(value_type = Object)]
     machine: std::collections::BTreeMap<String, system::Fact>,
@@ -138,7 +138,7 @@ async fn told(hub: &Ctx) -> Result<System, ApiError> {
         store: hub.store_health(),
         stills: parts.stills.health(),
         update: parts.updates.health(),
-        machine: facts.into_iter().map(|fact| (fact.name.clone(), fact)).collect(),
+        machine: facts.into_iter().chain(parts.decoders.facts()).map(|fact| (fact.name.clone(), fact)).collect(),
     })
 }
 

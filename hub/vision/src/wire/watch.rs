@@ -1,19 +1,21 @@
 //! What hub and child say to each other while the child watches a camera.
 //!
 //! ```text
-//! hub    254  0 (2)  length of the settings (4)  0 (4)  settings        once
+//! hub    254  0 (2)  length of the settings (4)  length of the names (4)  settings  names        once
 //! hub    coding (1)  alone (1)  at (8)  length of the parameters (4)  length of the picture (4)  parameters  picture
 //! child  'S'  flags (1)  at (8)  since (8)  score, area, left, top, width, height (2 each)  length of the JPEG (4)
 //! ```
 //!
 //! One answer to each picture, in order; a JPEG (length 0: none) lies in the shared file until the next picture is sent. Times are milliseconds from anywhere, parts are of 65,535. The settings are a
-//! sensitivity, then how many zones and how many masks, then each polygon: how many corners, and of each its two parts.
+//! sensitivity, then how many zones and how many masks, then each polygon: how many corners, and of each its two parts. The names are
+//! those of decoders to be taken first, a line each.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::trial::is_name;
 use super::{CODECS, MAX_CODED_BYTES, WATCH, bad, head_of};
 use crate::coded::Codec;
 use crate::motion::{Bounds, Moving, Polygon, Sensitivity, Settings};
@@ -51,8 +53,8 @@ pub(crate) struct Looked {
     pub jpeg: u32,
 }
 
-/// A whole request to watch.
-pub(crate) fn watch(settings: &Settings) -> Vec<u8> {
+/// A whole request to watch; `first`: names of decoders to be taken first.
+pub(crate) fn watch(settings: &Settings, first: &[String]) -> Vec<u8> {
     let sensitivity = SENSITIVITIES.iter().position(|s| *s == settings.sensitivity).unwrap_or(1);
     let zones = &settings.zones[..settings.zones.len().min(MAX_POLYGONS)];
     let masks = &settings.masks[..settings.masks.len().min(MAX_POLYGONS)];
@@ -63,7 +65,14 @@ pub(crate) fn watch(settings: &Settings) -> Vec<u8> {
             bytes.extend([part(*x), part(*y)].map(u16::to_be_bytes).concat());
         }
     }
-    [&head_of(WATCH, 0, bytes.len(), 0)[..], &bytes].concat()
+    let first = first.join("\n");
+    [&head_of(WATCH, 0, bytes.len(), first.len())[..], &bytes, first.as_bytes()].concat()
+}
+
+/// The names in such a request, in the child.
+pub(super) fn first(names: &[u8]) -> Vec<String> {
+    let names = String::from_utf8_lossy(names);
+    names.lines().filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
 /// The settings in such a request, in the child.
@@ -200,11 +209,12 @@ mod tests {
         let corner = Polygon::new(vec![(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]).unwrap();
         let settings =
             Settings { sensitivity: Sensitivity::High, zones: vec![corner.clone(); 2], masks: vec![corner.clone()] };
-        let asked = super::super::request(&mut &watch(&settings)[..]).unwrap();
-        assert_eq!(asked, Some(Request::Watch { settings }));
+        let first = vec!["v4l2h264dec".to_owned(), "libde265dec".to_owned()];
+        let asked = super::super::request(&mut &watch(&settings, &first)[..]).unwrap();
+        assert_eq!(asked, Some(Request::Watch { settings, first }));
         let many = Settings { masks: vec![corner; 40], ..Settings::default() };
         assert!(
-            matches!(super::super::request(&mut &watch(&many)[..]), Ok(Some(Request::Watch { settings })) if settings.masks.len() == 16)
+            matches!(super::super::request(&mut &watch(&many, &[])[..]), Ok(Some(Request::Watch { settings, first })) if settings.masks.len() == 16 && first.is_empty())
         );
 
         let mut bytes = head(Codec::H265, true, SECOND, 1, 2).to_vec();

@@ -56,6 +56,8 @@ export interface Camera {
   /** What its pictures are looked at for; null: they are not. */
   motion: Motion | null;
   watched: Health;
+  /** What its pictures are decoded with to be looked at. */
+  decoder: { name: string; hardware: boolean; said: string } | null;
   paused: boolean;
   paused_until?: string | null;
   paused_while_home: boolean;

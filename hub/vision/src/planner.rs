@@ -1,0 +1,196 @@
+//! Which decoder a stream is decoded with: what is there is tried on a known film, and the least costly of those that are quick
+//! enough is taken.
+//!
+//! Nothing is believed of a decoder but its pictures. Each is tried in a child of its own, so that one that hangs or crashes costs a
+//! child; until all have been tried, and where none was good, a child takes software in GStreamer's own order. What failed is tried
+//! again later: a device may come back.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Shutdown;
+use base::clock::{SharedClock, timeout};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+
+use crate::coded::Codec;
+use crate::sandbox::Life;
+use crate::watch::{Starts, late};
+use crate::wire::Reply;
+use crate::wire::trial::{self, Candidate, Speed};
+
+/// A trial takes no longer, or the decoder hangs or is of no use. On a slow board software takes half a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Pictures a second, of a small stream, that a decoder must make: of eight such streams, ten each.
+const ENOUGH: u32 = 80;
+/// How long it is until what failed is tried again, and at most after it failed often.
+pub(crate) const FIRST_WAIT: Duration = Duration::from_secs(600);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3_600);
+
+/// What is known of this machine's decoders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decoders {
+    tried: Vec<Decoder>,
+    /// All that are there have been tried.
+    complete: bool,
+}
+
+/// A decoder that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoder {
+    /// What it decodes.
+    pub codec: Codec,
+    /// GStreamer's name of its element.
+    pub name: String,
+    /// It says of itself that hardware decodes.
+    pub hardware: bool,
+    /// How it did; or why it is of no use, for a person.
+    pub trial: Result<Measured, String>,
+}
+
+/// What a decoder took for the known film: 640 pixels wide, as a camera's small stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Pictures a second, one after the other.
+    pub pictures_per_second: u32,
+    /// Time of the processor for a picture.
+    pub processor: Duration,
+}
+
+impl Decoders {
+    /// All of a coding that were tried, in no order.
+    pub fn tried(&self, codec: Codec) -> impl Iterator<Item = &Decoder> {
+        self.tried.iter().filter(move |decoder| decoder.codec == codec)
+    }
+
+    /// Nothing is left to be tried.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The one to be taken: of those that are quick enough the one that takes the least of the processor; where none is, the
+    /// quickest.
+    pub fn best(&self, codec: Codec) -> Option<&Decoder> {
+        self.best_but(codec, |_| false)
+    }
+
+    /// The same without some.
+    pub(crate) fn best_but(&self, codec: Codec, without: impl Fn(&Decoder) -> bool) -> Option<&Decoder> {
+        let good = self.tried(codec).filter(|decoder| !without(decoder));
+        let cost = |decoder: &&Decoder| match decoder.trial {
+            Ok(m) if m.pictures_per_second >= ENOUGH => Some((0, m.processor)),
+            Ok(m) => Some((1, Duration::from_secs(1) / m.pictures_per_second.max(1))),
+            Err(_) => None,
+        };
+        good.filter_map(|decoder| Some((cost(&decoder)?, decoder))).min_by_key(|(cost, _)| *cost).map(|(_, d)| d)
+    }
+
+    /// As it would be with these; for tests of who says it.
+    pub fn of(tried: Vec<Decoder>) -> Self {
+        Self { tried, complete: true }
+    }
+}
+
+impl From<Speed> for Measured {
+    fn from(speed: Speed) -> Self {
+        let per_second = f64::from(speed.pictures) / speed.wall.as_secs_f64().max(1e-6);
+        Self { pictures_per_second: per_second as u32, processor: speed.processor / speed.pictures.max(1) }
+    }
+}
+
+impl Decoder {
+    /// How it did, for a person.
+    pub fn said(&self) -> String {
+        match &self.trial {
+            Err(why) => why.clone(),
+            Ok(m) if m.pictures_per_second < ENOUGH => format!("too slow, {} pictures a second", m.pictures_per_second),
+            Ok(m) => format!("{:.1} ms of the processor a picture", m.processor.as_secs_f64() * 1_000.0),
+        }
+    }
+}
+
+/// Tries decoders.
+pub(crate) struct Planner {
+    pub starts: Arc<Starts>,
+    pub clock: SharedClock,
+    pub shutdown: Shutdown,
+    pub told: watch::Sender<Decoders>,
+}
+
+impl Planner {
+    /// Tries all at once, and what failed again and again, ever less often.
+    pub(crate) async fn run(self) {
+        let mut wait = FIRST_WAIT;
+        let mut there = None;
+        loop {
+            let tries = async {
+                if there.is_none() {
+                    there = self.candidates().await.map_err(|e| tracing::warn!(error = %e, "no decoder is tried")).ok();
+                }
+                if let Some(there) = &there {
+                    self.try_all(there).await;
+                }
+            };
+            tokio::select! {
+                () = tries => {}
+                () = self.shutdown.wait() => return,
+            }
+            let all_good = self.told.borrow().tried.iter().all(|decoder| decoder.trial.is_ok());
+            if there.is_some() && all_good {
+                return;
+            }
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = self.shutdown.wait() => return,
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Those that did not work yet.
+    async fn try_all(&self, there: &[Candidate]) {
+        for candidate in there {
+            let is_it = |d: &Decoder| d.codec == candidate.codec && d.name == candidate.name;
+            let good = self.told.borrow().tried.iter().any(|d| is_it(d) && d.trial.is_ok());
+            if good {
+                continue;
+            }
+            let Candidate { codec, name, hardware } = candidate.clone();
+            let trial = self.try_one(candidate).await.map(Measured::from);
+            let decoder = Decoder { codec, name, hardware, trial };
+            tracing::info!(codec = ?codec, name = decoder.name, hardware, outcome = decoder.said(), "a decoder was tried");
+            self.told.send_modify(|told| {
+                told.tried.retain(|d| !is_it(d));
+                told.tried.push(decoder);
+            });
+        }
+        self.told.send_modify(|told| told.complete = true);
+    }
+
+    async fn candidates(&self) -> io::Result<Vec<Candidate>> {
+        let text = self.ask(&trial::candidates()).await?;
+        Ok(trial::read_list(&text))
+    }
+
+    async fn try_one(&self, candidate: &Candidate) -> Result<Speed, String> {
+        match self.ask(&trial::attempt(candidate)).await {
+            Ok(text) => trial::read_outcome(&text),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err("it did not finish in time".to_owned()),
+            Err(_) => Err("it took its process with it".to_owned()),
+        }
+    }
+
+    /// Asks a new child one thing.
+    async fn ask(&self, request: &[u8]) -> io::Result<String> {
+        let mut child = self.starts.child(Life::Hardware).await?;
+        let asked = async {
+            child.socket.write_all(request).await?;
+            match Reply::read(&mut child.socket).await? {
+                Reply::Text(text) => Ok(text),
+                _ => Err(io::Error::other("it answers something else")),
+            }
+        };
+        timeout(&*self.clock, PATIENCE, asked).await.unwrap_or_else(late)
+    }
+}

@@ -1,0 +1,59 @@
+//! A decoder is tried, in a child of its own: all pictures of a known film, looked at one after the other, and measured.
+
+use std::time::Duration;
+
+use base::Clock;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::clip;
+use crate::coded::Codec;
+use crate::decode;
+use crate::pictures::Chain;
+use crate::wire::trial::{Candidate, Speed};
+
+/// The decoders of this machine, software first.
+pub(crate) fn candidates() -> Vec<Candidate> {
+    let of = |codec| {
+        let all = decode::decoders(codec).into_iter();
+        all.map(move |f| Candidate { codec, name: f.name().to_string(), hardware: decode::is_hardware(&f) })
+    };
+    [Codec::H264, Codec::H265].into_iter().flat_map(of).collect()
+}
+
+/// How quickly a decoder made the known pictures of the known film.
+///
+/// # Errors
+/// Why it is none, for a person: what GStreamer says, or what was wrong with its pictures.
+pub(crate) fn run(codec: Codec, name: &str, clock: &dyn Clock) -> Result<Speed, String> {
+    let all = decode::decoders(codec);
+    let decoder = all.iter().find(|factory| factory.name() == name).ok_or("it is not there")?;
+    let caps =
+        gst::Caps::builder(decode::media_type(codec)).field("stream-format", "byte-stream").field("alignment", "au");
+    let chain = Chain::new(decoder, codec, &caps.build())?;
+    let (began, cpu) = (clock.mono(), processor_time());
+    let mut out = Vec::new();
+    for (number, picture) in clip::coded(codec).into_iter().enumerate() {
+        out.extend(chain.push(picture.to_vec(), clip::at(number), false)?);
+    }
+    out.extend(chain.end()?);
+    let speed =
+        Speed { pictures: out.len() as u32, wall: clock.mono().since(began), processor: processor_time() - cpu };
+    if out.len() != clip::PICTURES {
+        return Err(format!("{} of {} pictures came out", out.len(), clip::PICTURES));
+    }
+    match out.iter().enumerate().position(|(number, out)| !clip::is_picture(number, &out.grey)) {
+        Some(wrong) => Err(format!("picture {} of {} was wrong", wrong + 1, clip::PICTURES)),
+        None => Ok(speed),
+    }
+}
+
+/// Of this process, in all its threads.
+fn processor_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
+    [usage.user_time(), usage.system_time()]
+        .iter()
+        .map(|t| Duration::from_micros(u64::try_from(t.tv_sec() * 1_000_000 + t.tv_usec()).unwrap_or_default()))
+        .sum()
+}
