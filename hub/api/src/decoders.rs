@@ -41,21 +41,24 @@ impl Decoders {
             let detail = Problem::with(kind, said).to_string();
             fact(Health::Degraded { reason, detail }, said.to_owned())
         };
-        if !decoders.complete() {
+        let any = [Codec::H264, Codec::H265].iter().any(|codec| decoders.tried(*codec).next().is_some());
+        if !decoders.complete() || !any {
             return fact(Health::Off, "They are being tried, or could not be".to_owned());
         }
         let Some(best) = decoders.best(codec) else {
-            return degraded(Reason::NoDecoder, ProblemKind::NoDecoder, &failed(decoders, codec));
+            let nothing = format!("Nothing on this machine decodes H.{}", word.trim_start_matches('h'));
+            let why = Some(failed(decoders, codec)).filter(|why| !why.is_empty()).unwrap_or(nothing);
+            return degraded(Reason::NoDecoder, ProblemKind::NoDecoder, &why);
         };
         let mut said = chosen(best);
         let others = failed(decoders, codec);
         if !others.is_empty() {
             said = format!("{said}. {others}");
         }
-        // The first that the board names is the one that it should have; where that is software, any does that is quicker.
-        let expected = self.expected.iter().find(|expected| expected.codec == word);
+        // The first that the board names is the one that it should have; hardware in its place is as good.
+        let expected = self.expected.iter().find(|expected| expected.codec == word).filter(|_| !best.hardware);
         let missing = expected.filter(|expected| {
-            !decoders.tried(codec).any(|decoder| decoder.name == expected.element && decoder.trial.is_ok())
+            !decoders.tried(codec).any(|decoder| decoder.name == expected.element && decoder.is_good())
         });
         match missing {
             Some(missing) => {
@@ -85,7 +88,7 @@ fn chosen(decoder: &Decoder) -> String {
 
 /// Those that are of no use, with the reason.
 fn failed(decoders: &vision::Decoders, codec: Codec) -> String {
-    let failed = decoders.tried(codec).filter(|decoder| decoder.trial.is_err());
+    let failed = decoders.tried(codec).filter(|decoder| !decoder.is_good());
     failed.map(|decoder| format!("Not {}: {}", decoder.name, decoder.said())).collect::<Vec<_>>().join("; ")
 }
 
@@ -135,7 +138,10 @@ mod tests {
     fn where_nothing_decodes_that_is_told_and_before_the_trial_nothing_is() {
         assert!(told(vision::Decoders::default(), &[]).iter().all(|fact| fact.health == Health::Off));
         let tried = vision::Decoders::of(vec![decoder(Codec::H264, "x", true, Err("it hangs"))]);
+        let facts = told(tried, &[]);
         let no_decoder = |fact: &Fact| matches!(fact.health, Health::Degraded { reason: Reason::NoDecoder, .. });
-        assert!(told(tried, &[]).iter().all(no_decoder));
+        assert!(facts.iter().all(no_decoder), "{facts:?}");
+        let said: Vec<_> = facts.iter().map(|fact| fact.said.as_str()).collect();
+        assert_eq!(said, ["Not x: it hangs", "Nothing on this machine decodes H.265"]);
     }
 }

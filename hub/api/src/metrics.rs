@@ -73,8 +73,16 @@ pub(crate) fn text(hub: &Ctx, cameras: &[(store::Camera, Option<CameraStatus>)])
     registry.register("camera_gap_seconds", "How long they were, all together", missed.clone());
     let looked = Family::<Camera, Counter>::default();
     let not_looked = Family::<Camera, Counter>::default();
-    registry.register("camera_looked", "Pictures that were looked at for motion, since its settings", looked.clone());
-    registry.register("camera_not_looked", "Pictures that were dropped, not to wait for it", not_looked.clone());
+    registry.register(
+        "camera_looked",
+        "Pictures that were looked at for motion, since that was last set",
+        looked.clone(),
+    );
+    registry.register(
+        "camera_not_looked",
+        "Pictures that were not, since nobody waits for who looks",
+        not_looked.clone(),
+    );
     let viewers = Gauge::<i64>::default();
     viewers.set(metrics.live_viewers.load(Ordering::Relaxed));
     registry.register("live_viewers", "Open live views", viewers);

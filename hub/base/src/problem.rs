@@ -121,7 +121,7 @@ problems! {
     StillFailed "still-failed" "A still picture could not be made." "Try again in a moment; if it stays, see the hub's log. Recording is not concerned."
     NotWatched "not-watched" "This camera's pictures cannot be looked at." "It is recorded. Look into the hub's log; it tries again by itself."
     NoDecoder "no-decoder" "Nothing on this machine decodes the camera's pictures into still ones." "Install GStreamer's libav plugins (Debian: gstreamer1.0-libav). Recording and live pictures need none."
-    OtherDecoder "other-decoder" "This board should have a decoder that is missing, or of no use." "Recording is not concerned, and what moves is found; it takes more of the processor. If it stays after an update of the system, run scripts/board-report and send what it says."
+    OtherDecoder "other-decoder" "This board should have a decoder that is missing, or of no use." "Recording is not concerned, and what moves is found; it takes more of the processor. If it stays after an update of the system, a support bundle says more: keepsight support-bundle."
     WeakSandbox "weak-sandbox" "Still pictures are decoded behind fewer protections than Keepsight knows." "Use a kernel with Landlock and seccomp (Debian's has both); until then everything works, with one wall less around hostile pictures."
 
     // Footage

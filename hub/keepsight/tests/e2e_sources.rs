@@ -82,12 +82,15 @@ async fn e2e_cameras_by_tcp_udp_multicast_and_tls_are_recorded_as_they_were_sent
     let log = std::fs::read_to_string(home.scratch("hub.log")).unwrap();
     assert_eq!(log.matches("is tried in another way").count(), TRIES, "all before the hub was ended");
 
-    // Started and stopped again and again, they leave nothing.
+    // Started and stopped again and again, they leave nothing, beyond the threads that a hub starts with its first work.
     for camera in &cameras {
         pause(&owner, camera, true).await;
     }
-    let before = running.size();
-    for _ in 0..4 {
+    let mut before = running.size();
+    for round in 0..5 {
+        if round == 1 {
+            before = running.size();
+        }
         for paused in [false, true] {
             for camera in &cameras {
                 pause(&owner, camera, paused).await;

@@ -52,8 +52,14 @@ impl Choice {
                 return (codec, None); // one at a time would have the child start anew each time
             }
             let failed = |name: &str| self.failed.iter().find(|f| f.codec == codec && f.name == name && now < f.until);
+            // Where nothing else is left, what failed is better than nothing.
             let best = decoders.best_but(codec, |decoder| failed(&decoder.name).is_some());
-            let instead_of = decoders.best(codec).and_then(|best| failed(&best.name)).map(|f| (f.name.clone(), f.how));
+            let best = best.or_else(|| decoders.best(codec));
+            let instead_of = decoders
+                .best(codec)
+                .filter(|first| best.is_some_and(|best| best.name != first.name))
+                .and_then(|best| failed(&best.name))
+                .map(|f| (f.name.clone(), f.how));
             (codec, best.map(|best| Using { name: best.name.clone(), hardware: best.hardware, instead_of }))
         })
     }
@@ -78,7 +84,9 @@ impl Choice {
         (self.slow, self.undecoded) = (0, 0);
         match self.failed.iter_mut().find(|f| f.codec == codec && f.name == name) {
             Some(failed) => {
-                failed.wait = (failed.wait * 2).min(LONGEST_WAIT);
+                // One that did well for longer than it was kept away begins anew.
+                let did_well = now > failed.until + failed.wait;
+                failed.wait = if did_well { FIRST_WAIT } else { (failed.wait * 2).min(LONGEST_WAIT) };
                 (failed.until, failed.how) = (now + failed.wait, how);
             }
             None => {
@@ -136,6 +144,19 @@ mod tests {
             assert_eq!(names(&choice, &decoders, Mono(until.0 - 1)).0, Some("soft".into()));
             now = until;
         }
+    }
+
+    #[test]
+    fn what_did_well_for_long_is_kept_away_shortly_and_what_is_the_only_one_is_taken_all_the_same() {
+        let only = Decoders::of(vec![decoder("hard", true, Ok((900, 100)))]);
+        let (mut choice, now) = (Choice::default(), Mono(1));
+        choice.fails(Codec::H264, "hard", "it hung", now);
+        assert_eq!(names(&choice, &only, now), (Some("hard".into()), None), "nothing else is left");
+        let later = now + Duration::from_secs(2_000);
+        choice.fails(Codec::H264, "hard", "it hung", later);
+        let both = Decoders::of(vec![decoder("hard", true, Ok((900, 100))), decoder("soft", false, Ok((900, 900)))]);
+        assert_eq!(names(&choice, &both, later + Duration::from_secs(599)).0, Some("soft".into()));
+        assert_eq!(names(&choice, &both, later + Duration::from_secs(600)).0, Some("hard".into()));
     }
 
     #[test]

@@ -134,8 +134,9 @@ pub(crate) fn decoders(codec: Codec) -> Vec<gst::ElementFactory> {
 
 /// It says so of itself.
 pub(crate) fn is_hardware(decoder: &gst::ElementFactory) -> bool {
-    let stateful = decoder.name().starts_with("v4l2"); // some of them do not
-    stateful || decoder.metadata("klass").is_some_and(|klass| klass.contains("Hardware"))
+    // Some do not: stateful ones of V4L2, and NVIDIA's for Jetson.
+    let known = decoder.name().starts_with("v4l2") || fetches(decoder).is_some();
+    known || decoder.metadata("klass").is_some_and(|klass| klass.contains("Hardware"))
 }
 
 /// The element that fetches a decoder's pictures from where only its maker's hardware reads them.

@@ -6,7 +6,7 @@
 //! | `fails-at-open` | cannot be opened |
 //! | `fails-later`, `hangs-later`, `crashes-later` | works for the trial film, and for 20 pictures of another stream |
 //! | `hangs`, `crashes` | at its first picture |
-//! | `slow` | works, and takes 100 ms for a picture |
+//! | `slow` | works, and takes 30 ms for a picture |
 //! | `garbage` | gives a picture of nothing |
 
 use std::path::Path;
@@ -137,7 +137,7 @@ mod imp {
                 return Err(gst::FlowError::Error);
             }
             if is("slow") {
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(Duration::from_millis(30));
             }
             let (width, height) = self.size().ok_or(gst::FlowError::NotNegotiated)?;
             let number = ((pts.mseconds() * 12 + 500) / 1_000) as usize;

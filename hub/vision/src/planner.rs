@@ -32,7 +32,7 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3_600);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decoders {
     tried: Vec<Decoder>,
-    /// All that are there have been tried.
+    /// All that could be found have been tried.
     complete: bool,
 }
 
@@ -100,6 +100,11 @@ impl From<Speed> for Measured {
 }
 
 impl Decoder {
+    /// It works, and is quick enough.
+    pub fn is_good(&self) -> bool {
+        self.trial.as_ref().is_ok_and(|m| m.pictures_per_second >= ENOUGH)
+    }
+
     /// How it did, for a person.
     pub fn said(&self) -> String {
         match &self.trial {
@@ -126,17 +131,21 @@ impl Planner {
         loop {
             let tries = async {
                 if there.is_none() {
-                    there = self.candidates().await.map_err(|e| tracing::warn!(error = %e, "no decoder is tried")).ok();
+                    let failed = |e: io::Error| tracing::warn!(error = %e, "it is not known which decoders there are");
+                    there = self.candidates(Life::Hardware).await.map_err(failed).ok();
                 }
-                if let Some(there) = &there {
-                    self.try_all(there).await;
-                }
+                let software = match there {
+                    Some(_) => None,
+                    // What is wrong with hardware keeps nobody from software.
+                    None => self.candidates(Life::Watch).await.ok(),
+                };
+                self.try_all(there.as_ref().or(software.as_ref()).map_or(&[][..], Vec::as_slice)).await;
             };
             tokio::select! {
                 () = tries => {}
                 () = self.shutdown.wait() => return,
             }
-            let all_good = self.told.borrow().tried.iter().all(|decoder| decoder.trial.is_ok());
+            let all_good = self.told.borrow().tried.iter().all(Decoder::is_good);
             if there.is_some() && all_good {
                 return;
             }
@@ -152,7 +161,7 @@ impl Planner {
     async fn try_all(&self, there: &[Candidate]) {
         for candidate in there {
             let is_it = |d: &Decoder| d.codec == candidate.codec && d.name == candidate.name;
-            let good = self.told.borrow().tried.iter().any(|d| is_it(d) && d.trial.is_ok());
+            let good = self.told.borrow().tried.iter().any(|d| is_it(d) && d.is_good());
             if good {
                 continue;
             }
@@ -168,13 +177,15 @@ impl Planner {
         self.told.send_modify(|told| told.complete = true);
     }
 
-    async fn candidates(&self) -> io::Result<Vec<Candidate>> {
-        let text = self.ask(&trial::candidates()).await?;
+    async fn candidates(&self, life: Life) -> io::Result<Vec<Candidate>> {
+        let text = self.ask(life, &trial::candidates()).await?;
         Ok(trial::read_list(&text))
     }
 
     async fn try_one(&self, candidate: &Candidate) -> Result<Speed, String> {
-        match self.ask(&trial::attempt(candidate)).await {
+        // As it is used later.
+        let life = if candidate.hardware { Life::Hardware } else { Life::Watch };
+        match self.ask(life, &trial::attempt(candidate)).await {
             Ok(text) => trial::read_outcome(&text),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Err("it did not finish in time".to_owned()),
             Err(_) => Err("it took its process with it".to_owned()),
@@ -182,8 +193,8 @@ impl Planner {
     }
 
     /// Asks a new child one thing.
-    async fn ask(&self, request: &[u8]) -> io::Result<String> {
-        let mut child = self.starts.child(Life::Hardware).await?;
+    async fn ask(&self, life: Life, request: &[u8]) -> io::Result<String> {
+        let mut child = self.starts.child(life).await?;
         let asked = async {
             child.socket.write_all(request).await?;
             match Reply::read(&mut child.socket).await? {

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::clock::{SharedClock, timeout};
-use base::{Mono, Shutdown};
+use base::{Clock, Mono, Shutdown};
 use bytes::Bytes;
+use nix::sys::signal::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -129,18 +131,19 @@ impl Eyes {
             sight: tell,
             using: tell_using,
             choice: Choice::default(),
+            ended: 0,
             undecoded: 0,
         };
         Watch { feed, findings, sight, using, task: tokio::spawn(watcher.run()) }
     }
 
-    /// Has a child that would watch try what must not be possible; `path` is a file that this process may read.
+    /// Has a child of this life try what must not be possible; `path` is a file that this process may read.
     ///
     /// # Errors
     /// It does not start, does not answer in time, or says what no child says.
-    pub async fn attempts(&self, path: &str) -> io::Result<Vec<Attempt>> {
+    pub async fn attempts(&self, life: Life, path: &str) -> io::Result<Vec<Attempt>> {
         let ask = async {
-            let mut child = self.0.starts.child(Life::Watch).await?;
+            let mut child = self.0.starts.child(life).await?;
             child.socket.write_all(&wire::attempts(path)).await?;
             match Reply::read(&mut child.socket).await? {
                 Reply::Text(lines) => Ok(Attempt::from_lines(&lines)),
@@ -190,6 +193,8 @@ struct Watcher {
     sight: watch::Sender<Sight>,
     using: watch::Sender<Option<Using>>,
     choice: Choice,
+    /// Children in a row that did not live long.
+    ended: u32,
     /// Pictures in a row that could not be decoded.
     undecoded: u32,
 }
@@ -197,25 +202,25 @@ struct Watcher {
 impl Watcher {
     async fn run(mut self) {
         let (clock, shutdown) = (self.inner.clock.clone(), self.inner.shutdown.clone());
-        let (mut wait, mut failed) = (FIRST_WAIT, 0);
+        let mut wait = FIRST_WAIT;
         loop {
             let began = clock.mono();
             let end = tokio::select! {
                 end = self.life() => end,
                 () = shutdown.wait() => return,
             };
+            if clock.mono().since(began) >= GOOD {
+                (wait, self.ended) = (FIRST_WAIT, 0);
+            }
             let e = match end {
                 Ok(End::Unwanted) => return,
                 Ok(End::OtherDecoder) => continue,
                 Err(e) => e,
             };
-            if clock.mono().since(began) >= GOOD {
-                (wait, failed) = (FIRST_WAIT, 0);
-            }
-            failed += 1;
+            self.ended += 1;
             let again_ms = wait.as_millis() as u64;
             tracing::warn!(error = &e as &dyn std::error::Error, again_ms, "who watches a camera has ended");
-            if failed >= BLIND_AFTER && *self.sight.borrow() != Sight::NoDecoder {
+            if self.ended >= BLIND_AFTER && *self.sight.borrow() != Sight::NoDecoder {
                 self.see(Sight::Blind);
             }
             tokio::select! {
@@ -235,9 +240,25 @@ impl Watcher {
         let chosen = self.chosen();
         let first: Vec<_> = chosen.iter().filter_map(|(_, using)| Some(using.as_ref()?.name.clone())).collect();
         let hardware = chosen.iter().any(|(_, using)| using.as_ref().is_some_and(|using| using.hardware));
-        let mut child = self.inner.starts.child(if hardware { Life::Hardware } else { Life::Watch }).await?;
         let request = to_watch(&self.settings, &first);
-        timeout(&*clock, PATIENCE, child.socket.write_all(&request)).await.unwrap_or_else(late)?;
+        let begin = async {
+            let mut child = self.inner.starts.child(if hardware { Life::Hardware } else { Life::Watch }).await?;
+            timeout(&*clock, PATIENCE, child.socket.write_all(&request)).await.unwrap_or_else(late)?;
+            Ok(child)
+        };
+        let mut child = match begin.await {
+            Ok(child) => child,
+            Err(e) if hardware => {
+                // A driver that has come to a stop keeps nobody from software.
+                for (codec, using) in &chosen {
+                    if let Some(using) = using.as_ref().filter(|using| using.hardware) {
+                        self.choice.fails(*codec, &using.name, "its process does not start", clock.mono());
+                    }
+                }
+                return self.another(&chosen, e);
+            }
+            Err(e) => return Err(e),
+        };
         // What waited for the last child is old; what came since the last key picture is sent anew.
         while self.sent.try_recv().is_ok() {}
         self.feed.learn();
@@ -250,12 +271,12 @@ impl Watcher {
             let asked = clock.mono();
             let ask = ask(&mut child, picture);
             let looked = timeout(&*clock, PATIENCE, ask).await.unwrap_or_else(late);
-            if let Some(using) = using.as_ref().filter(|using| using.hardware)
-                && let Some(how) = self.fails(&looked, clock.mono().since(asked))
+            if let Some(using) = &using
+                && let Some(how) = self.fails(using, &mut child, &looked, clock.mono().since(asked)).await
             {
-                tracing::warn!(name = using.name, how, "a hardware decoder fails at a camera");
+                tracing::warn!(name = using.name, how, "a decoder fails at a camera");
                 self.choice.fails(picture.codec, &using.name, how, clock.mono());
-                return Ok(End::OtherDecoder);
+                return self.another(&chosen, io::Error::other(how));
             }
             let looked = looked?;
             self.using.send_if_modified(|old| std::mem::replace(old, using.clone()) != using);
@@ -272,11 +293,30 @@ impl Watcher {
         self.choice.now(&self.inner.decoders.borrow(), self.inner.clock.mono())
     }
 
-    /// How a hardware decoder fails, if it does.
-    fn fails(&mut self, looked: &io::Result<Looked>, took: Duration) -> Option<&'static str> {
+    /// At once with another decoder; where there is none, after a while with the same.
+    fn another(&self, before: &[(Codec, Option<Using>); 2], e: io::Error) -> io::Result<End> {
+        let name = |(_, using): &(Codec, Option<Using>)| using.as_ref().map(|using| using.name.clone());
+        let same = self.chosen().iter().map(name).eq(before.iter().map(name));
+        if same { Err(e) } else { Ok(End::OtherDecoder) }
+    }
+
+    /// How a decoder fails, if it does. Software is only blamed for children that end again and again: one that cannot be decoded
+    /// the child itself shows to the next.
+    async fn fails(
+        &mut self,
+        using: &Using,
+        child: &mut Child,
+        looked: &io::Result<Looked>,
+        took: Duration,
+    ) -> Option<&'static str> {
+        let again_and_again = self.ended + 1 >= BLIND_AFTER;
         match looked {
+            Err(_) if !using.hardware && !again_and_again => None,
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Some("it gave no picture in time"),
+            // Its hour is over, the memory of the machine, or somebody ended it.
+            Err(_) if !again_and_again && was_killed(&*self.inner.clock, child).await => None,
             Err(_) => Some("it took its process with it"),
+            Ok(_) if !using.hardware => None,
             Ok(looked) if self.choice.is_bad(looked.undecoded) => {
                 self.undecoded = 0;
                 Some("it could not decode what comes")
@@ -308,8 +348,18 @@ impl Watcher {
     }
 
     fn see(&self, sight: Sight) {
+        if matches!(sight, Sight::Blind | Sight::NoDecoder) {
+            self.using.send_if_modified(|using| using.take().is_some());
+        }
         self.sight.send_if_modified(|old| std::mem::replace(old, sight) != sight);
     }
+}
+
+/// Somebody else ended it, not its own fault.
+async fn was_killed(clock: &dyn Clock, child: &mut Child) -> bool {
+    // Its end of the socket is shut already.
+    let ended = timeout(clock, FIRST_WAIT, child.process.wait()).await;
+    ended.is_some_and(|ended| ended.is_ok_and(|status| status.signal() == Some(Signal::SIGKILL as i32)))
 }
 
 /// What the child made of it. It waits for the next picture, and writes nothing meanwhile, unless it is an enemy's: then what is

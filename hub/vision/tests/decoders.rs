@@ -80,7 +80,7 @@ async fn hardware_that_is_slower_than_software_is_passed_over() {
     let (eyes, _folder) = eyes("slow");
     let decoders = tried(&eyes).await;
     assert!(!decoders.best(Codec::H264).unwrap().hardware);
-    assert!(hardware(&decoders).trial.is_err() || hardware(&decoders).said().starts_with("too slow"), "{decoders:?}");
+    assert!(hardware(&decoders).said().starts_with("too slow"), "{decoders:?}");
 }
 
 /// Somebody walks in at a camera; what is used is given when the film is over, and when it was first found.
@@ -136,9 +136,7 @@ async fn hardware_that_fails_at_a_camera_gives_way_to_software_and_what_moves_is
 #[tokio::test]
 async fn without_a_child_nothing_is_known_and_nothing_waits() {
     let eyes = Eyes::start(Program::at("/bin/true"), Arc::new(SystemClock), Shutdown::new()).unwrap();
-    let decoders = eyes.decoders();
-    SystemClock.sleep(Duration::from_millis(50)).await;
-    assert_eq!(*decoders.borrow(), Decoders::default());
     let watch = eyes.watch(MotionSettings::default());
     wait_for("it is said", || *watch.sight.borrow() == Sight::Blind).await;
+    assert_eq!(eyes.decoders().borrow().best(Codec::H264), None);
 }

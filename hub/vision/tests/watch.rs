@@ -11,6 +11,7 @@ use coded::{BOUND, Coded, ZERO, coded, film, fresh, wait_for};
 use films::FPS;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use vision::child::Life;
 use vision::{Eyes, Finding, MotionSettings, Program, Sight, Watch};
 
 fn eyes(program: &str) -> Eyes {
@@ -90,10 +91,12 @@ async fn a_child_that_watches_can_touch_nothing_but_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "the hub's").unwrap();
-    let attempts = eyes(CHILD).attempts(secret.to_str().unwrap()).await.unwrap();
-    assert_eq!(attempts.len(), 14, "it lived to tell of all: {attempts:?}");
-    let possible: Vec<_> = attempts.iter().filter(|a| a.possible).collect();
-    assert!(possible.is_empty(), "{possible:?}");
+    for life in [Life::Watch, Life::Hardware] {
+        let attempts = eyes(CHILD).attempts(life, secret.to_str().unwrap()).await.unwrap();
+        assert_eq!(attempts.len(), 14, "{life:?} lived to tell of all: {attempts:?}");
+        let possible: Vec<_> = attempts.iter().filter(|a| a.possible).collect();
+        assert!(possible.is_empty(), "{life:?}: {possible:?}");
+    }
     let there: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(there, ["secret"]);
 }

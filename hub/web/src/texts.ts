@@ -592,7 +592,7 @@ export const T = {
       audio_dropped: 'Set the camera’s sound to AAC, Opus or G.711.',
       weak_sandbox: 'Use a kernel with Landlock and seccomp; until then everything works.',
       no_decoder: 'Install GStreamer’s libav plugins. Recording and live pictures need none.',
-      other_decoder: 'Recording is not concerned. If it stays after an update, run scripts/board-report and send what it says.',
+      other_decoder: 'Recording is not concerned. If it stays after an update of the system, a support bundle says more.',
       not_watched: 'It is recorded. The hub tries again by itself.',
       too_hot: 'Give it air, or a heat sink.',
       throttled: 'Give it air, and the power supply that its maker names.',
