@@ -72,8 +72,7 @@ impl Decoders {
     /// What a camera uses.
     pub(crate) fn of_camera(&self, using: Using) -> DecoderJson {
         let decoders = self.tried.borrow();
-        let tried = [Codec::H264, Codec::H265].into_iter().flat_map(|codec| decoders.tried(codec));
-        let mut said = tried.into_iter().find(|d| d.name == using.name).map_or(using.name.clone(), chosen);
+        let mut said = decoders.tried(using.codec).find(|d| d.name == using.name).map_or(using.name.clone(), chosen);
         if let Some((better, how)) = using.instead_of {
             said = format!("{said}. {better} would take less, but {how}: it is tried again later");
         }

@@ -5,7 +5,6 @@
 //! are kept there, and a run that was ended early goes on where it was.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::client::Client;
+use testkit::figures::Figures;
 use testkit::hostile::Hostile;
 use testkit::hub::{self, Home, HubProcess};
 use testkit::{pictures, wait_for};
@@ -39,23 +39,14 @@ const HURTS: [(&str, Signal); 2] = [("killed", Signal::SIGKILL), ("stopped", Sig
 #[tokio::test]
 async fn e2e_eyes_that_are_hurt_see_again_and_recording_knows_nothing_of_it() {
     let wanted = std::env::var("KEEPSIGHT_EYES_SECONDS").map_or(ROUND_S, |n| n.parse().expect("a number"));
-    let results = std::env::var_os("KEEPSIGHT_RESULTS").map(|folder| Path::new(&folder).join("eyes.jsonl"));
-    let mut done = results.as_deref().map_or(0, seconds_done);
+    let results = Figures::of("eyes.jsonl");
+    let mut done = results.sum("seconds");
     while done < wanted {
         let figures = round(ROUND_S).await;
         say(&figures.to_string());
         done += ROUND_S;
-        if let Some(file) = &results {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("a file of figures");
-            writeln!(file, "{figures}").expect("room for a line");
-        }
+        results.keep(&figures);
     }
-}
-
-/// How long was done already.
-fn seconds_done(file: &Path) -> u64 {
-    let lines = std::fs::read_to_string(file).unwrap_or_default(); // there is none at first
-    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["seconds"].as_u64()).sum()
 }
 
 /// One hub, for so long.
@@ -96,11 +87,11 @@ async fn round(seconds: u64) -> Value {
         let (how, signal) = HURTS[kind];
         kill(child, signal).expect("it is there");
         let (at, before) = (SystemClock.mono(), looked(&owner).await);
-        let again = async |now: &BTreeMap<String, u64>| {
+        let again = |now: &BTreeMap<String, u64>| {
             well.iter().all(|id| now.get(id).is_some_and(|n| *n >= before[id] + SURELY_NEW))
         };
         let mut now = before.clone();
-        while !again(&now).await {
+        while !again(&now) {
             let took = SystemClock.mono().since(at);
             assert!(took < BACK_WITHIN, "one was {how}: before {before:?}, now {now:?}");
             SystemClock.sleep(Duration::from_millis(50)).await;
@@ -112,7 +103,7 @@ async fn round(seconds: u64) -> Value {
             watching(&process).iter().all(|(_, pid)| *pid != child)
         })
         .await;
-        // One after the other: what is not there yet cannot be hurt.
+        // The test's own input: each has a good life before it is hurt again. Who ends again and again is started ever later.
         SystemClock.sleep(Duration::from_secs(1)).await;
     }
 

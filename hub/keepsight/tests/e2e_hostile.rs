@@ -4,7 +4,6 @@
 //! `KEEPSIGHT_HOSTILE_SECONDS` says for how long, in rounds of a minute (one, if it is not set), `KEEPSIGHT_HOSTILE_SEED` with which
 //! dice. With `KEEPSIGHT_RESULTS`, a folder, figures are kept there, and a run that was ended early goes on where it was.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use base::{Clock, SystemClock};
 use camera_sim::{Audio, Codec, Options, Simulator};
 use serde_json::{Value, json};
 use testkit::client::Client;
+use testkit::figures::Figures;
 use testkit::hostile::Hostile;
 use testkit::hub::{self, Home, HubProcess};
 use testkit::{pictures, wait_for};
@@ -43,8 +43,8 @@ fn kinds() -> Vec<Options> {
 async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_picture() {
     let number = |name: &str| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
     let wanted = number("KEEPSIGHT_HOSTILE_SECONDS").unwrap_or(ROUND_S);
-    let results = std::env::var_os("KEEPSIGHT_RESULTS").map(|folder| Path::new(&folder).join("hostile.jsonl"));
-    let mut done = results.as_deref().map_or(0, seconds_done);
+    let results = Figures::of("hostile.jsonl");
+    let mut done = results.sum("seconds");
     while done < wanted {
         let seed = number("KEEPSIGHT_HOSTILE_SEED").unwrap_or_else(|| {
             let mut seed = [0; 4];
@@ -54,17 +54,8 @@ async fn e2e_hostile_cameras_cost_no_crash_no_memory_and_no_other_cameras_pictur
         say(&format!("KEEPSIGHT_HOSTILE_SEED={seed}"));
         let figures = round(seed, ROUND_S).await;
         done += ROUND_S;
-        if let Some(file) = &results {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("a file of figures");
-            writeln!(file, "{figures}").expect("room for a line");
-        }
+        results.keep(&figures);
     }
-}
-
-/// How long was done already.
-fn seconds_done(file: &Path) -> u64 {
-    let lines = std::fs::read_to_string(file).unwrap_or_default(); // there is none at first
-    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["seconds"].as_u64()).sum()
 }
 
 /// One hub, for so long.

@@ -5,7 +5,6 @@
 //! `KEEPSIGHT_MIX_UP_PICTURES` says after how many pictures it is enough. With `KEEPSIGHT_RESULTS`, a folder, figures are kept there, a
 //! line for each so many, and a run that was ended early goes on where it was.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testkit::client::Client;
+use testkit::figures::Figures;
 use testkit::hub::{self, Home, HubProcess};
 use testkit::pictures;
 use testkit::plug::Luck;
@@ -42,22 +42,13 @@ const SIZE: (usize, usize) = (320, 180);
 #[tokio::test(flavor = "multi_thread")]
 async fn mix_up_of_many_cameras_and_clients_that_all_come_back_at_once_shows_nobody_a_foreign_picture() {
     let wanted = std::env::var("KEEPSIGHT_MIX_UP_PICTURES").map_or(ENOUGH_PICTURES, |n| n.parse().expect("a number"));
-    let results = std::env::var_os("KEEPSIGHT_RESULTS").map(|folder| Path::new(&folder).join("mix-up.jsonl"));
-    let mut done = results.as_deref().map_or(0, pictures_done);
+    let results = Figures::of("mix-up.jsonl");
+    let mut done = results.sum("pictures");
     while done < wanted {
         let (pictures, figures) = round((wanted - done).min(ROUND_PICTURES)).await;
         done += pictures;
-        if let Some(file) = &results {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("a file of figures");
-            writeln!(file, "{figures}").expect("room for a line");
-        }
+        results.keep(&figures);
     }
-}
-
-/// How many were looked at already.
-fn pictures_done(file: &Path) -> u64 {
-    let lines = std::fs::read_to_string(file).unwrap_or_default(); // there is none at first
-    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["pictures"].as_u64()).sum()
 }
 
 /// One hub, until so many pictures were looked at: how many it were, and the figures.

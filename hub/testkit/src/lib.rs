@@ -9,6 +9,7 @@ use camera_sim::{Options, Simulator};
 pub mod avahi;
 pub mod browser;
 pub mod client;
+pub mod figures;
 pub mod film;
 pub mod firefox;
 pub mod gst_server;

@@ -17,6 +17,8 @@ const FAILS_ONE_IN: u32 = 40;
 /// What a camera is decoded with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Using {
+    /// Of a stream in this coding.
+    pub codec: Codec,
     /// GStreamer's name of the element.
     pub name: String,
     /// Hardware decodes.
@@ -60,7 +62,7 @@ impl Choice {
                 .filter(|first| best.is_some_and(|best| best.name != first.name))
                 .and_then(|best| failed(&best.name))
                 .map(|f| (f.name.clone(), f.how));
-            (codec, best.map(|best| Using { name: best.name.clone(), hardware: best.hardware, instead_of }))
+            (codec, best.map(|best| Using { codec, name: best.name.clone(), hardware: best.hardware, instead_of }))
         })
     }
 

@@ -4,7 +4,7 @@
 //! Which element decodes is chosen by factory and rank, one after the other until one gives a picture: `decodebin3` of 1.22
 //! does not fall back. **Software first**: for one picture a hardware decoder takes longer to open than the picture to decode,
 //! and without its devices a child needs no file at all. Where there is no software decoder for a coding, the hardware's
-//! plugins are loaded too.
+//! plugins are loaded too, and in a child that the planner means to use hardware.
 
 use gstreamer as gst;
 use gstreamer::prelude::*;

@@ -3,6 +3,7 @@
 //! ```text
 //! Stills ── one coded picture, by a socket ──▶ child: no files, no network, no keys ── JPEG, in a memfd ──▶ Stills
 //! Feed ── one camera's pictures, likewise ───▶ child: the same ───── what moves, and a JPEG of it ────▶ Watch
+//! Planner ── a decoder's name ───────────────▶ child: the same ───── how it did at a known film ───────▶ Decoders
 //! ```
 //!
 //! A child is a process of the same binary (a hidden subcommand that calls [`child::main`]). **It sees one picture in its

@@ -8,6 +8,8 @@
 //! | `hangs`, `crashes` | at its first picture |
 //! | `slow` | works, and takes 30 ms for a picture |
 //! | `garbage` | gives a picture of nothing |
+//!
+//! While a file [`STUCK`] lies beside the program, no child that may use hardware comes up, whatever it is called.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -20,12 +22,20 @@ use vision::child::Life;
 
 const NAMES: [&str; 9] =
     ["works", "fails-at-open", "fails-later", "hangs-later", "crashes-later", "hangs", "crashes", "slow", "garbage"];
+/// See above.
+const STUCK: &str = "stuck";
 static CALLED: OnceLock<String> = OnceLock::new();
 
 /// Has GStreamer know it, in a child that may use hardware, if the program is called so.
 pub(crate) fn register(life: Life, called: &str) {
     let name = Path::new(called).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if life != Life::Hardware || !NAMES.contains(&name) {
+    if life != Life::Hardware {
+        return;
+    }
+    if Path::new(called).with_file_name(STUCK).exists() {
+        std::process::exit(1);
+    }
+    if !NAMES.contains(&name) {
         return;
     }
     CALLED.get_or_init(|| name.to_owned());

@@ -10,14 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::Shutdown;
-use base::clock::{SharedClock, timeout};
-use tokio::io::AsyncWriteExt;
+use base::clock::SharedClock;
 use tokio::sync::watch;
 
 use crate::coded::Codec;
 use crate::sandbox::Life;
-use crate::watch::{Starts, late};
-use crate::wire::Reply;
+use crate::watch::Starts;
 use crate::wire::trial::{self, Candidate, Speed};
 
 /// A trial takes no longer, or the decoder hangs or is of no use. On a slow board software takes half a second.
@@ -178,30 +176,17 @@ impl Planner {
     }
 
     async fn candidates(&self, life: Life) -> io::Result<Vec<Candidate>> {
-        let text = self.ask(life, &trial::candidates()).await?;
+        let text = self.starts.ask(life, &trial::candidates(), PATIENCE).await?;
         Ok(trial::read_list(&text))
     }
 
     async fn try_one(&self, candidate: &Candidate) -> Result<Speed, String> {
         // As it is used later.
         let life = if candidate.hardware { Life::Hardware } else { Life::Watch };
-        match self.ask(life, &trial::attempt(candidate)).await {
+        match self.starts.ask(life, &trial::attempt(candidate), PATIENCE).await {
             Ok(text) => trial::read_outcome(&text),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => Err("it did not finish in time".to_owned()),
             Err(_) => Err("it took its process with it".to_owned()),
         }
-    }
-
-    /// Asks a new child one thing.
-    async fn ask(&self, life: Life, request: &[u8]) -> io::Result<String> {
-        let mut child = self.starts.child(life).await?;
-        let asked = async {
-            child.socket.write_all(request).await?;
-            match Reply::read(&mut child.socket).await? {
-                Reply::Text(text) => Ok(text),
-                _ => Err(io::Error::other("it answers something else")),
-            }
-        };
-        timeout(&*self.clock, PATIENCE, asked).await.unwrap_or_else(late)
     }
 }

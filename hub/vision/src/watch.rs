@@ -142,15 +142,8 @@ impl Eyes {
     /// # Errors
     /// It does not start, does not answer in time, or says what no child says.
     pub async fn attempts(&self, life: Life, path: &str) -> io::Result<Vec<Attempt>> {
-        let ask = async {
-            let mut child = self.0.starts.child(life).await?;
-            child.socket.write_all(&wire::attempts(path)).await?;
-            match Reply::read(&mut child.socket).await? {
-                Reply::Text(lines) => Ok(Attempt::from_lines(&lines)),
-                _ => Err(io::Error::other("it answers something else")),
-            }
-        };
-        timeout(&*self.0.clock, 2 * START_PATIENCE, ask).await.unwrap_or_else(late)
+        let lines = self.0.starts.ask(life, &wire::attempts(path), START_PATIENCE).await?;
+        Ok(Attempt::from_lines(&lines))
     }
 }
 
@@ -170,9 +163,22 @@ impl Starts {
         };
         timeout(&*self.clock, START_PATIENCE, begin).await.unwrap_or_else(late)
     }
+
+    /// Asks a new child one thing, which it answers with a text within `patience`.
+    pub(crate) async fn ask(&self, life: Life, request: &[u8], patience: Duration) -> io::Result<String> {
+        let mut child = self.child(life).await?;
+        let answer = async {
+            child.socket.write_all(request).await?;
+            match Reply::read(&mut child.socket).await? {
+                Reply::Text(text) => Ok(text),
+                _ => Err(io::Error::other("it answers something else")),
+            }
+        };
+        timeout(&*self.clock, patience, answer).await.unwrap_or_else(late)
+    }
 }
 
-pub(crate) fn late<T>() -> io::Result<T> {
+fn late<T>() -> io::Result<T> {
     Err(io::ErrorKind::TimedOut.into())
 }
 

@@ -87,6 +87,11 @@ async fn hardware_that_is_slower_than_software_is_passed_over() {
 async fn watched(like: &str) -> (Watch, Vec<Using>, Option<f32>) {
     let (eyes, _folder) = eyes(like);
     tried(&eyes).await;
+    looked_at(&eyes).await
+}
+
+/// Likewise, once all was tried.
+async fn looked_at(eyes: &Eyes) -> (Watch, Vec<Using>, Option<f32>) {
     let coded = coded(&film("walk-20--60"), "H.264", 0..20); // from 8.0 s to 20.6 s
     let mut watch = eyes.watch(MotionSettings::default());
     assert!(watch.feed.begin(&coded.init, ZERO));
@@ -110,7 +115,7 @@ async fn watched(like: &str) -> (Watch, Vec<Using>, Option<f32>) {
 #[tokio::test]
 async fn a_camera_is_decoded_by_the_hardware_that_was_chosen() {
     let (watch, used, _) = watched("works").await;
-    let chosen = Using { name: HARDWARE.into(), hardware: true, instead_of: None };
+    let chosen = Using { codec: Codec::H264, name: HARDWARE.into(), hardware: true, instead_of: None };
     assert_eq!(used, [chosen]);
     assert_eq!(*watch.sight.borrow(), Sight::Sees);
 }
@@ -131,6 +136,30 @@ async fn hardware_that_fails_at_a_camera_gives_way_to_software_and_what_moves_is
         assert!(found.is_some_and(|t| (8.0..16.0).contains(&t)), "{like}: {found:?}");
         assert_eq!(*watch.sight.borrow(), Sight::Sees);
     }
+}
+
+#[tokio::test]
+async fn a_driver_that_stands_still_keeps_nobody_from_software() {
+    // Since before the trial: it is not even known which hardware there is.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("stuck"), "").unwrap();
+    symlink(CHILD, folder.path().join("works")).unwrap();
+    let stuck = Eyes::start(Program::at(folder.path().join("works")), Arc::new(SystemClock), Shutdown::new()).unwrap();
+    let decoders = tried(&stuck).await;
+    for codec in [Codec::H264, Codec::H265] {
+        assert!(decoders.best(codec).is_some_and(|best| !best.hardware), "{decoders:?}");
+    }
+
+    // Since after it: the camera's child does not come up, and the next one has software.
+    let (eyes, folder) = eyes("works");
+    assert!(tried(&eyes).await.best(Codec::H264).unwrap().hardware);
+    std::fs::write(folder.path().join("stuck"), "").unwrap();
+    let (watch, used, found) = looked_at(&eyes).await;
+    let [using] = &used[..] else { panic!("{used:?}") };
+    assert!(!using.hardware, "{using:?}");
+    assert_eq!(using.instead_of, Some((HARDWARE.into(), "its process does not start")));
+    assert!(found.is_some_and(|t| (8.0..16.0).contains(&t)), "{found:?}");
+    assert_eq!(*watch.sight.borrow(), Sight::Sees);
 }
 
 #[tokio::test]
