@@ -22,8 +22,9 @@ use crate::problem::ApiError;
 use crate::reply::Response;
 use crate::route::{Access, Caller, Credentials, Fields, Hub, Peer, Request, Right, Route, Standing};
 
-/// How long a body may take to arrive whole.
+/// How long a body may take to arrive whole; a large one longer, by what bad Wi-Fi takes for as much as its route takes.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+const BYTES_A_SECOND: u64 = 512 << 10;
 
 /// What the accept loop tells of a request that warp cannot: put into the request's extensions.
 #[derive(Debug, Clone)]
@@ -255,7 +256,7 @@ impl<C: Hub> Incoming<C> {
         }
     }
 
-    /// The JSON body, read whole: at most `limit` bytes, in at most [`BODY_TIMEOUT`].
+    /// The JSON body, read whole: at most `limit` bytes, in at most [`BODY_TIMEOUT`] and what so many bytes take.
     async fn read_body(&mut self, limit: u64) -> Result<Bytes, ApiError> {
         let too_large = || ApiError::with(ProblemKind::BodyTooLarge, format!("At most {limit} bytes are taken"));
         if let Some(length) = self.headers.get(CONTENT_LENGTH) {
@@ -280,7 +281,8 @@ impl<C: Hub> Incoming<C> {
             }
             Ok(whole.freeze())
         };
-        let read = base::clock::timeout(&*clock, BODY_TIMEOUT, read).await;
+        let read =
+            base::clock::timeout(&*clock, BODY_TIMEOUT + Duration::from_secs(limit / BYTES_A_SECOND), read).await;
         read.unwrap_or_else(|| Err(ProblemKind::RequestTimeout.into()))
     }
 }

@@ -59,6 +59,8 @@ pub struct Parts {
     pub machine: system::Machine,
     /// What decodes cameras' pictures.
     pub decoders: crate::decoders::Decoders,
+    /// What tells objects apart.
+    pub objects: crate::objects::Keeper,
     /// Has the hub stop, and begin anew as it was flashed. Blocks.
     pub reset: Reset,
     /// Where it is said whether time servers are asked.

@@ -19,6 +19,7 @@ pub mod hub;
 pub mod limit;
 pub mod listen;
 mod metrics;
+pub mod objects;
 pub mod openapi;
 pub mod page;
 mod parts;

@@ -149,6 +149,7 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::BadTime
         | P::BadCameraUrl
         | P::BadUpdateSource
+        | P::BadModel
         | P::CameraUnauthorised
         | P::CameraUnsupported
         | P::CameraTransport

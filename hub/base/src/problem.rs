@@ -122,6 +122,7 @@ problems! {
     NotWatched "not-watched" "This camera's pictures cannot be looked at." "It is recorded. Look into the hub's log; it tries again by itself."
     NoDecoder "no-decoder" "Nothing on this machine decodes the camera's pictures into still ones." "Install GStreamer's libav plugins (Debian: gstreamer1.0-libav). Recording and live pictures need none."
     OtherDecoder "other-decoder" "This board should have a decoder that is missing, or of no use." "Recording is not concerned, and what moves is found; it takes more of the processor. If it stays after an update of the system, a support bundle says more: keepsight support-bundle."
+    BadModel "bad-model" "The model of objects cannot be used." "Give another one, or say in its description what it does not say itself (docs/objects.md). What moves is noticed without it."
     WeakSandbox "weak-sandbox" "Still pictures are decoded behind fewer protections than Keepsight knows." "Use a kernel with Landlock and seccomp (Debian's has both); until then everything works, with one wall less around hostile pictures."
 
     // Footage

@@ -59,6 +59,8 @@ pub enum Reason {
     OtherDecoder,
     /// A camera's pictures are not looked at: they cannot be decoded, or who looks at them ends again and again.
     NotWatched,
+    /// The owner's model of objects is of no use: what moves is noticed, what it is is not told.
+    BadModel,
     /// The machine is hot.
     TooHot,
     /// The machine is slowed down, by heat or weak power.

@@ -80,6 +80,9 @@ pub enum Command {
         /// Likewise, with hardware decoders
         #[arg(long, conflicts_with = "watch")]
         hardware: bool,
+        /// Tell objects apart
+        #[arg(long, conflicts_with_all = ["watch", "hardware"])]
+        objects: bool,
     },
     /// Reads one camera for a running hub, which starts it
     #[command(hide = true)]
@@ -170,11 +173,12 @@ impl Command {
             Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
-            Command::VisionChild { hub, watch, hardware } => {
-                let life = match (watch, hardware) {
-                    (_, true) => vision::child::Life::Hardware,
-                    (true, false) => vision::child::Life::Watch,
-                    (false, false) => vision::child::Life::Picture,
+            Command::VisionChild { hub, watch, hardware, objects } => {
+                let life = match (watch, hardware, objects) {
+                    (_, _, true) => vision::child::Life::Objects,
+                    (_, true, _) => vision::child::Life::Hardware,
+                    (true, false, _) => vision::child::Life::Watch,
+                    (false, false, _) => vision::child::Life::Picture,
                 };
                 return Ok(vision::child::main(hub, life));
             }

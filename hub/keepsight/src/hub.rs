@@ -124,6 +124,7 @@ impl Hub {
             // A board that cannot be read is told as such.
             expected: system::Board::of(Path::new("/")).ok().flatten().map(|board| board.decoders).unwrap_or_default(),
         };
+        let objects = api::objects::Keeper::open(data.join("objects"), eyes.clone());
         let recorder = Recorder::start(recorder::Parts {
             eyes: Some(eyes),
             store: store.clone(),
@@ -191,6 +192,7 @@ impl Hub {
             updates: updates.clone(),
             disks,
             decoders,
+            objects,
             machine: system::Machine::new(
                 // Its sandbox has no devices: asking disks themselves is for `keepsight doctor`, as root.
                 system::Doctor::of_this_machine().without_disks_tools(),

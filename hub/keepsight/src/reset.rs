@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What holds keys, in `<data>`; with what was set aside of it.
 const WITH_KEYS: [&str; 3] = ["secrets", "export", "store"];
 /// What else is this hub's, in `<data>`. Not `update.json`: which versions did not do is the machine's, and nobody's secret.
-const OTHERS: [&str; 2] = ["hub.json", "root.pem"];
+const OTHERS: [&str; 3] = ["hub.json", "root.pem", "objects"];
 
 #[derive(Serialize, Deserialize)]
 struct Mark {
@@ -240,6 +240,7 @@ mod tests {
                 "hub.json",
                 "hub.json.damaged-20260101T000000Z",
                 "root.pem",
+                "objects/model.onnx",
                 "update.json",
                 "system/machine-id",
                 "storehouse",

@@ -78,8 +78,9 @@ fn asked(route: &Route<Ctx>) -> Asked {
         }
         ("POST", "/api/v1/system/time") | ("PUT", "/api/v1/system/storage/limits") => bad_body,
         ("GET", "/api/v1/system/disks") => ok,
-        ("POST", "/api/v1/system/disks/footage") | ("PUT", "/api/v1/system/wifi") => bad_body,
-        ("GET", "/api/v1/system/wifi") => ok,
+        ("POST", "/api/v1/system/disks/footage") | ("PUT", "/api/v1/system/wifi" | "/api/v1/objects") => bad_body,
+        ("GET", "/api/v1/system/wifi" | "/api/v1/objects") => ok,
+        ("DELETE", "/api/v1/objects") => get("", 204, "", true),
         ("DELETE", "/api/v1/system/wifi") => get("", 409, "wifi-not-ours", true),
         ("POST", "/api/v1/system/factory-reset") => bad_body,
         // Only on the hub's own socket.

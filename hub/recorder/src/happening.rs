@@ -1,5 +1,6 @@
 //! From findings, picture by picture, to events: what moves, from its beginning to its end. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::{BootId, CameraId, Clock, EventId, Mono, Stamp};
@@ -12,6 +13,10 @@ use vision::{Finding, Moving};
 pub(crate) const QUIET: Duration = Duration::from_secs(10);
 /// What is told of something that goes on is told anew so often at most, and only when it is more than before.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// Kinds of things that one event says at most: its row is a small one.
+const MAX_OBJECTS: usize = 16;
+/// The model's word for a person; an event of one is of that kind.
+const PERSON: &str = "person";
 
 /// Something that goes on at a camera.
 pub(crate) struct Happening {
@@ -28,6 +33,8 @@ pub(crate) struct Happening {
     picture: Option<Bytes>,
     pictured: f32,
     has_thumbnail: bool,
+    /// What moves, in the words of the owner's model.
+    objects: BTreeSet<String>,
 }
 
 impl Happening {
@@ -41,7 +48,20 @@ impl Happening {
         let event = Event { id: EventId::at(start), camera, kind: EventKind::Motion, start, stamp, end: None, detail };
         let (last, best) = (finding.at.min(now), finding.moving);
         let (picture, pictured) = (finding.picture.clone(), best.score);
-        Self { event, last, heard: now, best, told: now, untold: false, picture, pictured, has_thumbnail: false }
+        let mut it = Self {
+            event,
+            last,
+            heard: now,
+            best,
+            told: now,
+            untold: false,
+            picture,
+            pictured,
+            has_thumbnail: false,
+            objects: BTreeSet::new(),
+        };
+        it.is_made_of(&finding.objects);
+        it
     }
 
     /// Which event it is.
@@ -72,11 +92,24 @@ impl Happening {
             (self.picture, self.pictured) = (finding.picture.clone(), finding.moving.score);
             self.untold |= !pictured_before;
         }
-        let tell = self.untold && now.since(self.told) >= TOLD_EVERY;
+        // What it is, is told at once: somebody may be waiting for a person.
+        let known = self.is_made_of(&finding.objects);
+        let tell = known || self.untold && now.since(self.told) >= TOLD_EVERY;
         if tell {
             (self.told, self.untold) = (now, false);
         }
         tell
+    }
+
+    /// `true`: that is new.
+    fn is_made_of(&mut self, objects: &[String]) -> bool {
+        let before = self.objects.len();
+        let room = MAX_OBJECTS - before;
+        self.objects.extend(objects.iter().take(room).cloned());
+        if self.objects.contains(PERSON) {
+            self.event.kind = EventKind::Person;
+        }
+        self.objects.len() > before
     }
 
     /// When it is over, if nothing more moves.
@@ -90,12 +123,15 @@ impl Happening {
         // To two and four places: more is not known.
         let round = |part: f32, places: f32| (f64::from(part) * f64::from(places)).round() / f64::from(places);
         let part = |part: f32| round(part, 10_000.0);
-        let detail = json!({
+        let mut detail = json!({
             "score": round(score, 100.0),
             "area": part(area),
             "box": [part(bounds.left), part(bounds.top), part(bounds.width), part(bounds.height)],
             "thumbnail": self.has_thumbnail,
         });
+        if !self.objects.is_empty() {
+            detail["objects"] = json!(self.objects);
+        }
         Event { detail, ..self.event.clone() }
     }
 
@@ -118,7 +154,7 @@ mod tests {
         let bounds = Bounds { left: 0.25, top: 0.5, width: 0.125, height: 0.333_333 };
         let moving = Moving { since: Duration::from_secs(since_s), score, area: 0.041_666, bounds };
         let mono = |s: u64| Mono(s * 1_000_000_000);
-        Finding { at: mono(at_s), since: mono(since_s), moving, picture: None }
+        Finding { at: mono(at_s), since: mono(since_s), moving, picture: None, objects: Vec::new() }
     }
 
     #[test]
@@ -148,6 +184,28 @@ mod tests {
             event.detail,
             json!({"score": 0.9, "area": 0.0417, "box": [0.25, 0.5, 0.125, 0.3333], "thumbnail": false})
         );
+    }
+
+    #[test]
+    fn what_moves_is_told_at_once_and_with_a_person_in_it_it_is_another_kind_of_event() {
+        let clock = SimClock::default();
+        let (camera, boot) = (CameraId::new(&clock), BootId::new(&clock));
+        let of = |at_s, objects: &[&str]| Finding {
+            objects: objects.iter().map(|word| (*word).to_owned()).collect(),
+            ..finding(at_s, 1, 0.5)
+        };
+        let mut it = Happening::begin(camera, &of(1, &[]), boot, &clock);
+        assert_eq!((it.event().kind, it.event().detail.get("objects")), (EventKind::Motion, None));
+        let now = Mono(2_000_000_000);
+        assert!(it.goes_on(&of(2, &["dog"]), now) && !it.goes_on(&of(3, &["dog"]), now), "news once");
+        assert_eq!((it.event().kind, &it.event().detail["objects"]), (EventKind::Motion, &json!(["dog"])));
+        assert!(it.goes_on(&of(3, &["person", "dog"]), now));
+        assert_eq!((it.event().kind, &it.event().detail["objects"]), (EventKind::Person, &json!(["dog", "person"])));
+        for n in 0..99 {
+            it.goes_on(&of(4, &[&format!("thing {n}")]), now);
+        }
+        assert_eq!(it.event().detail["objects"].as_array().unwrap().len(), MAX_OBJECTS);
+        assert_eq!(Happening::begin(camera, &of(1, &["person"]), boot, &clock).event().kind, EventKind::Person);
     }
 
     #[test]

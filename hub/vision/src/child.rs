@@ -10,11 +10,12 @@ use base::SystemClock;
 
 use crate::decode::{self, Failure};
 use crate::motion::{Motion, Moving, Settings};
+use crate::objects::{self, Detector, Onnx};
 use crate::pictures::Pictures;
 pub use crate::sandbox::Life;
 use crate::wire::trial;
 use crate::wire::watch::{self, Looked, MAX_BEST_BYTES};
-use crate::wire::{Attempt, Hello, Reply, Request};
+use crate::wire::{self, Attempt, Hello, Reply, Request};
 use crate::{attempts, sandbox};
 
 /// The hidden subcommand that calls [`main`]; the hub's process id follows it, and [`WATCH`] if the child is to watch.
@@ -23,6 +24,9 @@ pub const COMMAND: &str = "vision-child";
 pub const WATCH: &str = "--watch";
 /// See [`COMMAND`]: it may use the device files of hardware decoders.
 pub const HARDWARE: &str = "--hardware";
+
+/// See [`COMMAND`]: it has a model that tells objects apart.
+pub const OBJECTS: &str = "--objects";
 
 /// A child's whole life: standard input is the socket to the hub, standard output the file for the JPEG. To be called first in
 /// the process, before there is another thread.
@@ -43,16 +47,24 @@ fn serve(parent: i32, life: Life, more: impl FnOnce()) -> io::Result<()> {
     // Files, not sockets: a child may read and write what is open, and no system call of sockets.
     let mut hub = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let picture = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let decoders = match decode::load(life == Life::Hardware) {
+    let loaded = match life {
+        Life::Objects => {
+            objects::prepare();
+            Ok(decode::Decoders { devices: &[], lacks: String::new() })
+        }
+        _ => decode::load(life == Life::Hardware),
+    };
+    let decoders = match loaded {
         Ok(decoders) => decoders,
         Err(lacks) => return Hello { sandbox: sandbox::Sandbox::default(), lacks }.write(&mut hub),
     };
     more();
     let sandbox = sandbox::lock(decoders.devices)?;
     Hello { sandbox, lacks: decoders.lacks }.write(&mut hub)?;
-    let reply = match crate::wire::request(&mut hub)? {
+    let reply = match wire::request(&mut hub)? {
         None => return Ok(()),
         Some(Request::Watch { settings, first }) => return watch_camera(&mut hub, &picture, settings, first),
+        Some(Request::Detect { description, model }) => return tell_objects(&mut hub, &description, model),
         Some(Request::Candidates) => Reply::Text(trial::list(&crate::trial::candidates())),
         Some(Request::Try { codec, name }) => {
             Reply::Text(trial::outcome(&crate::trial::run(codec, &name, &SystemClock)))
@@ -75,8 +87,10 @@ fn watch_camera(hub: &mut File, file: &File, settings: Settings, first: Vec<Stri
     let (mut pictures, mut motion, mut best) = (Pictures::new(first), Motion::new(settings), Best::default());
     while let Some(picture) = watch::picture(hub)? {
         let mut looked = Looked { at: picture.at, ..Looked::default() };
+        let wanted = picture.part;
         match pictures.decode(picture) {
             Ok(decoded) => {
+                let mut last = None;
                 for out in decoded {
                     let seen = motion.see(&out.grey, out.at);
                     looked.suspicion |= seen.suspicion;
@@ -90,12 +104,37 @@ fn watch_camera(hub: &mut File, file: &File, settings: Settings, first: Vec<Stri
                         file.write_all_at(&jpeg, 0)?;
                         looked.jpeg = len;
                     }
+                    last = Some((out, moving.bounds));
+                }
+                if let (Some(size), Some((out, bounds))) = (wanted, last)
+                    && let Ok((part, place)) = out.part(&bounds, size)
+                {
+                    file.write_all_at(&part.pixels, MAX_BEST_BYTES.into())?;
+                    looked.part = Some(place);
                 }
             }
             Err(Failure::NoDecoder(_)) => looked.no_decoder = true,
             Err(Failure::Failed(_)) => looked.undecoded = true,
         }
         looked.write(hub)?;
+    }
+    Ok(())
+}
+
+/// Reads a model, and says what is in picture after picture.
+fn tell_objects(hub: &mut File, description: &str, model: Vec<u8>) -> io::Result<()> {
+    let onnx = Onnx::load(&model, description);
+    drop(model);
+    let mut detector = match onnx.and_then(objects::measured) {
+        Ok((detector, about)) => {
+            wire::objects::say_ready(hub, &Ok(about))?;
+            detector
+        }
+        Err(why) => return wire::objects::say_ready(hub, &Err(why)),
+    };
+    while let Some(picture) = wire::objects::picture(hub, detector.size())? {
+        let seen = detector.detect(&picture).map_err(io::Error::other)?;
+        wire::objects::say_seen(hub, &seen)?;
     }
     Ok(())
 }

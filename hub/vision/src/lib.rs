@@ -3,6 +3,7 @@
 //! ```text
 //! Stills ── one coded picture, by a socket ──▶ child: no files, no network, no keys ── JPEG, in a memfd ──▶ Stills
 //! Feed ── one camera's pictures, likewise ───▶ child: the same ───── what moves, and a JPEG of it ────▶ Watch
+//! Looking ── what moves, in colour ───────────▶ child with a model: the same ─ what is what ─────────────▶ Finding
 //! Planner ── a decoder's name ───────────────▶ child: the same ───── how it did at a known film ───────▶ Decoders
 //! ```
 //!
@@ -24,6 +25,7 @@ mod decode;
 mod feed;
 mod grey;
 mod motion;
+mod objects;
 mod pictures;
 mod planner;
 mod sandbox;
@@ -38,6 +40,7 @@ pub use coded::{Codec, Coded};
 pub use feed::Feed;
 pub use grey::Grey;
 pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
+pub use objects::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects};
 pub use planner::{Decoder, Decoders, Measured};
 pub use sandbox::Sandbox;
 pub use spawn::Program;

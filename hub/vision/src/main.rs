@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let life = match args.next().as_deref() {
         Some(child::WATCH) => child::Life::Watch,
         Some(child::HARDWARE) => child::Life::Hardware,
+        Some(child::OBJECTS) => child::Life::Objects,
         _ => child::Life::Picture,
     };
     match (command.as_deref(), parent) {

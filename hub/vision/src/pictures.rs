@@ -15,6 +15,8 @@ use gstreamer::prelude::*;
 use crate::coded::Codec;
 use crate::decode::{self, Failure};
 use crate::grey::Grey;
+use crate::motion::Bounds;
+use crate::objects::{self, Place, Rgb, Size};
 use crate::wire::watch::Picture;
 
 /// A decoder that fails so often in a row gives way to the next one.
@@ -33,6 +35,31 @@ pub(crate) struct Out {
 }
 
 impl Out {
+    /// What moves in it, in colour, as a detector wants it.
+    ///
+    /// # Errors
+    /// An element is missing, or fails: its words.
+    pub fn part(&self, moving: &Bounds, wanted: Size) -> Result<(Rgb, Place), String> {
+        let caps = self.raw.caps_owned().ok_or("a picture of no form")?;
+        let convert = gst::ElementFactory::make("videoconvert").build().map_err(|e| e.to_string())?;
+        let part = Arc::new(Mutex::new(None));
+        let (into, moving) = (part.clone(), *moving);
+        let rgb = gst::Caps::builder("video/x-raw").field("format", "RGB").build();
+        let line = Line::new(vec![convert], &rgb, move |pad, buffer| {
+            let size = pad.current_caps().and_then(|caps| size(&caps));
+            let side = |of: usize| u16::try_from(of).ok();
+            let size = size.and_then(|(width, height)| Some(Size { width: side(width)?, height: side(height)? }));
+            if let (Some(size), Ok(pixels)) = (size, buffer.map_readable()) {
+                // Nobody here said that it knows other strides than GStreamer's own.
+                let stride = (usize::from(size.width) * 3).next_multiple_of(4);
+                *lock(&into) = objects::part(&pixels, size, stride, &moving, wanted);
+            }
+        })?;
+        line.begin(&caps)?;
+        line.push(self.raw.buffer_owned().ok_or("a picture of nothing")?)?;
+        lock(&part).take().ok_or_else(|| line.why("no picture comes out"))
+    }
+
     /// As a JPEG, at most [`JPEG_WIDTH`] wide; pixels are square in it.
     ///
     /// # Errors
@@ -82,7 +109,7 @@ impl Pictures {
 
     /// What comes out with this picture: not necessarily this one, and where some come out of order, none or several.
     pub(crate) fn decode(&mut self, picture: Picture) -> Result<Vec<Out>, Failure> {
-        let Picture { codec, alone, at, config, data } = picture;
+        let Picture { codec, alone, at, config, data, .. } = picture;
         let same = self.coding.as_ref().is_some_and(|(c, parameters)| (*c, &parameters[..]) == (codec, &config[..]));
         if !same {
             let first = std::mem::take(&mut self.first);

@@ -28,6 +28,8 @@ use crate::wire::MAX_JPEG_BYTES;
 
 /// Bytes of memory that a child may write to. A 4K picture in H.265 with its reference pictures takes about 200 MB.
 const MAX_MEMORY_BYTES: u64 = 512 << 20;
+/// The same of one with a model: that has its model several times in memory while it reads it.
+const MAX_MEMORY_BYTES_OF_OBJECTS: u64 = 1 << 30;
 /// Bytes of address space: the decoders' libraries, and what allocators only reserve.
 const MAX_ADDRESSES_BYTES: u64 = 2 << 30;
 /// Seconds of processor time of a child that sees one picture, its start included: a 4K picture takes about one on a slow
@@ -52,6 +54,8 @@ pub enum Life {
     Watch,
     /// The same, with hardware decoders.
     Hardware,
+    /// What is in pictures of all cameras, by a model; it decodes nothing.
+    Objects,
 }
 
 /// Which of the kernel's protections hold a child, beyond those that every kernel has.
@@ -116,7 +120,7 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
     for (resource, most) in [
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_DATA, MAX_MEMORY_BYTES),
+        (Resource::RLIMIT_DATA, if life == Life::Objects { MAX_MEMORY_BYTES_OF_OBJECTS } else { MAX_MEMORY_BYTES }),
         (Resource::RLIMIT_CPU, cpu_seconds),
         (Resource::RLIMIT_NOFILE, MAX_FILES),
         (Resource::RLIMIT_NPROC, MAX_PROCESSES),

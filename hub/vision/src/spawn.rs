@@ -19,7 +19,7 @@ use crate::sandbox::Life;
 use crate::wire::MAX_JPEG_BYTES;
 
 /// What is started as a child; its last arguments are [`child::COMMAND`], this process's id, and
-/// [`child::WATCH`] if it is to watch, [`child::HARDWARE`] if it may do so with hardware.
+/// [`child::WATCH`] if it is to watch, [`child::HARDWARE`] if it may do so with hardware, [`child::OBJECTS`] if it is to have a model.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
@@ -94,6 +94,7 @@ fn start(program: &Program, life: Life) -> io::Result<Child> {
             Life::Picture => None,
             Life::Watch => Some(child::WATCH),
             Life::Hardware => Some(child::HARDWARE),
+            Life::Objects => Some(child::OBJECTS),
         })
         .env_clear()
         .envs([

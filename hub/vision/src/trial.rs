@@ -50,7 +50,7 @@ pub(crate) fn run(codec: Codec, name: &str, clock: &dyn Clock) -> Result<Speed, 
 }
 
 /// Of this process, in all its threads.
-fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
     [usage.user_time(), usage.system_time()]
         .iter()

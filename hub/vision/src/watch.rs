@@ -18,11 +18,12 @@ use crate::choice::{Choice, Using};
 use crate::coded::Codec;
 use crate::feed::{Feed, Sent, Waiting};
 use crate::motion::{Moving, Settings};
+use crate::objects::{self, About, Detecting, Looking, Model, Objects, Rgb, Size, Told};
 use crate::planner::{Decoders, Planner};
 use crate::sandbox::Life;
 use crate::spawn::{Child, Program, Spawner};
 use crate::stills::is_jpeg;
-use crate::wire::watch::{Looked, head, watch as to_watch};
+use crate::wire::watch::{Looked, MAX_BEST_BYTES, head, watch as to_watch};
 use crate::wire::{self, Attempt, Hello, Reply};
 
 /// A child that takes longer for a picture, or says nothing for so long when it starts, is ended. The first is short: a child
@@ -52,6 +53,8 @@ pub struct Finding {
     pub moving: Moving,
     /// A JPEG of it, where more is seen of it than before.
     pub picture: Option<Bytes>,
+    /// What moves, where that was looked at by a model and told: `person`, `car`. Most findings say nothing of it.
+    pub objects: Vec<String>,
 }
 
 /// How watching goes.
@@ -74,6 +77,7 @@ pub struct Eyes(Arc<Inner>);
 struct Inner {
     starts: Arc<Starts>,
     decoders: watch::Receiver<Decoders>,
+    detecting: Detecting,
     clock: SharedClock,
     shutdown: Shutdown,
 }
@@ -108,12 +112,31 @@ impl Eyes {
         let (told, decoders) = watch::channel(Decoders::default());
         let planner = Planner { starts: starts.clone(), clock: clock.clone(), shutdown: shutdown.clone(), told };
         tokio::spawn(planner.run());
-        Ok(Self(Arc::new(Inner { starts, decoders, clock, shutdown })))
+        let detecting = objects::start(starts.clone(), clock.clone(), shutdown.clone());
+        Ok(Self(Arc::new(Inner { starts, decoders, detecting, clock, shutdown })))
     }
 
     /// What is known of this machine's decoders, now and later.
     pub fn decoders(&self) -> watch::Receiver<Decoders> {
         self.0.decoders.clone()
+    }
+
+    /// Tells objects apart with this model from now on; with `None`, what moves is motion.
+    pub fn tell_objects(&self, model: Option<Model>) {
+        self.0.detecting.set(model);
+    }
+
+    /// Whether objects are told apart, now and later.
+    pub fn objects(&self) -> watch::Receiver<Objects> {
+        self.0.detecting.state()
+    }
+
+    /// Tries a model, in a child of its own.
+    ///
+    /// # Errors
+    /// Why it is of no use, for a person.
+    pub async fn try_model(&self, model: &Model) -> Result<About, String> {
+        self.0.detecting.attempt(model).await
     }
 
     /// Watches one camera.
@@ -131,6 +154,7 @@ impl Eyes {
             sight: tell,
             using: tell_using,
             choice: Choice::default(),
+            looking: Looking::new(&self.0.detecting),
             ended: 0,
             undecoded: 0,
         };
@@ -150,7 +174,7 @@ impl Eyes {
 /// Starts children that do more than one picture.
 pub(crate) struct Starts {
     spawner: Spawner,
-    clock: SharedClock,
+    pub(crate) clock: SharedClock,
 }
 
 impl Starts {
@@ -199,6 +223,7 @@ struct Watcher {
     sight: watch::Sender<Sight>,
     using: watch::Sender<Option<Using>>,
     choice: Choice,
+    looking: Looking,
     /// Children in a row that did not live long.
     ended: u32,
     /// Pictures in a row that could not be decoded.
@@ -268,14 +293,27 @@ impl Watcher {
         // What waited for the last child is old; what came since the last key picture is sent anew.
         while self.sent.try_recv().is_ok() {}
         self.feed.learn();
-        while let Some(waiting) = self.sent.recv().await {
+        loop {
+            let waiting = tokio::select! {
+                waiting = self.sent.recv() => match waiting {
+                    Some(waiting) => waiting,
+                    None => break,
+                },
+                told = self.looking.answered(|| clock.mono()) => {
+                    if let Some(told) = told && self.tell(told).await.is_none() {
+                        break;
+                    }
+                    continue;
+                }
+            };
             let picture = &waiting.picture;
             if picture.alone && self.chosen() != chosen {
                 return Ok(End::OtherDecoder); // nothing is going on
             }
             let using = chosen.iter().find(|(codec, _)| *codec == picture.codec).and_then(|(_, using)| using.clone());
             let asked = clock.mono();
-            let ask = ask(&mut child, picture);
+            let part = self.looking.wants(asked);
+            let ask = ask(&mut child, picture, part);
             let looked = timeout(&*clock, PATIENCE, ask).await.unwrap_or_else(late);
             if let Some(using) = &using
                 && let Some(how) = self.fails(using, &mut child, &looked, clock.mono().since(asked)).await
@@ -287,6 +325,9 @@ impl Watcher {
             let looked = looked?;
             self.using.send_if_modified(|old| std::mem::replace(old, using.clone()) != using);
             let jpeg = picture_of(&child, &looked)?;
+            if let (Some(size), Some(place), Some(moving)) = (part, looked.part, looked.moving) {
+                self.looking.show(part_of(&child, size)?, place, moving, looked.at, asked);
+            }
             if self.take(picture.at, looked, jpeg).await.is_none() {
                 break;
             }
@@ -348,8 +389,17 @@ impl Watcher {
             self.feed.suspect(at);
         }
         let Some(moving) = looked.moving else { return Some(()) };
+        self.find(looked.at, moving, picture, Vec::new()).await
+    }
+
+    /// What moves was looked at by a model. `None` as in [`Watcher::take`].
+    async fn tell(&self, Told { objects, moving, at }: Told) -> Option<()> {
+        self.find(at, moving, None, objects).await
+    }
+
+    async fn find(&self, at: Duration, moving: Moving, picture: Option<Bytes>, objects: Vec<String>) -> Option<()> {
         let instant = |at: Duration| Mono(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
-        let finding = Finding { at: instant(looked.at), since: instant(moving.since), moving, picture };
+        let finding = Finding { at: instant(at), since: instant(moving.since), moving, picture, objects };
         self.found.send(finding).await.ok()
     }
 
@@ -379,11 +429,18 @@ fn picture_of(child: &Child, looked: &Looked) -> io::Result<Option<Bytes>> {
     Ok(is_jpeg(&jpeg).then(|| jpeg.into()))
 }
 
-/// Shows a child one picture.
-async fn ask(child: &mut Child, picture: &Sent) -> io::Result<Looked> {
+/// What moves, in colour, as the child left it.
+fn part_of(child: &Child, size: Size) -> io::Result<Rgb> {
+    let mut pixels = vec![0; size.bytes()]; // bounded by the longest side
+    child.picture.read_exact_at(&mut pixels, MAX_BEST_BYTES.into())?;
+    Ok(Rgb { size, pixels })
+}
+
+/// Shows a child one picture, and has it keep what moves, of this size.
+async fn ask(child: &mut Child, picture: &Sent, part: Option<Size>) -> io::Result<Looked> {
     let Sent { codec, config, data, at, alone } = picture;
     let at = Duration::from_millis(at.0 / 1_000_000);
-    for part in [&head(*codec, *alone, at, config.len(), data.len())[..], config, data] {
+    for part in [&head(*codec, *alone, at, part, [config.len(), data.len()])[..], config, data] {
         child.socket.write_all(part).await?;
     }
     Looked::read(&mut child.socket, at).await

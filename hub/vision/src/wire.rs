@@ -11,6 +11,7 @@
 //! Numbers are big-endian. The same binary stands at both ends, so there are no versions; what a child says is read as if an
 //! enemy had written it.
 
+pub(crate) mod objects;
 pub(crate) mod trial;
 pub(crate) mod watch;
 
@@ -20,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::coded::Codec;
 use crate::motion::Settings;
+use crate::objects::{MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES};
 use crate::sandbox::Sandbox;
 
 /// The largest coded picture with its parameters: what the live ring keeps, and some.
@@ -41,6 +43,8 @@ pub(crate) enum Request {
     Candidates,
     /// Try one, likewise.
     Try { codec: Codec, name: String },
+    /// Read this model, and say what is in the pictures that follow, as [`objects`] has it.
+    Detect { description: String, model: Vec<u8> },
     /// Try what must not be possible, on this path too.
     Attempts { path: String },
 }
@@ -82,7 +86,11 @@ pub(crate) fn request(from: &mut impl Read) -> io::Result<Option<Request>> {
     from.read_exact(&mut head[1..])?;
     let [kind, w1, w0, c3, c2, c1, c0, d3, d2, d1, d0] = head;
     let lengths = [u32::from_be_bytes([c3, c2, c1, c0]), u32::from_be_bytes([d3, d2, d1, d0])].map(|n| n as usize);
-    if lengths.iter().any(|n| *n > MAX_CODED_BYTES) {
+    let most = match kind {
+        objects::DETECT => [MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES],
+        _ => [MAX_CODED_BYTES; 2],
+    };
+    if lengths.iter().zip(most).any(|(n, most)| *n > most) {
         return Err(bad("a picture is too large"));
     }
     let mut parts = lengths.map(|n| vec![0; n]);
@@ -100,6 +108,7 @@ pub(crate) fn request(from: &mut impl Read) -> io::Result<Option<Request>> {
     };
     Ok(Some(match kind {
         WATCH => Request::Watch { settings: watch::settings(&mut &config[..])?, first: watch::first(&data) },
+        objects::DETECT => Request::Detect { description: String::from_utf8_lossy(&config).into_owned(), model: data },
         CANDIDATES => Request::Candidates,
         TRY => Request::Try { codec: codec(width)?, name: String::from_utf8_lossy(&config).into_owned() },
         _ => Request::Still { codec: codec(kind.into())?, width, config, data },
@@ -180,7 +189,12 @@ impl Hello {
 
 /// A text without control characters, so that it can go to a log.
 async fn text(from: &mut (impl AsyncRead + Unpin), len: usize) -> io::Result<String> {
-    if len > MAX_TEXT_BYTES {
+    text_of(from, len, MAX_TEXT_BYTES).await
+}
+
+/// The same of `most` bytes.
+async fn text_of(from: &mut (impl AsyncRead + Unpin), len: usize, most: usize) -> io::Result<String> {
+    if len > most {
         return Err(bad("the child says too much"));
     }
     let mut bytes = vec![0; len];

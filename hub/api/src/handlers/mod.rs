@@ -13,6 +13,7 @@ mod live;
 mod local;
 mod me;
 mod members;
+mod objects;
 mod recovery;
 mod reset;
 mod sessions;
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         system::routes(),
         time::routes(),
         updates::routes(),
+        objects::routes(),
         wifi::routes(),
         reset::routes(),
     ];

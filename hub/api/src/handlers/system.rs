@@ -138,7 +138,12 @@ async fn told(hub: &Ctx) -> Result<System, ApiError> {
         store: hub.store_health(),
         stills: parts.stills.health(),
         update: parts.updates.health(),
-        machine: facts.into_iter().chain(parts.decoders.facts()).map(|fact| (fact.name.clone(), fact)).collect(),
+        machine: facts
+            .into_iter()
+            .chain(parts.decoders.facts())
+            .chain([parts.objects.fact()])
+            .map(|fact| (fact.name.clone(), fact))
+            .collect(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Films, coded as a camera codes them.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::time::Duration;
 
 use base::footage::{AccessUnit, InitSegment, Track, VideoParams};
@@ -26,6 +28,17 @@ pub struct Coded {
 
 /// Some seconds of a film, coded with a key picture every two seconds.
 pub fn coded(film: &Film, codec: &str, seconds: std::ops::Range<usize>) -> Coded {
+    let mut painter = film.painter();
+    let numbers = seconds.start * FPS..seconds.end * FPS;
+    coded_from(numbers.start, numbers.map(|number| painter.picture(number)), codec)
+}
+
+/// Grey pictures of that size, likewise.
+pub fn coded_pictures(pictures: impl Iterator<Item = Vec<u8>>, codec: &str) -> Coded {
+    coded_from(0, pictures, codec)
+}
+
+fn coded_from(first: usize, pictures: impl Iterator<Item = Vec<u8>>, codec: &str) -> Coded {
     gst::init().unwrap();
     let (encoder, name, entry) = match codec {
         "H.264" => (
@@ -53,9 +66,8 @@ pub fn coded(film: &Film, codec: &str, seconds: std::ops::Range<usize>) -> Coded
     let input = pipeline.by_name("in").and_downcast::<AppSrc>().unwrap();
     let output = pipeline.by_name("out").and_downcast::<AppSink>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    let mut painter = film.painter();
-    for number in seconds.start * FPS..seconds.end * FPS {
-        let mut buffer = gst::Buffer::from_slice(painter.picture(number));
+    for (number, picture) in (first..).zip(pictures) {
+        let mut buffer = gst::Buffer::from_slice(picture);
         let at = gst::ClockTime::from_mseconds((number * 1_000 / FPS) as u64);
         buffer.get_mut().unwrap().set_pts(at);
         input.push_buffer(buffer).unwrap();

@@ -108,7 +108,7 @@ export interface HubEvent {
   start: string;
   /** null while it lasts. */
   end: string | null;
-  detail: { thumbnail?: boolean } | null;
+  detail: { thumbnail?: boolean; objects?: string[] } | null;
 }
 export interface ProtectedSpan {
   from: string;
@@ -242,6 +242,18 @@ export interface Wifi {
   connected: boolean;
   own: boolean;
   change: { network: string | null; stage: string } | null;
+}
+
+/** What tells objects apart: `/objects`. */
+export interface Objects {
+  /** none, starting, ok or failed. */
+  state: string;
+  problem: string | null;
+  labels: string[];
+  ms_per_picture: number | null;
+  pictures_per_second: number | null;
+  model_bytes: number | null;
+  description: string | null;
 }
 
 /** Updates of the system: `/system/update`. */

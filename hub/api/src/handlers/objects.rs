@@ -1,0 +1,134 @@
+//! The owner's model that tells objects apart.
+
+use base::ProblemKind;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+use store::Actor;
+use utoipa::ToSchema;
+use vision::{MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Objects};
+
+use crate::hub::Ctx;
+use crate::objects::pictures_per_second;
+use crate::problem::ApiError;
+use crate::reply::{self, Response};
+use crate::route::{Access, Request, Route};
+
+const PATH: &str = "/api/v1/objects";
+/// The largest model in base64, its description, and the braces around them.
+const BODY_BYTES: u64 = (MAX_MODEL_BYTES.div_ceil(3) * 4 + 8 * MAX_DESCRIPTION_BYTES) as u64;
+
+pub(super) fn routes() -> Vec<Route<Ctx>> {
+    vec![
+        Route::get(PATH, Access::Owner, "Whether persons, cars and other things are told apart, and by what.", show)
+            .answers::<ObjectsJson>(200, "How it is."),
+        Route::new(
+            Method::PUT,
+            PATH,
+            Access::Owner,
+            "Tells objects apart with a model; it is tried first, and what was used before stays where it is none.",
+            change,
+        )
+        .takes::<ModelJson>()
+        .body_bytes(BODY_BYTES)
+        .answers::<ObjectsJson>(200, "It is used."),
+        Route::new(Method::DELETE, PATH, Access::Owner, "Forgets the model: what moves is motion.", forget)
+            .answers_with(204, "It is forgotten.", None),
+    ]
+}
+
+#[derive(Serialize, ToSchema)]
+struct ObjectsJson {
+    /// none (there is no model), starting, ok, or failed.
+    state: &'static str,
+    /// Why it failed, in words.
+    problem: Option<String>,
+    /// What is told apart.
+    labels: Vec<String>,
+    /// The picture that the model wants, in pixels.
+    width: Option<u16>,
+    /// See `width`.
+    height: Option<u16>,
+    /// Processor time of a picture, in milliseconds.
+    ms_per_picture: Option<f64>,
+    /// Pictures that one core looks at in a second.
+    pictures_per_second: Option<f64>,
+    /// The model's size; null: there is none.
+    model_bytes: Option<u64>,
+    /// Its description, as it was given.
+    description: Option<String>,
+}
+
+/// A model.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ModelJson {
+    /// An ONNX file in base64, 64 MiB at most. Absent: the one that is kept.
+    #[serde(default)]
+    model: Option<String>,
+    /// What the model does not say itself, as TOML: docs/objects.md.
+    #[serde(default)]
+    description: String,
+}
+
+async fn show(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
+    Ok(reply::json(&told(&hub).await?))
+}
+
+async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    let who = Actor::Principal(request.session()?.principal.id);
+    let body: ModelJson = request.json()?;
+    drop(request); // with its body: a model need not be there three times
+    if body.description.len() > MAX_DESCRIPTION_BYTES {
+        return Err(ApiError::with(
+            ProblemKind::BadModel,
+            format!("Its description has more than {MAX_DESCRIPTION_BYTES} bytes"),
+        ));
+    }
+    let model = match body.model {
+        None => None,
+        Some(text) => match STANDARD.decode(text) {
+            Ok(model) if model.len() <= MAX_MODEL_BYTES => Some(Bytes::from(model)),
+            Ok(_) => {
+                return Err(ApiError::with(
+                    ProblemKind::BadModel,
+                    format!("It has more than {} MiB", MAX_MODEL_BYTES >> 20),
+                ));
+            }
+            Err(_) => return Err(ApiError::with(ProblemKind::BadRequest, "The model is not in base64")),
+        },
+    };
+    let about = hub.parts.objects.change(model, body.description).await?;
+    hub.audit(who, "objects.model", format!("{} kinds", about.labels.len())).await?;
+    Ok(reply::json(&told(&hub).await?))
+}
+
+async fn forget(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
+    hub.parts.objects.forget().await?;
+    hub.audit(Actor::Principal(request.session()?.principal.id), "objects.model", "none".into()).await?;
+    Ok(reply::no_content())
+}
+
+async fn told(hub: &Ctx) -> Result<ObjectsJson, ApiError> {
+    let kept = hub.parts.objects.kept().await?;
+    let (state, problem, about) = match hub.parts.objects.state() {
+        Objects::None => ("none", None, None),
+        Objects::Starting => ("starting", None, None),
+        Objects::Ready(about) => ("ok", None, Some(about)),
+        Objects::Failed(why) => ("failed", Some(why), None),
+    };
+    let about = about.as_ref();
+    Ok(ObjectsJson {
+        state,
+        problem,
+        labels: about.map(|about| about.labels.clone()).unwrap_or_default(),
+        width: about.map(|about| about.width),
+        height: about.map(|about| about.height),
+        ms_per_picture: about.map(|about| (about.per_picture.as_secs_f64() * 10_000.0).round() / 10.0),
+        pictures_per_second: about.map(|about| (pictures_per_second(about) * 10.0).round() / 10.0),
+        model_bytes: kept.as_ref().map(|(bytes, _)| *bytes),
+        description: kept.map(|(_, description)| description),
+    })
+}

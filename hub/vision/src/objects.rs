@@ -1,0 +1,122 @@
+//! What is it that moves? Told by a model that the owner of the hub supplies, only of what moves.
+//!
+//! ```text
+//! child that watches a camera ─ the part that moves, in colour ─▶ Looking ─▶ Detecting ─▶ child with the model
+//!                                     Finding ◀─ Tracks: what is new ◀─ names and places ◀┘
+//! ```
+//!
+//! One child has the model, for all cameras: it is large, and a small board has room for one. It is given one part of one picture
+//! after the other, knows of no camera whose it is, keeps none, and nothing but names, numbers and places comes out of it.
+
+mod description;
+mod detecting;
+mod heads;
+mod looking;
+mod onnx;
+mod picture;
+mod tracks;
+
+pub(crate) use detecting::{Detecting, start};
+pub(crate) use looking::{Looking, Told};
+pub(crate) use onnx::{Onnx, prepare};
+pub(crate) use picture::{Place, Rgb, Size, part};
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::motion::Bounds;
+use crate::trial::processor_time;
+
+/// The largest model, in bytes. A small one of the usual families has 6 to 25 MB.
+pub const MAX_MODEL_BYTES: usize = 64 << 20;
+/// The longest description of one, in bytes: a thousand names of forty letters.
+pub const MAX_DESCRIPTION_BYTES: usize = 64 << 10;
+/// Most names.
+pub(crate) const MAX_LABELS: usize = 1_000;
+/// The longest name, in letters.
+pub(crate) const MAX_LABEL_CHARS: usize = 40;
+/// Most objects in a picture.
+pub(crate) const MAX_OBJECTS: usize = 32;
+/// The longer side of the picture that a model may want, in pixels.
+pub(crate) const MAX_SIDE: u16 = 1_280;
+
+/// A model, as its owner supplies it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// An ONNX file.
+    pub onnx: Bytes,
+    /// What it does not say itself, as TOML; may be empty. `docs/objects.md` has its words.
+    pub description: String,
+}
+
+/// Whether objects are told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Objects {
+    /// There is no model: what moves is motion.
+    #[default]
+    None,
+    /// The model is being read.
+    Starting,
+    /// They are.
+    Ready(About),
+    /// The model is of no use, or its process ends again and again: why, for a person.
+    Failed(String),
+}
+
+/// What is known of a model that works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// What it tells apart, in its own order.
+    pub labels: Vec<String>,
+    /// The picture that it wants, in pixels.
+    pub width: u16,
+    /// See `width`.
+    pub height: u16,
+    /// Processor time that a picture takes.
+    pub per_picture: Duration,
+}
+
+/// Something that a detector sees.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Seen {
+    /// Which of its labels.
+    pub label: usize,
+    /// How certain, from 0 to 1.
+    pub score: f32,
+    /// Where, in parts of the picture that it was shown.
+    pub bounds: Bounds,
+}
+
+/// Tells what is in a picture.
+pub(crate) trait Detector {
+    /// The picture that it wants.
+    fn size(&self) -> Size;
+    /// What it tells apart.
+    fn labels(&self) -> &[String];
+    /// What is in a picture of that size; [`MAX_OBJECTS`] at most, the most certain first.
+    ///
+    /// # Errors
+    /// Why it cannot say, for a person.
+    fn detect(&mut self, picture: &Rgb) -> Result<Vec<Seen>, String>;
+}
+
+/// Pictures by which it is measured, after one that does not count: the first one takes longer.
+const MEASURED: u32 = 2;
+
+/// A detector, with what is known of it once it has looked at a few grey pictures.
+///
+/// # Errors
+/// It cannot: why, for a person.
+pub(crate) fn measured<D: Detector>(mut detector: D) -> Result<(D, About), String> {
+    let size = detector.size();
+    let grey = Rgb { size, pixels: vec![128; size.bytes()] };
+    detector.detect(&grey)?;
+    let before = processor_time();
+    for _ in 0..MEASURED {
+        detector.detect(&grey)?;
+    }
+    let per_picture = (processor_time() - before) / MEASURED;
+    let about = About { labels: detector.labels().to_vec(), width: size.width, height: size.height, per_picture };
+    Ok((detector, about))
+}

@@ -1,0 +1,190 @@
+//! The hub's side of the child that has the model: one picture after the other, from whichever camera asked first.
+//!
+//! It takes half a core at most: after each picture it rests as long as that took. A camera asks anew only when it was answered, so
+//! each gets its turn.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Shutdown;
+use base::clock::{SharedClock, timeout};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Rgb, Seen};
+use crate::sandbox::Life;
+use crate::spawn::Child;
+use crate::watch::Starts;
+use crate::wire::objects as wire;
+
+/// A large model on a small board takes so long until it is ready.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// A child that takes longer for a picture is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is until the next child, and at most after many that failed.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// So many children that failed, one after the other: it is told.
+const FAILED_AFTER: u32 = 3;
+/// A picture that waits: from most cameras one.
+const WAITING: usize = 64;
+
+/// A picture, and who wants to know.
+pub(super) struct Ask {
+    pub picture: Rgb,
+    pub answer: oneshot::Sender<Vec<Seen>>,
+}
+
+/// Where pictures are handed in. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Detecting {
+    pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) state: watch::Receiver<Objects>,
+    model: Arc<watch::Sender<Option<Model>>>,
+    starts: Arc<Starts>,
+}
+
+impl Detecting {
+    /// Detects with this from now on, or with `None` not at all.
+    pub fn set(&self, model: Option<Model>) {
+        self.model.send_if_modified(|old| std::mem::replace(old, model.clone()) != model);
+    }
+
+    /// Whether objects are told apart, now and later.
+    pub fn state(&self) -> watch::Receiver<Objects> {
+        self.state.clone()
+    }
+
+    /// Tries a model, in a child of its own.
+    ///
+    /// # Errors
+    /// Why it is of no use, for a person.
+    pub async fn attempt(&self, model: &Model) -> Result<About, String> {
+        match begin(&self.starts, model).await {
+            Ok((_, about)) => about,
+            Err(e) => Err(gone(&e)),
+        }
+    }
+}
+
+/// A process that ended without a word: it took more memory than it may, or fell over the model.
+fn gone(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::TimedOut => "It was not ready in a minute, or took longer than ten seconds for a picture".into(),
+        _ => "Its process ended: it takes more than a gigabyte of memory, or is damaged".into(),
+    }
+}
+
+/// Starts it. Must be called inside a tokio runtime.
+pub(crate) fn start(starts: Arc<Starts>, clock: SharedClock, shutdown: Shutdown) -> Detecting {
+    let (asks, asked) = mpsc::channel(WAITING);
+    let (tell, state) = watch::channel(Objects::None);
+    let (set, model) = watch::channel(None);
+    let task = Task { starts: starts.clone(), clock, model, asked, tell, failed: 0 };
+    tokio::spawn(async move {
+        tokio::select! {
+            () = task.run() => {}
+            () = shutdown.wait() => {}
+        }
+    });
+    Detecting { asks, state, model: Arc::new(set), starts }
+}
+
+struct Task {
+    starts: Arc<Starts>,
+    clock: SharedClock,
+    model: watch::Receiver<Option<Model>>,
+    asked: mpsc::Receiver<Ask>,
+    tell: watch::Sender<Objects>,
+    /// Children in a row that failed.
+    failed: u32,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let model = self.model.borrow_and_update().clone();
+            let Some(model) = model else {
+                self.tell.send_replace(Objects::None);
+                (wait, self.failed) = (FIRST_WAIT, 0);
+                if self.model.changed().await.is_err() {
+                    return; // the hub stops
+                }
+                continue;
+            };
+            if self.failed < FAILED_AFTER {
+                self.tell.send_replace(Objects::Starting);
+            }
+            let refused = match begin(&self.starts, &model).await {
+                Ok((mut child, Ok(about))) => {
+                    self.tell.send_replace(Objects::Ready(about));
+                    let Err(e) = self.serve(&mut child).await else {
+                        (wait, self.failed) = (FIRST_WAIT, 0);
+                        continue; // another model, or none
+                    };
+                    tracing::warn!(error = &e as &dyn std::error::Error, "who tells objects apart has ended");
+                    self.failed += 1;
+                    (self.failed >= FAILED_AFTER).then(|| gone(&e))
+                }
+                // As long as it is this model.
+                Ok((_, Err(why))) => Some(why),
+                Err(e) => {
+                    self.failed += 1;
+                    (self.failed >= FAILED_AFTER).then(|| gone(&e))
+                }
+            };
+            if let Some(why) = refused {
+                self.tell.send_replace(Objects::Failed(why));
+            }
+            tokio::select! {
+                changed = self.model.changed() => match changed {
+                    Ok(()) => (wait, self.failed) = (FIRST_WAIT, 0),
+                    Err(_) => return,
+                },
+                () = self.clock.sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
+            }
+        }
+    }
+
+    /// Until there is another model.
+    async fn serve(&mut self, child: &mut Child) -> io::Result<()> {
+        // What waited meanwhile is old.
+        while self.asked.try_recv().is_ok() {}
+        loop {
+            let ask = tokio::select! {
+                _ = self.model.changed() => return Ok(()),
+                Some(ask) = self.asked.recv() => ask,
+            };
+            let began = self.clock.mono();
+            let seen = timeout(&*self.clock, PATIENCE, detect(child, &ask.picture)).await;
+            let seen = seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+            self.failed = 0;
+            let _ = ask.answer.send(seen); // the camera may be gone
+            self.clock.sleep(self.clock.mono().since(began)).await;
+        }
+    }
+}
+
+/// A child that has read the model; or why the model is of no use.
+async fn begin(starts: &Starts, model: &Model) -> io::Result<(Child, Result<About, String>)> {
+    if model.onnx.len() > MAX_MODEL_BYTES || model.description.len() > MAX_DESCRIPTION_BYTES {
+        return Err(io::Error::other("a model larger than any that is kept"));
+    }
+    let mut child = starts.child(Life::Objects).await?;
+    let ready = async {
+        child.socket.write_all(&wire::head(model)).await?;
+        child.socket.write_all(model.description.as_bytes()).await?;
+        child.socket.write_all(&model.onnx).await?;
+        wire::ready(&mut child.socket).await
+    };
+    let ready = timeout(&*starts.clock, START_PATIENCE, ready).await;
+    let ready = ready.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+    Ok((child, ready))
+}
+
+async fn detect(child: &mut Child, picture: &Rgb) -> io::Result<Vec<Seen>> {
+    child.socket.write_all(&picture.pixels).await?;
+    wire::seen(&mut child.socket).await
+}

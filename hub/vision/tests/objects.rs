@@ -1,0 +1,186 @@
+//! Objects, told apart by small models in which nothing is learnt (`scripts/make-small-model`): what is bright is a person, what is dark
+//! a car. Through real children, from coded pictures on.
+
+mod coded;
+mod films;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Shutdown, SystemClock};
+use coded::{BOUND, Coded, ZERO, coded_pictures, fresh, wait_for};
+use films::{FPS, HEIGHT, WIDTH};
+use vision::{Eyes, Model, MotionSettings, Objects, Program, Watch};
+
+const CHILD: &str = env!("CARGO_BIN_EXE_vision");
+
+fn eyes() -> Eyes {
+    Eyes::start(Program::at(CHILD), Arc::new(SystemClock), Shutdown::new()).unwrap()
+}
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")
+}
+
+fn model(name: &str, description: &str) -> Model {
+    Model { onnx: std::fs::read(models().join(name)).unwrap().into(), description: description.into() }
+}
+
+/// A rectangle in pixels, and how bright.
+type Thing = (i32, i32, i32, i32, u8);
+
+/// A garden with some noise, and what is in it at a time in seconds.
+fn painted(seconds: usize, things: impl Fn(f32) -> Vec<Thing>) -> Coded {
+    let mut noise = 1u32;
+    let pictures = (0..seconds * FPS).map(|number| {
+        let mut pixels: Vec<u8> = (0..WIDTH * HEIGHT)
+            .map(|i| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (105 + (i / WIDTH) / 12 + (noise >> 28) as usize) as u8
+            })
+            .collect();
+        for (left, top, width, height, level) in things(number as f32 / FPS as f32) {
+            for y in top.max(0)..(top + height).min(HEIGHT as i32) {
+                for x in left.max(0)..(left + width).min(WIDTH as i32) {
+                    pixels[y as usize * WIDTH + x as usize] = level;
+                }
+            }
+        }
+        pixels
+    });
+    coded_pictures(pictures, "H.264")
+}
+
+/// Shows a film as fast as it is looked at, and slowly while something is asked of the model. What was told, and when.
+async fn shown(watch: &mut Watch, film: &Coded) -> Vec<(f32, String)> {
+    assert!(watch.feed.begin(&film.init, ZERO));
+    let mut told = Vec::new();
+    for unit in &film.units {
+        wait_for("pictures are looked at", || watch.feed.waiting() == 0).await;
+        watch.feed.push(&fresh(unit, ZERO));
+        // Real time is of no matter to who looks, but to how often a camera may ask.
+        SystemClock.sleep(Duration::from_millis(50)).await;
+        while let Ok(finding) = watch.findings.try_recv() {
+            let at = finding.at.since(ZERO).as_secs_f32();
+            told.extend(finding.objects.into_iter().map(|object| (at, object)));
+        }
+    }
+    told
+}
+
+async fn ready(eyes: &Eyes, model: Model) {
+    eyes.tell_objects(Some(model));
+    let mut state = eyes.objects();
+    let is_ready = state.wait_for(|state| matches!(state, Objects::Ready(_)));
+    assert!(base::clock::timeout(&SystemClock, BOUND, is_ready).await.is_some(), "{:?}", eyes.objects().borrow());
+}
+
+/// Somebody walks past a parked car; then the car drives off.
+fn street(t: f32) -> Vec<Thing> {
+    let car = if t < 26.0 { 330 } else { 330 + ((t - 26.0) * 60.0) as i32 };
+    let walker = (8.0..20.0).contains(&t).then(|| ((t - 8.0) * 55.0) as i32 - 30);
+    [(car, 170, 120, 60, 8)].into_iter().chain(walker.map(|x| (x, 220, 30, 90, 245))).collect()
+}
+
+#[tokio::test]
+async fn who_walks_past_a_parked_car_is_a_person_and_the_car_is_told_of_when_it_drives_off() {
+    let film = painted(34, street);
+    let (eyes, eyes_of_another) = (eyes(), eyes());
+    ready(&eyes, model("small.onnx", "")).await;
+    let told = shown(&mut eyes.watch(MotionSettings::default()), &film).await;
+    let of = |object: &str| told.iter().filter(|(_, o)| o == object).map(|(at, _)| *at).collect::<Vec<_>>();
+    let (persons, cars) = (of("person"), of("car"));
+    assert_eq!(persons.len() + cars.len(), told.len(), "{told:?}");
+    assert!(persons.len() >= 4 && persons[0] < 12.0 && persons.iter().all(|t| (8.0..22.0).contains(t)), "{told:?}");
+    assert!(!cars.is_empty() && cars.iter().all(|t| *t >= 26.0), "parked until then: {told:?}");
+
+    // Without a model what moves is motion.
+    let mut watch = eyes_of_another.watch(MotionSettings::default());
+    assert_eq!(*eyes_of_another.objects().borrow(), Objects::None);
+    assert_eq!(shown(&mut watch, &painted(12, street)).await, []);
+}
+
+#[tokio::test]
+async fn a_model_of_the_other_family_with_names_of_its_owners_tells_the_same() {
+    let film = painted(16, street);
+    let eyes = eyes();
+    let described = model("small-ssd.onnx", "labels = [\"somebody\", \"a car\"]\nscore = 0.3");
+    let about = eyes.try_model(&described).await.unwrap();
+    assert_eq!((about.labels, about.width, about.height), (vec!["somebody".into(), "a car".into()], 64, 64));
+    ready(&eyes, described).await;
+    let told = shown(&mut eyes.watch(MotionSettings::default()), &film).await;
+    assert!(!told.is_empty() && told.iter().all(|(_, object)| object == "somebody"), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_model_is_refused_in_words_and_nothing_else_ends() {
+    let eyes = eyes();
+    let good = model("small.onnx", "");
+    let ssd = model("small-ssd.onnx", "");
+    let cut = Model { onnx: good.onnx.slice(..good.onnx.len() / 2), ..good.clone() };
+    let noise: Vec<u8> = (0..100_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let with = |onnx: &[u8]| Model { onnx: onnx.to_vec().into(), description: String::new() };
+    for (what, bad, word) in [
+        ("a text", with(b"person, car"), "no ONNX file"),
+        ("nothing", with(b""), "no ONNX file"),
+        ("noise", with(&noise), "no ONNX file"),
+        ("half of one", cut, "no ONNX file"),
+        ("without names", ssd.clone(), "give labels in the description"),
+        (
+            "with too many names",
+            Model { description: "family = \"yolov8\"\nlabels = [\"a\", \"b\", \"c\"]".into(), ..good.clone() },
+            "there are 3 labels",
+        ),
+        (
+            "of another size than is said",
+            Model { description: "width = 640".into(), ..good.clone() },
+            "description says 640",
+        ),
+        (
+            "of another family than is said",
+            Model { description: "family = \"yolox\"".into(), ..good.clone() },
+            "[1, 84, 5 + labels]",
+        ),
+        ("with a typing error", Model { description: "lables = []".into(), ..good.clone() }, "unknown field `lables`"),
+    ] {
+        let why = eyes.try_model(&bad).await.expect_err(what);
+        assert!(why.contains(word), "{what}: {why}");
+    }
+    let about = eyes.try_model(&good).await.unwrap();
+    assert_eq!(about.labels, ["person", "car"]);
+    assert!(about.per_picture < Duration::from_secs(1));
+
+    // In use, it is told too, and another one helps.
+    eyes.tell_objects(Some(ssd));
+    let mut state = eyes.objects();
+    let failed = state.wait_for(|state| matches!(state, Objects::Failed(_)));
+    let failed = base::clock::timeout(&SystemClock, BOUND, failed).await.expect("it is told");
+    assert!(matches!(&*failed.unwrap(), Objects::Failed(why) if why.contains("give labels")));
+    ready(&eyes, good).await;
+}
+
+#[tokio::test]
+async fn a_model_that_wants_more_memory_than_there_is_costs_itself_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("python3").arg(maker()).arg(folder.path()).arg("huge").status().unwrap();
+    assert!(made.success());
+    let onnx = std::fs::read(folder.path().join("huge.onnx")).unwrap();
+    let why = eyes().try_model(&Model { onnx: onnx.into(), description: String::new() }).await.unwrap_err();
+    assert!(why.contains("more than a gigabyte of memory"), "{why}");
+}
+
+fn maker() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/make-small-model")
+}
+
+#[test]
+fn the_committed_models_are_what_their_maker_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Command::new("python3").arg(maker()).arg(folder.path()).status().unwrap().success());
+    for name in ["small.onnx", "small-ssd.onnx"] {
+        let made = std::fs::read(folder.path().join(name)).unwrap();
+        assert!(made == std::fs::read(models().join(name)).unwrap(), "{name}: run scripts/make-small-model");
+    }
+}
