@@ -27,6 +27,7 @@ mod passwords;
 mod reader;
 mod recover;
 mod ring;
+mod rules;
 mod space;
 mod watching;
 
@@ -38,4 +39,5 @@ pub use history::DatedGap;
 pub use keys::{Keys, Resealed};
 pub use passwords::PasswordError;
 pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};
+pub use rules::Notice;
 pub use space::{StorageOptions, StorageStatus};

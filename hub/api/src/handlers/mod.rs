@@ -13,8 +13,10 @@ mod live;
 mod local;
 mod me;
 mod members;
+mod mode;
 mod recovery;
 mod reset;
+mod rules;
 mod sessions;
 mod snapshot;
 pub(crate) mod storage;
@@ -46,6 +48,8 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         recovery::routes(),
         audit::routes(),
         events::routes(),
+        rules::routes(),
+        mode::routes(),
         cameras::routes(),
         footage::routes(),
         export::routes(),
