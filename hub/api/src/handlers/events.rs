@@ -211,6 +211,7 @@ async fn listen(
     let (clock, shutdown) = (hub.parts.clock.clone(), hub.parts.shutdown.clone());
     loop {
         let next = tokio::select! {
+            biased; // an event before what is to be told of it
             () = tell.closed() => return,
             () = shutdown.wait() => return,
             event = happens.recv() => Some(event.map(Told::Event)),
