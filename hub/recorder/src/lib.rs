@@ -3,7 +3,7 @@
 //! ```text
 //! Recorder ─ one Supervisor per camera ─ media::Ingest ─▶ Intake ─┬▶ LiveRing          (memory, gated)
 //!                                                                └▶ footage::StreamWriter ─▶ Kept ─▶ store, states
-//!          │                                             └▶ Watching ─▶ vision   (while motion is looked for) ─▶ events
+//!          │                                             └▶ Watching ─▶ vision   (while motion is looked for) ─▶ events ─▶ Rules
 //!          └ one OnDemand per camera ── media::Ingest ─▶ LiveRing   (the small stream, while somebody looks)
 //! ```
 //!
