@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use base::{Clock, SystemClock, Timestamp};
+use base::{SystemClock, Timestamp};
 use http::Method;
 use serde_json::{Value, json};
 use testkit::client::{Client, Listening};

@@ -28,7 +28,7 @@ use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
 use crate::reader::Reader;
 use crate::ring::LiveRing;
-use crate::rules::{self, Notice};
+use crate::rules::{self, Notice, Rules};
 use crate::space::{Space, StorageOptions, StorageStatus};
 use crate::watching::Watchers;
 use crate::{epochs, history, kept, recover, space};
@@ -155,10 +155,16 @@ impl Recorder {
             boot: parts.boot,
             news: Watchers::news(),
         };
-        let (happens, notices) = (watchers.listen(), rules::notices());
+        let (happens, stop) = (watchers.listen(), parts.shutdown.clone());
+        let rules = Rules {
+            store: parts.store.clone(),
+            clock: parts.clock.clone(),
+            clocks: parts.clocks.clone(),
+            notices: rules::notices(),
+        };
         let inner = Arc::new(Inner {
             watchers,
-            notices: notices.clone(),
+            notices: rules.notices.clone(),
             passwords: Passwords::in_folder(&parts.secrets)?,
             store: parts.store,
             footage: parts.footage,
@@ -196,7 +202,7 @@ impl Recorder {
         }
         tokio::spawn(compare(inner.clone(), open));
         tokio::spawn(space::run(inner.clone(), parts.storage));
-        tokio::spawn(rules::run(inner.clone(), happens, notices));
+        tokio::spawn(rules.run(happens, stop));
         Ok(Recorder(inner))
     }
 

@@ -10,16 +10,15 @@
 
 mod decide;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use base::{CameraId, Problem, RuleId, TimeSource, Timestamp};
+use base::{CameraId, Problem, RuleId, SharedClock, Shutdown, TimeSource, Timestamp};
+use footage::Clocks;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use store::{Db, Event, EventQuery, Fired, Roll, Store, StoreError};
 use tokio::sync::broadcast;
 
-use crate::cameras::Inner;
 use decide::{Moment, fires, last_seen};
 
 /// So many notices may be behind of who listens.
@@ -49,46 +48,6 @@ pub(crate) fn notices() -> broadcast::Sender<Notice> {
     broadcast::channel(BEHIND).0
 }
 
-/// Follows what happens. Runs for the life of the hub.
-pub(crate) async fn run(
-    inner: Arc<Inner>,
-    mut happens: broadcast::Receiver<Event>,
-    notices: broadcast::Sender<Notice>,
-) {
-    let clock = inner.clock.clone();
-    let rules = Rules { inner, notices };
-    let mut behind = Behind { begins: true, missed: None };
-    // All that was told before was looked at.
-    let mut heard = clock.wall();
-    let mut look_again = clock.mono() + AGAIN;
-    loop {
-        let done = tokio::select! {
-            told = happens.recv() => match told {
-                Ok(event) => rules.look_at(event, Ask::Anew).await,
-                Err(broadcast::error::RecvError::Lagged(events)) => {
-                    tracing::warn!(events, "rules are behind: what they missed is read from the store");
-                    behind.missed.get_or_insert(heard);
-                    Ok(())
-                }
-                Err(broadcast::error::RecvError::Closed) => return,
-            },
-            () = clock.sleep_until(look_again) => {
-                let done = rules.catch_up(&mut behind).await;
-                look_again = clock.mono() + AGAIN;
-                done
-            }
-            () = rules.inner.stopping() => return,
-        };
-        if let Err(e) = done {
-            tracing::error!(problem = %Problem::from(e), "no rule was followed; it is tried again");
-            behind.missed.get_or_insert(heard);
-        }
-        if behind.missed.is_none() && happens.is_empty() {
-            heard = clock.wall();
-        }
-    }
-}
-
 /// What is still to be read from the store.
 struct Behind {
     /// What was left undone when the hub stopped.
@@ -106,15 +65,53 @@ enum Ask {
     GoOn,
 }
 
-struct Rules {
-    inner: Arc<Inner>,
-    notices: broadcast::Sender<Notice>,
+/// What follows the rules.
+pub(crate) struct Rules {
+    pub(crate) store: Store,
+    pub(crate) clock: SharedClock,
+    pub(crate) clocks: Clocks,
+    pub(crate) notices: broadcast::Sender<Notice>,
 }
 
 impl Rules {
+    /// Follows what happens, until the hub stops.
+    pub(crate) async fn run(self, mut happens: broadcast::Receiver<Event>, stop: Shutdown) {
+        let clock = &self.clock;
+        let mut behind = Behind { begins: true, missed: None };
+        // All that was told before was looked at.
+        let mut heard = clock.wall();
+        let mut look_again = clock.mono() + AGAIN;
+        loop {
+            let done = tokio::select! {
+                told = happens.recv() => match told {
+                    Ok(event) => self.look_at(event, Ask::Anew).await,
+                    Err(broadcast::error::RecvError::Lagged(events)) => {
+                        tracing::warn!(events, "rules are behind: what they missed is read from the store");
+                        behind.missed.get_or_insert(heard);
+                        Ok(())
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
+                () = clock.sleep_until(look_again) => {
+                    let done = self.catch_up(&mut behind).await;
+                    look_again = clock.mono() + AGAIN;
+                    done
+                }
+                () = stop.wait() => return,
+            };
+            if let Err(e) = done {
+                tracing::error!(problem = %Problem::from(e), "no rule was followed; it is tried again");
+                behind.missed.get_or_insert(heard);
+            }
+            if behind.missed.is_none() && happens.is_empty() {
+                heard = clock.wall();
+            }
+        }
+    }
+
     /// Does for an event what the rules say, and has told who is to be told.
     async fn look_at(&self, event: Event, ask: Ask) -> Result<(), StoreError> {
-        let (clock, map) = (&self.inner.clock, self.inner.clocks.map());
+        let (clock, map) = (&self.clock, self.clocks.map());
         let now = clock.wall();
         let known = clock.source() != TimeSource::Unset;
         let local = known.then(|| TimeZone::system().to_datetime(last_seen(&event, now)));
@@ -125,10 +122,10 @@ impl Rules {
         let plan = move |db: &Db| Plan::of(db, &of, (start, seen), moment, ask);
         // Nearly always nothing is to be done, and a call that changes something waits for the disk.
         let reads = plan.clone();
-        if self.inner.store.read(move |db| reads(db)).await?.is_nothing() {
+        if self.store.read(move |db| reads(db)).await?.is_nothing() {
             return Ok(());
         }
-        let told = self.inner.store.call(move |db| plan(db)?.carry_out(db)).await?;
+        let told = self.store.call(move |db| plan(db)?.carry_out(db)).await?;
         for (rule, name) in told {
             let _ = self.notices.send(Notice { rule, name, event: event.clone() }); // nobody listens: fine
         }
@@ -141,7 +138,7 @@ impl Rules {
         if !begins && missed.is_none() {
             return Ok(());
         }
-        let store = &self.inner.store;
+        let store = &self.store;
         let cameras = store.read(|db| db.cameras()).await?;
         for camera in cameras.into_iter().map(|camera| camera.id) {
             if begins {

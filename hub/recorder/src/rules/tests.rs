@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use base::{Clock, EventId, HubId, SimClock};
+use base::{Clock, EpochId, EventId, HubId, SimClock, SystemClock};
 use serde_json::json;
 use store::engine::{Engine, MemoryEngine};
-use store::{Actions, EventKind, LONGEST_BY_RULE, Mode, Options, ProtectedSpan, Rule, Word};
+use store::{Actions, Epoch, EventKind, LONGEST_BY_RULE, Mode, Options, ProtectedSpan, Rule, Word};
+use vault::EpochSecrets;
 
 use super::*;
 
@@ -125,6 +126,77 @@ fn what_is_done_holds_for_its_camera_and_survives_in_the_store() {
     rig.store.call_blocking(move |db| db.remove_rule(cools.id).map(|there| assert!(there))).unwrap();
     let fired = rig.store.read_blocking(move |db| db.fired(cools.id, first.camera)).unwrap();
     assert_eq!(fired, None);
+}
+
+/// What did not fit into the queue is read from the store, and what was left undone at the start is brought to its end.
+#[tokio::test]
+async fn what_was_missed_is_read_from_the_store() {
+    let rig = Rig::new(&[rule(1, &[], Some((0, 10)))]);
+    let first = rig.event(1, EventKind::Motion);
+    rig.tell(&first, Ask::Anew);
+    let secrets = EpochSecrets::generate(EpochId::from_bytes([1; 16]), first.camera);
+    let now = rig.clock.wall();
+    let over = Event { end: Some(now + SignedDuration::from_secs(40)), ..first.clone() };
+    let row = over.clone();
+    let put = rig.store.call_blocking(move |db| {
+        let epoch = Epoch { camera: row.camera, public: secrets.public(), created: now, hub: None, owed: None };
+        db.add_camera(&camera(row.camera, now), &epoch, &[])?;
+        db.put_event(&row)
+    });
+    put.unwrap();
+    rig.wait(3_600);
+
+    let (tell, happens) = broadcast::channel(2);
+    let (notices, mut told) = broadcast::channel(64);
+    let (store, clock) = (rig.store.clone(), rig.clock.clone());
+    let (rules, stop) = (Rules { store, clock, clocks: Clocks::default(), notices }, Shutdown::new());
+    let follows = tokio::spawn(rules.run(happens, stop.clone()));
+    while rig.clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut spans = vec![(0, 50)];
+    for n in 2..8 {
+        let begins = rig.event(n, EventKind::Motion);
+        rig.wait(5);
+        let event = Event { end: Some(rig.clock.wall()), ..begins };
+        let start = event.start.duration_since(first.start).as_secs();
+        spans.push((start, start + 15));
+        let row = event.clone();
+        rig.store.call_blocking(move |db| db.put_event(&row)).unwrap();
+        let _ = tell.send(event);
+        rig.wait(20);
+    }
+    // Time passes while others run.
+    let all = async {
+        while rig.protected(first.start) != spans {
+            rig.wait(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    base::clock::timeout(&SystemClock, Duration::from_secs(30), all).await.expect("all that was missed is protected");
+    stop.trigger();
+    follows.await.unwrap();
+    let mut ids = Vec::new();
+    while let Ok(Notice { event, .. }) = told.try_recv() {
+        ids.push(event.id.to_bytes()[0]);
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, [2, 3, 4, 5, 6, 7], "each once, and nothing of before");
+}
+
+fn camera(id: CameraId, created: Timestamp) -> store::Camera {
+    store::Camera {
+        id,
+        name: "camera".to_owned(),
+        main: store::StreamSource { url: "rtsp://127.0.0.1:9/main".to_owned(), ..Default::default() },
+        sub: None,
+        created,
+        paused: false,
+        paused_until: None,
+        while_home: None,
+        record_sub: false,
+        motion: None,
+    }
 }
 
 #[test]
