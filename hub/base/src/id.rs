@@ -107,6 +107,8 @@ ids! {
     ConnectionId "connection";
     /// One boot of the machine: monotonic times within it are comparable.
     BootId "boot";
+    /// What the hub does when something happens.
+    RuleId "rule";
     /// A recovery kit.
     KitId "recovery kit";
     /// One factory reset.

@@ -15,8 +15,8 @@ mod transport;
 pub use clock::{Clock, Mono, SharedClock, SimClock, Stamp, SystemClock, TimeSource};
 pub use hardware::{BadHardwareAddress, HardwareAddress};
 pub use id::{
-    BootId, CameraId, ConnectionId, DiskId, EpochId, EventId, GapId, HubId, KitId, PrincipalId, ResetId, SecretId,
-    SegmentId,
+    BootId, CameraId, ConnectionId, DiskId, EpochId, EventId, GapId, HubId, KitId, PrincipalId, ResetId, RuleId,
+    SecretId, SegmentId,
 };
 pub use jiff::Timestamp;
 pub use problem::{Problem, ProblemKind};

@@ -66,6 +66,8 @@ fn ask(db: &Db, camera: CameraId) {
     let _ = db.events(&EventQuery { cameras: vec![camera], kind: None, from: None, to: None, after: None, limit: 10 });
     let _ = db.protected_spans();
     let _ = db.keep_limits();
+    let _ = db.rules();
+    let _ = db.mode();
     let _ = db.audit(0, 10);
     let _ = db.audit_page(None, 10);
     let _ = db.verify_audit();

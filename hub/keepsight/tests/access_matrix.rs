@@ -48,6 +48,11 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("POST", "/api/v1/me/password" | "/api/v1/me/totp" | "/api/v1/me/totp/confirm") => bad_body,
         ("DELETE", "/api/v1/me/totp") => bad_body,
 
+        ("GET", "/api/v1/mode" | "/api/v1/rules") => ok,
+        ("PUT", "/api/v1/mode") | ("POST", "/api/v1/rules") => bad_body,
+        ("PUT", "/api/v1/rules/{id}") => body(json!({"name": "None", "actions": {"notify": true}}), 404, "not-found"),
+        ("GET" | "DELETE", "/api/v1/rules/{id}") => get("", 404, "not-found", true),
+
         ("GET", "/api/v1/members" | "/api/v1/invitations" | "/api/v1/tokens" | "/api/v1/audit") => ok,
         ("POST", "/api/v1/invitations" | "/api/v1/tokens" | "/api/v1/recovery-kit") => bad_body,
         ("PATCH", "/api/v1/members/{id}") => body(json!({}), 404, "not-found"),

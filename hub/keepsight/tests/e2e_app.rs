@@ -39,6 +39,7 @@ async fn e2e_the_app_from_the_claim_to_a_film() {
     look_back(&browser, &owner, &ids[0], &home).await;
     take_away(&browser, &home).await;
     motion(&browser, &owner, &ids[0]).await;
+    rules(&browser, &owner, &ids[0]).await;
     second_member(&browser, &home, &ids[0]).await;
     is_installable(&browser).await;
     nothing_is_wrong(&browser, &home).await;
@@ -246,6 +247,38 @@ async fn motion(browser: &Browser, owner: &Client, camera: &str) {
     zones(browser, owner, camera).await;
 }
 
+/// A rule is made, the mode is set, and what the rule tells is shown on whatever screen is open.
+async fn rules(browser: &Browser, owner: &Client, camera: &str) {
+    browser.run("location.hash = '#/rules/new'").await;
+    browser.fill("[name=name]", "Somebody comes").await;
+    browser.click("input[value=motion]").await;
+    browser.click("input[value=away]").await;
+    browser.click("form > .actions button.primary").await;
+    browser.wait("it is in the list", SOON, "return !!document.querySelector('[data-testid=rule]')").await;
+    let made = owner.get("/api/v1/rules").await.expect(200).json();
+    assert_eq!((&made[0]["kinds"], &made[0]["modes"]), (&json!(["motion"]), &json!(["away"])));
+    assert_eq!(made[0]["actions"], json!({"protect": {"before_s": 10, "after_s": 20}, "notify": true}));
+
+    browser.run("location.hash = '#/settings'").await;
+    browser.click("[data-testid=mode] button:nth-of-type(2)").await;
+    let away = "return document.querySelector('[data-testid=mode]')?.dataset.mode === 'away'";
+    browser.wait("nobody is at home", SOON, away).await;
+    for motion in [Value::Null, json!({})] {
+        let path = format!("/api/v1/cameras/{camera}");
+        owner.request(http::Method::PATCH, &path, Some(json!({"motion": motion}))).await.expect(200);
+    }
+    let told = "return document.querySelector('[data-testid=notice]')?.innerText.includes('Somebody comes')";
+    browser.wait("it is told", SOON, told).await;
+    browser.click("[data-testid=notice] button").await;
+
+    browser.run("location.hash = '#/rules'").await;
+    browser.click("main [role=switch]").await;
+    testkit::wait_for("it is switched off", SOON, async || {
+        owner.get("/api/v1/rules").await.expect(200).json()[0]["enabled"] == false
+    })
+    .await;
+}
+
 /// A zone is drawn on what the camera shows, with keys as well.
 async fn zones(browser: &Browser, owner: &Client, camera: &str) {
     browser.run(&format!("location.hash = '#/cameras/{camera}/zones'")).await;
@@ -361,6 +394,8 @@ async fn is_accessible(browser: &Browser) {
         "storage",
         "cameras",
         "cameras/new",
+        "rules",
+        "rules/new",
         "people",
         "people/invite",
         "tokens",

@@ -87,7 +87,7 @@ fn events(store: &Store, camera: CameraId) -> Vec<Event> {
 fn a_lost_store_gets_back_all_days_the_protected_spans_and_the_audit_log() {
     let rig = Rig::new();
     rig.footage("2026-01-01");
-    let span = ProtectedSpan { camera: rig.camera, from: rig.clock.wall(), to: rig.clock.wall() + DAY };
+    let span = ProtectedSpan { camera: rig.camera, from: rig.clock.wall(), to: rig.clock.wall() + DAY, by_rule: false };
     rig.store.urgent_blocking(move |db| db.protect(&span)).unwrap();
     let mut all = Vec::new();
     for _ in 0..4 {

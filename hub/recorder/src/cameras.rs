@@ -28,6 +28,7 @@ use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
 use crate::reader::Reader;
 use crate::ring::LiveRing;
+use crate::rules::{self, Notice, Rules};
 use crate::space::{Space, StorageOptions, StorageStatus};
 use crate::watching::Watchers;
 use crate::{epochs, history, kept, recover, space};
@@ -134,6 +135,7 @@ pub(crate) struct Inner {
     turns: Arc<Semaphore>,
     reader: Reader,
     watchers: Watchers,
+    notices: broadcast::Sender<Notice>,
     pub(crate) space: Arc<Space>,
     pub(crate) paces: Paces,
     max_cameras: usize,
@@ -153,8 +155,16 @@ impl Recorder {
             boot: parts.boot,
             news: Watchers::news(),
         };
+        let (happens, stop) = (watchers.listen(), parts.shutdown.clone());
+        let rules = Rules {
+            store: parts.store.clone(),
+            clock: parts.clock.clone(),
+            clocks: parts.clocks.clone(),
+            notices: rules::notices(),
+        };
         let inner = Arc::new(Inner {
             watchers,
+            notices: rules.notices.clone(),
             passwords: Passwords::in_folder(&parts.secrets)?,
             store: parts.store,
             footage: parts.footage,
@@ -192,6 +202,7 @@ impl Recorder {
         }
         tokio::spawn(compare(inner.clone(), open));
         tokio::spawn(space::run(inner.clone(), parts.storage));
+        tokio::spawn(rules.run(happens, stop));
         Ok(Recorder(inner))
     }
 
@@ -217,6 +228,11 @@ impl Recorder {
     /// Events as they begin, are known better, and end.
     pub fn happens(&self) -> broadcast::Receiver<Event> {
         self.0.watchers.listen()
+    }
+
+    /// What rules have people told.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.notices.subscribe()
     }
 
     /// Whether a camera's pictures are looked at for motion.

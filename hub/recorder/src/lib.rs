@@ -3,7 +3,7 @@
 //! ```text
 //! Recorder ─ one Supervisor per camera ─ media::Ingest ─▶ Intake ─┬▶ LiveRing          (memory, gated)
 //!                                                                └▶ footage::StreamWriter ─▶ Kept ─▶ store, states
-//!          │                                             └▶ Watching ─▶ vision   (while motion is looked for) ─▶ events
+//!          │                                             └▶ Watching ─▶ vision   (while motion is looked for) ─▶ events ─▶ Rules
 //!          └ one OnDemand per camera ── media::Ingest ─▶ LiveRing   (the small stream, while somebody looks)
 //! ```
 //!
@@ -27,6 +27,7 @@ mod passwords;
 mod reader;
 mod recover;
 mod ring;
+mod rules;
 mod space;
 mod watching;
 
@@ -38,4 +39,5 @@ pub use history::DatedGap;
 pub use keys::{Keys, Resealed};
 pub use passwords::PasswordError;
 pub use ring::{LiveError, LiveItem, LiveRing, LiveStream};
+pub use rules::Notice;
 pub use space::{StorageOptions, StorageStatus};

@@ -454,7 +454,7 @@ impl Shelf for Real<'_> {
         let (spans, map) = (self.inner.store.read_blocking(|db| db.protected_spans())?, self.inner.clocks.map());
         let written = |span: ProtectedSpan| {
             let parts = map.written(span.from, span.to);
-            parts.into_iter().map(move |(from, to)| ProtectedSpan { camera: span.camera, from, to })
+            parts.into_iter().map(move |(from, to)| ProtectedSpan { from, to, ..span })
         };
         Ok(spans.into_iter().flat_map(written).collect())
     }

@@ -190,6 +190,7 @@ impl Db {
         if self.contains(TREE, &due_key(id))? {
             self.delete(TREE, due_key(id))?;
         }
+        self.forget_fired_at(id)?;
         self.delete(TREE, camera_key(id))
     }
     /// Forgets up to `limit` segments, gaps and events of a camera; answers how many there were. Call it again until it

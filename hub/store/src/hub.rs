@@ -113,7 +113,7 @@ const TREE: Tree = Tree::Meta;
 const HUB: &[u8] = b"hub";
 /// The row of [`Commit`]: changed with every commit, and no part of what the store is about: not exported.
 pub(crate) const COMMITS: &[u8] = b"commits";
-const SETTING: &[u8] = b"s/";
+pub(crate) const SETTING: &[u8] = b"s/";
 
 fn setting_key(name: &str) -> Vec<u8> {
     crate::key::key(&[SETTING, name.as_bytes()])

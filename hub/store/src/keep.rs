@@ -1,5 +1,7 @@
 //! What may not be thrown away to make room, and how long the rest is kept.
 
+use std::time::Duration;
+
 use base::{CameraId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +20,15 @@ pub struct ProtectedSpan {
     pub from: Timestamp,
     /// The first instant after it.
     pub to: Timestamp,
+    /// A rule protects it, and no person: there are [`MOST_BY_RULES`] of these at most.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_rule: bool,
 }
+
+/// So many spans are protected by rules at most, of all cameras together: the oldest is not any more when one is added.
+pub const MOST_BY_RULES: usize = 1_000;
+/// A span that rules protect is no longer than this: what moves all day would be all of the footage.
+pub const LONGEST_BY_RULE: Duration = Duration::from_secs(3_600);
 
 /// How much footage is kept. What is `None` sets no limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +47,40 @@ impl Db {
     /// Protects a span; the same twice is one.
     pub fn protect(&mut self, span: &ProtectedSpan) -> Result<(), StoreError> {
         self.put(TREE, place(span), span)
+    }
+    /// Protects a span for a rule. With those of the camera's that rules protect and that it touches it becomes one, as long as
+    /// that is not too long; else it begins where the other ends. Asked again for a span that is in them already, nothing changes.
+    pub fn protect_by_rule(&mut self, camera: CameraId, from: Timestamp, to: Timestamp) -> Result<(), StoreError> {
+        let mut by_rules = self.protected_spans()?;
+        by_rules.retain(|span| span.by_rule);
+        let mut span = ProtectedSpan { camera, from, to: to.min(latest(from)), by_rule: true };
+        let mut joined = Vec::new();
+        for other in by_rules.iter().filter(|o| o.camera == camera) {
+            if other.to < span.from || other.from > span.to {
+                continue;
+            }
+            let (first, last) = (span.from.min(other.from), span.to.max(other.to));
+            if last <= latest(first) {
+                (span.from, span.to) = (first, last);
+                joined.push(*other);
+            } else if other.from <= span.from {
+                span.from = other.to;
+            } else {
+                span.to = other.from;
+            }
+        }
+        if span.from >= span.to || joined == [span] {
+            return Ok(());
+        }
+        joined.iter().try_for_each(|other| self.unprotect(other))?;
+        // What a person protects stays that person's.
+        if !self.contains(TREE, &place(&span))? {
+            self.protect(&span)?;
+        }
+        by_rules.retain(|other| !joined.contains(other));
+        by_rules.sort_unstable_by_key(|other| other.from);
+        let too_many = (by_rules.len() + 1).saturating_sub(MOST_BY_RULES);
+        by_rules[..too_many].iter().try_for_each(|oldest| self.unprotect(oldest))
     }
     /// Protects a span no more.
     pub fn unprotect(&mut self, span: &ProtectedSpan) -> Result<(), StoreError> {
@@ -58,6 +102,11 @@ impl Db {
     pub fn keep_limits(&self) -> Result<Vec<(Option<CameraId>, KeepLimit)>, StoreError> {
         self.list(TREE, &KeyRange::prefix(LIMIT), Order::Forward, read_limit)
     }
+}
+
+/// The last instant to which a span that begins at `from` may go.
+fn latest(from: Timestamp) -> Timestamp {
+    from.saturating_add(LONGEST_BY_RULE).unwrap_or(Timestamp::MAX)
 }
 
 fn place(span: &ProtectedSpan) -> Vec<u8> {

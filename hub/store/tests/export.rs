@@ -102,7 +102,7 @@ fn history_holds_what_began_in_its_span_of_time() {
 #[test]
 fn from_history_on_a_disk_only_history_is_taken() {
     let (dir, store) = full();
-    let span = ProtectedSpan { camera: camera_id(1), from: at(0), to: at(60) };
+    let span = ProtectedSpan { camera: camera_id(1), from: at(0), to: at(60), by_rule: false };
     store.urgent_blocking(move |db| db.protect(&span)).unwrap();
     let (settings, history) = (dir.path().join("settings"), dir.path().join("history"));
     store.export(&settings, ExportKind::Settings).unwrap();

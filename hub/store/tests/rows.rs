@@ -15,7 +15,7 @@ use store::{
 #[test]
 fn what_is_protected_and_how_much_is_kept_survives_a_restart() {
     let (dir, store) = common::sled();
-    let span = |n, from, to| ProtectedSpan { camera: camera_id(n), from: at(from), to: at(to) };
+    let span = |n, from, to| ProtectedSpan { camera: camera_id(n), from: at(from), to: at(to), by_rule: false };
     let (a, b, c) = (span(2, 10, 20), span(1, 30, 40), span(1, 5, 50));
     let limit = KeepLimit { bytes: Some(7), age_s: None };
     store

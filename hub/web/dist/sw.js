@@ -1,6 +1,6 @@
 // Keeps the shell (the app's own files) so that the app opens when the hub does not answer, and says so.
 // Never an answer of /api: what the hub says is for one person at one time.
-const VERSION = "c3600c422de7c434";
+const VERSION = "63b7b2dcfeb746b6";
 const FILES = ["/app.css","/app.js","/icon-192.png","/icon-512.png","/icon-maskable-512.png","/icon.svg","/","/manifest.webmanifest"];
 const CACHE = `shell-${VERSION}`;
 
@@ -22,4 +22,17 @@ self.addEventListener('fetch', (event) => {
   if (event.request.method !== 'GET' || origin !== self.location.origin || !FILES.includes(pathname)) return;
   const kept = caches.open(CACHE).then((cache) => cache.match(pathname));
   event.respondWith(kept.then((answer) => answer ?? fetch(event.request)));
+});
+
+// A tap on a notice: the app that is open shows what it is about, else one is opened.
+self.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const url = `/${event.notification.data ?? ''}`;
+  const show = async () => {
+    const [open] = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+    if (!open) return self.clients.openWindow(url);
+    await open.navigate(url).catch(() => {});
+    return open.focus();
+  };
+  event.waitUntil(show());
 });

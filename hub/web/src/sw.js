@@ -23,3 +23,16 @@ self.addEventListener('fetch', (event) => {
   const kept = caches.open(CACHE).then((cache) => cache.match(pathname));
   event.respondWith(kept.then((answer) => answer ?? fetch(event.request)));
 });
+
+// A tap on a notice: the app that is open shows what it is about, else one is opened.
+self.addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  const url = `/${event.notification.data ?? ''}`;
+  const show = async () => {
+    const [open] = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+    if (!open) return self.clients.openWindow(url);
+    await open.navigate(url).catch(() => {});
+    return open.focus();
+  };
+  event.waitUntil(show());
+});

@@ -17,6 +17,7 @@ test.each([
   ['reasons of health', variants('base/src/state.rs', 'Reason'), T.health.reasons],
   ['what to do about them', variants('base/src/state.rs', 'Reason'), T.health.remedies],
   ['kinds of events', variants('store/src/events.rs', 'EventKind'), T.events.kinds],
+  ['days of the week', variants('store/src/rules.rs', 'Day'), T.rules.day],
   ['sources of time', variants('base/src/clock.rs', 'TimeSource'), T.health.timeSources],
 ])('%s', (_, words, texts) => {
   expect(words.length).toBeGreaterThan(3);

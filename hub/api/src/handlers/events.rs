@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use base::{CameraId, EventId, PrincipalId, Problem, ProblemKind, Timestamp};
+use base::{CameraId, EventId, PrincipalId, Problem, ProblemKind, RuleId, Timestamp};
 use bytes::Bytes;
 use footage::{ClockMap, OpenError};
 use http::header::{CACHE_CONTROL, HeaderValue};
+use recorder::Notice;
 use serde::Serialize;
 use store::{Event, EventCursor, EventKind, EventQuery};
 use tokio::sync::{broadcast, mpsc};
@@ -55,7 +56,8 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
         )
         .answers_with(
             200,
-            "Server-sent events: `event` with an event as in the list; `missed` where some were left out: ask for the list.",
+            "Server-sent events: `event` with an event as in the list; `notice` with `rule` (`id`, `name`) and `event` where a rule has \
+             it told; `missed` where some were left out: ask for the list.",
             Some("text/event-stream"),
         ),
     ]
@@ -97,6 +99,19 @@ impl EventItem {
         let Event { id, camera, kind, detail, .. } = event;
         Self { id, camera, kind, start, end, detail }
     }
+}
+
+/// A rule has people told of an event.
+#[derive(Serialize)]
+struct NoticeItem {
+    rule: OfRule,
+    event: EventItem,
+}
+
+#[derive(Serialize)]
+struct OfRule {
+    id: RuleId,
+    name: String,
 }
 
 async fn events(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -174,9 +189,15 @@ async fn stream(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     begun.map_err(ApiError::internal)?;
     // Who only listens opens nothing: with the session go the keys that open their cameras.
     drop(session);
-    let happens = hub.parts.recorder.happens();
-    tokio::spawn(listen(hub, principal, happens, tell));
+    let (happens, notices) = (hub.parts.recorder.happens(), hub.parts.recorder.notices());
+    tokio::spawn(listen(hub, principal, happens, notices, tell));
     Ok(reply::stream("text/event-stream", http::HeaderMap::new(), parts::until_ended(told, watch)))
+}
+
+/// What is told to who listens.
+enum Told {
+    Event(Event),
+    Notice(Notice),
 }
 
 /// Tells what happens, for as long as it is taken.
@@ -184,23 +205,28 @@ async fn listen(
     hub: Ctx,
     principal: PrincipalId,
     mut happens: broadcast::Receiver<Event>,
+    mut notices: broadcast::Receiver<Notice>,
     tell: mpsc::Sender<std::io::Result<Bytes>>,
 ) {
     let (clock, shutdown) = (hub.parts.clock.clone(), hub.parts.shutdown.clone());
     loop {
-        let text = tokio::select! {
+        let next = tokio::select! {
+            biased; // an event before what is to be told of it
             () = tell.closed() => return,
             () = shutdown.wait() => return,
-            event = happens.recv() => match event {
-                Ok(event) => match told(&hub, principal, event).await {
-                    Ok(Some(text)) => text,
-                    Ok(None) => continue,
-                    Err(_) => return, // the store does not answer: whoever listens comes again
-                },
-                Err(broadcast::error::RecvError::Lagged(_)) => "event: missed\ndata: {}\n\n".to_owned(),
-                Err(broadcast::error::RecvError::Closed) => return,
+            event = happens.recv() => Some(event.map(Told::Event)),
+            notice = notices.recv() => Some(notice.map(Told::Notice)),
+            () = clock.sleep(STILL_THERE) => None,
+        };
+        let text = match next {
+            Some(Ok(next)) => match told(&hub, principal, next).await {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                Err(_) => return, // the store does not answer: whoever listens comes again
             },
-            () = clock.sleep(STILL_THERE) => ": still here\n\n".to_owned(),
+            Some(Err(broadcast::error::RecvError::Lagged(_))) => "event: missed\ndata: {}\n\n".to_owned(),
+            Some(Err(broadcast::error::RecvError::Closed)) => return,
+            None => ": still here\n\n".to_owned(),
         };
         if tell.send(Ok(text.into())).await.is_err() {
             return;
@@ -208,16 +234,24 @@ async fn listen(
     }
 }
 
-/// An event as it is told to somebody; `None`: it is not for them. Asked for each, since a grant may have come or gone.
-async fn told(hub: &Ctx, principal: PrincipalId, event: Event) -> Result<Option<String>, ApiError> {
-    match hub.rights_of(principal, event.camera).await? {
-        Some(rights) if rights.include(Right::Playback) => {
-            let item = EventItem::of(event, &hub.parts.recorder.clock_map());
-            let data = serde_json::to_string(&item).map_err(ApiError::internal)?;
-            Ok(Some(format!("event: event\nid: {}\ndata: {data}\n\n", item.id)))
-        }
-        _ => Ok(None),
+/// An event or a notice of one as it is told to somebody; `None`: it is not for them. Asked for each, since a grant may have come
+/// or gone.
+async fn told(hub: &Ctx, principal: PrincipalId, told: Told) -> Result<Option<String>, ApiError> {
+    let camera = match &told {
+        Told::Event(event) | Told::Notice(Notice { event, .. }) => event.camera,
+    };
+    if !hub.rights_of(principal, camera).await?.is_some_and(|rights| rights.include(Right::Playback)) {
+        return Ok(None);
     }
+    let map = hub.parts.recorder.clock_map();
+    let (name, id, data) = match told {
+        Told::Event(event) => ("event", event.id, serde_json::to_string(&EventItem::of(event, &map))),
+        Told::Notice(Notice { rule: id, name, event }) => {
+            let (about, rule) = (event.id, OfRule { id, name });
+            ("notice", about, serde_json::to_string(&NoticeItem { rule, event: EventItem::of(event, &map) }))
+        }
+    };
+    Ok(Some(format!("event: {name}\nid: {id}\ndata: {}\n\n", data.map_err(ApiError::internal)?)))
 }
 
 fn kind(word: &str) -> Result<EventKind, ApiError> {

@@ -13,9 +13,11 @@ mod live;
 mod local;
 mod me;
 mod members;
+mod mode;
 mod objects;
 mod recovery;
 mod reset;
+mod rules;
 mod sessions;
 mod snapshot;
 pub(crate) mod storage;
@@ -47,6 +49,8 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         recovery::routes(),
         audit::routes(),
         events::routes(),
+        rules::routes(),
+        mode::routes(),
         cameras::routes(),
         footage::routes(),
         export::routes(),

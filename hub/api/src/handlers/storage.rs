@@ -138,6 +138,9 @@ struct SpanJson {
     /// The first instant after it.
     #[schema(value_type = String)]
     to: Timestamp,
+    /// A rule protects it. Only told.
+    #[serde(default, skip_deserializing)]
+    by_rule: bool,
 }
 
 async fn show(hub: Ctx, _request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -239,14 +242,14 @@ async fn protected(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError
     let id: CameraId = request.id("id")?;
     let spans = hub.parts.store.read(|db| db.protected_spans()).await?;
     let of_camera = spans.into_iter().filter(|s| s.camera == id);
-    Ok(reply::json(&of_camera.map(|s| SpanJson { from: s.from, to: s.to }).collect::<Vec<_>>()))
+    Ok(reply::json(&of_camera.map(|s| SpanJson { from: s.from, to: s.to, by_rule: s.by_rule }).collect::<Vec<_>>()))
 }
 
 async fn protect(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
     let body: SpanJson = request.json()?;
     let (who, span) = (owner(&request)?, span(&request, body.from, body.to)?);
     let fits = hub.parts.store.urgent(move |db| {
-        let had = db.protected_spans()?.into_iter().filter(|s| s.camera == span.camera).count();
+        let had = db.protected_spans()?.into_iter().filter(|s| s.camera == span.camera && !s.by_rule).count();
         if had >= MOST_SPANS {
             return Ok(false);
         }
@@ -258,7 +261,7 @@ async fn protect(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> 
         return Err(ApiError::with(ProblemKind::BadBody, "The camera has 1000 protected spans already"));
     }
     hub.export().await?;
-    Ok(reply::json_with(StatusCode::CREATED, &SpanJson { from: span.from, to: span.to }))
+    Ok(reply::json_with(StatusCode::CREATED, &SpanJson { from: span.from, to: span.to, by_rule: false }))
 }
 
 async fn unprotect(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -266,7 +269,9 @@ async fn unprotect(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError
     let (Some(from), Some(to)) = (from, to) else { return Err(ProblemKind::BadInterval.into()) };
     let (who, span) = (owner(&request)?, span(&request, from, to)?);
     let was = hub.parts.store.urgent(move |db| {
-        let was = db.protected_spans()?.contains(&span);
+        // Whoever protects it.
+        let same = |s: &ProtectedSpan| (s.camera, s.from, s.to) == (span.camera, span.from, span.to);
+        let was = db.protected_spans()?.iter().any(same);
         if was {
             db.unprotect(&span)?;
             db.append_audit(who, "footage.unprotect", &format!("{} {} {}", span.camera, span.from, span.to))?;
@@ -282,7 +287,7 @@ async fn unprotect(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError
 
 fn span(request: &Request<Ctx>, from: Timestamp, to: Timestamp) -> Result<ProtectedSpan, ApiError> {
     match from < to {
-        true => Ok(ProtectedSpan { camera: request.id("id")?, from, to }),
+        true => Ok(ProtectedSpan { camera: request.id("id")?, from, to, by_rule: false }),
         false => Err(ProblemKind::BadInterval.into()),
     }
 }

@@ -55,7 +55,7 @@ prop_compose! {
 
 prop_compose! {
     fn spans()(all in prop::collection::vec((0u8..4, 0i64..5_000, 1i64..1_000), 0..4)) -> Vec<ProtectedSpan> {
-        all.into_iter().map(|(of, from, s)| ProtectedSpan { camera: camera(of), from: at(from), to: at(from + s) }).collect()
+        all.into_iter().map(|(of, from, s)| ProtectedSpan { camera: camera(of), from: at(from), to: at(from + s), by_rule: false }).collect()
     }
 }
 
@@ -244,7 +244,7 @@ fn record(disk: &SimDisk, space: &Space, room: &mut Quartermaster, seconds: std:
 #[test]
 fn thirty_days_of_eight_cameras_stay_within_the_budget_oldest_first() {
     let mut disk = SimDisk::new(40_000_000_000);
-    let protect = |of, from, s| ProtectedSpan { camera: camera(of), from: at(from), to: at(from + s) };
+    let protect = |of, from, s| ProtectedSpan { camera: camera(of), from: at(from), to: at(from + s), by_rule: false };
     disk.protected = vec![protect(2, 3_600, 600), protect(5, 10 * DAY, 300), protect(0, 20 * DAY + 7, 60)];
     let space = Space::new();
     let mut room = Quartermaster::new(1 << 30, Some(30_000_000_000));
@@ -288,7 +288,7 @@ fn a_camera_keeps_to_its_own_limits_and_what_is_protected_stays_beyond_them() {
         (Some(camera(2)), limit(None, Some(600))),
         (None, limit(None, Some(3_600))),
     ];
-    disk.protected = vec![ProtectedSpan { camera: camera(2), from: at(70), to: at(100) }];
+    disk.protected = vec![ProtectedSpan { camera: camera(2), from: at(70), to: at(100), by_rule: false }];
     let space = Space::new();
     let mut room = Quartermaster::new(0, None);
     record(&disk, &space, &mut room, 0..2 * 3_600, 40_000);

@@ -110,6 +110,37 @@ export interface HubEvent {
   end: string | null;
   detail: { thumbnail?: boolean; objects?: string[] } | null;
 }
+/** What a rule tells. */
+export interface Notice {
+  rule: { id: string; name: string };
+  event: HubEvent;
+}
+
+/** How people live at the moment. */
+export interface Mode {
+  mode: string;
+  since: string | null;
+}
+
+/** When this happens, do that; an empty list sets no condition. */
+export interface Rule {
+  id: string;
+  name: string;
+  enabled: boolean;
+  cameras: string[];
+  kinds: string[];
+  objects: string[];
+  modes: string[];
+  times: RuleTime[];
+  cool_down_s: number;
+  actions: { protect: { before_s: number; after_s: number } | null; notify: boolean };
+}
+export interface RuleTime {
+  days: string[];
+  from: string;
+  to: string;
+}
+
 export interface ProtectedSpan {
   from: string;
   to: string;
