@@ -18,7 +18,8 @@ use crate::tables;
 /// Until caches are warm, scenes are learnt, and what was taken for motion at the start is over.
 const WARM_UP: Duration = Duration::from_secs(30);
 const BEGIN: Duration = Duration::from_secs(90);
-/// The small stream of the cameras.
+/// The main stream of the cameras, which nobody decodes, and the small one.
+const MAIN: &str = "1280x720";
 const SUB: (usize, usize) = (640, 360);
 const FPS: u64 = 20;
 /// In parts of the picture: left, top, right, bottom. What moves in simulated cameras' pictures, their mark and their bar; beside
@@ -32,7 +33,7 @@ pub async fn run(keepsight: &Path, seconds: u64, cameras: &[u64]) -> Vec<Value> 
     println!("== {most} simulated cameras (the first time each has to be encoded)");
     let port = testkit::free_port().to_string();
     let mut command = Command::new(keepsight);
-    command.args(["camera-sim", "--json", "--port", &port, "--cameras", &most.to_string()]);
+    command.args(["camera-sim", "--json", "--size", MAIN, "--port", &port, "--cameras", &most.to_string()]);
     let mut simulator = Process::start(command.stdout(Stdio::piped()), &logs.path().join("simulator.log"));
     let mut line = String::new();
     let said = simulator.0.stdout.take().map(BufReader::new).expect("its standard output").read_line(&mut line);
