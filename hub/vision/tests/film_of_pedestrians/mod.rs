@@ -156,6 +156,7 @@ pub fn coded_film(small: bool) -> Coded {
 }
 
 /// The film's pictures, in grey, one after the other.
+#[expect(clippy::zombie_processes, reason = "it is waited for when its last picture has come")]
 fn pictures((width, height): (usize, usize)) -> impl Iterator<Item = Vec<u8>> {
     assert!(Path::new(FILM).exists(), "{FILM} is missing: scripts/setup installs opencv-doc");
     let mut ffmpeg = Command::new("ffmpeg")
