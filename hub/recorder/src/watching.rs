@@ -17,7 +17,7 @@ use base::state::{Health, Reason};
 use base::{BootId, CameraId, Mono, Problem, ProblemKind, Shutdown};
 use footage::Footage;
 use store::{Event, MotionSettings, Sensitivity, Store};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use vault::EpochPublic;
 use vision::{Eyes, Feed, Finding, Polygon, Sight, Using};
 
@@ -176,13 +176,14 @@ impl Watching {
             before.stop.trigger();
         }
         let (Some(settings), Some(eyes)) = (settings, &self.watchers.eyes) else { return };
-        let watch = eyes.watch(looked_for(settings));
+        let mut watch = eyes.watch(looked_for(settings));
         let (feed, sight, using) = (watch.feed.clone(), watch.sight.clone(), watch.using.clone());
         let stop = self.shutdown.child();
         let (settings, _sub) = (settings.clone(), self.sub.hold());
         state.watched = Some(Watched { settings, feed, shows_sub: false, _sub, sight, using, stop: stop.clone() });
         state.show();
-        tokio::spawn(follow(self.camera, self.watchers.clone(), watch, self.epoch.subscribe(), stop));
+        let (camera, watchers, epoch) = (self.camera, self.watchers.clone(), self.epoch.subscribe());
+        tokio::spawn(async move { follow(camera, watchers, &mut watch.findings, epoch, stop).await });
     }
 
     /// A connection begins, or its parameters change.
@@ -255,7 +256,7 @@ impl Watching {
 async fn follow(
     camera: CameraId,
     watchers: Watchers,
-    mut watch: vision::Watch,
+    findings: &mut mpsc::Receiver<Finding>,
     epoch: watch::Receiver<EpochPublic>,
     stop: Shutdown,
 ) {
@@ -271,7 +272,7 @@ async fn follow(
             }
         };
         let found: Finding = tokio::select! {
-            found = watch.findings.recv() => match found {
+            found = findings.recv() => match found {
                 Some(found) => found,
                 None => break,
             },
@@ -315,3 +316,6 @@ fn polygon(zone: &store::Zone) -> Option<Polygon> {
     let part = |at: u16| f32::from(at) / 10_000.0;
     Polygon::new(zone.corners().iter().map(|[x, y]| (part(*x), part(*y))).collect())
 }
+
+#[cfg(test)]
+mod day;

@@ -140,7 +140,9 @@ def main():
                         total[:] = [total[0] + len(truth), total[1] + found, total[2] + wrong]
                 for path in paths:
                     os.unlink(path)
-    out.with_suffix(".jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = out.with_suffix(".jsonl")
+    others = [line for line in out.read_text().splitlines() if json.loads(line)["film"] == "pedestrians"] if out.exists() else []
+    out.write_text("".join(line + "\n" for line in [json.dumps(line) for line in lines] + others))
     for (number, kind, who), (there, found, wrong) in sorted(totals.items()):
         print(f"round {number}  {kind:12} {who:22} {found:3} of {there:3} walk-ins, {wrong:3} events where nobody was")
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Shutdown, SystemClock};
-use coded::{BOUND, Coded, ZERO, coded_pictures, fresh, wait_for};
+use coded::{BOUND, Coded, ZERO, encoded, fresh, wait_for};
 use films::{FPS, HEIGHT, WIDTH};
 use vision::{Eyes, Model, MotionSettings, Objects, Program, Watch};
 
@@ -50,7 +50,7 @@ fn painted(seconds: usize, things: impl Fn(f32) -> Vec<Thing>) -> Coded {
         }
         pixels
     });
-    coded_pictures(pictures, "H.264")
+    encoded("H.264", (WIDTH, HEIGHT), FPS, pictures.enumerate())
 }
 
 /// Shows a film as fast as it is looked at, and slowly while something is asked of the model. What was told, and when.

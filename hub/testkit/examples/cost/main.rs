@@ -1,8 +1,10 @@
-//! What recording costs, how quickly an instant of a day is found, and what the app shows when. `scripts/bench record`,
-//! `seek` and `app` run it, with binaries as they are released.
+//! What recording and watching cost, how soon motion is told, how quickly an instant of a day is found, and what the app shows when.
+//! `scripts/bench record`, `watch`, `motion-latency`, `seek` and `app` run it, with binaries as they are released if it is not said otherwise.
 //!
 //! ```text
 //! cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…   beside ffmpeg and the floor, at each number of cameras
+//! cost watch KEEPSIGHT RESULTS SECONDS CAMERAS…                 beside Debian's motion, at each number of cameras
+//! cost motion-latency KEEPSIGHT RESULTS EVENTS                  from somebody's first picture to the event that is told
 //! cost seek KEEPSIGHT RESULTS SEEKS                             a day of one camera
 //! cost app KEEPSIGHT RESULTS VIEWS MINUTES SEEKS                what a person with a phone waits for
 //! ```
@@ -18,10 +20,14 @@
 
 mod app;
 mod day;
+#[path = "../../../vision/tests/films/mod.rs"]
+mod films;
+mod latency;
 mod process;
 mod record;
 mod seek;
 mod tables;
+mod watch;
 
 use std::path::Path;
 
@@ -41,6 +47,13 @@ async fn main() {
             let figures = plan.run().await;
             tables::keep(Path::new(results), &figures, &record::tables(&figures));
         }
+        ["watch", keepsight, results, seconds, ref cameras @ ..] if !cameras.is_empty() => {
+            let cameras: Vec<_> = cameras.iter().map(|n| number(n)).collect();
+            tables::lines(Path::new(results), &watch::run(Path::new(keepsight), number(seconds), &cameras).await);
+        }
+        ["motion-latency", keepsight, results, events] => {
+            tables::lines(Path::new(results), &latency::run(Path::new(keepsight), number(events) as usize).await);
+        }
         ["seek", keepsight, results, seeks] => {
             let figures = seek::run(Path::new(keepsight), number(seeks)).await;
             tables::keep(Path::new(results), &figures, &seek::tables(&figures));
@@ -52,8 +65,8 @@ async fn main() {
         }
         _ => {
             eprintln!(
-                "usage: cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…, cost seek KEEPSIGHT RESULTS SEEKS, \
-                 or cost app KEEPSIGHT RESULTS VIEWS MINUTES SEEKS"
+                "usage: cost record KEEPSIGHT FLOOR RESULTS SECONDS ROUNDS CAMERAS…, cost watch KEEPSIGHT RESULTS SECONDS CAMERAS…, \
+                 cost motion-latency KEEPSIGHT RESULTS EVENTS, cost seek KEEPSIGHT RESULTS SEEKS, or cost app KEEPSIGHT RESULTS VIEWS MINUTES SEEKS"
             );
             std::process::exit(2);
         }

@@ -11,14 +11,19 @@ const MARKS: [&str; 2] = ["<!-- figures: written by scripts/bench -->", "<!-- en
 
 /// Writes `RESULTS.jsonl`, and the tables into `RESULTS.md`; where that has no marks, they are put at its end.
 pub fn keep(results: &Path, figures: &[Value], tables: &str) {
-    let lines: String = figures.iter().map(|line| format!("{line}\n")).collect();
-    std::fs::write(results.with_extension("jsonl"), lines).expect("the results can be written");
+    lines(results, figures);
     let document = results.with_extension("md");
     let old = std::fs::read_to_string(&document).unwrap_or_default();
     let (head, rest) = old.split_once(MARKS[0]).unwrap_or((&old, ""));
     let tail = rest.split_once(MARKS[1]).map_or("\n", |(_, tail)| tail);
     let new = format!("{head}{}\n{tables}{}{tail}", MARKS[0], MARKS[1]);
     std::fs::write(&document, new).expect("the results can be written");
+}
+
+/// Writes `RESULTS.jsonl` alone.
+pub fn lines(results: &Path, figures: &[Value]) {
+    let lines: String = figures.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(results.with_extension("jsonl"), lines).expect("the results can be written");
 }
 
 /// The machine, and when.

@@ -1,6 +1,6 @@
 //! Films, coded as a camera codes them.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, reason = "tests and the bench each use a part")]
 
 use std::time::Duration;
 
@@ -30,45 +30,54 @@ pub struct Coded {
 pub fn coded(film: &Film, codec: &str, seconds: std::ops::Range<usize>) -> Coded {
     let mut painter = film.painter();
     let numbers = seconds.start * FPS..seconds.end * FPS;
-    coded_from(numbers.start, numbers.map(|number| painter.picture(number)), codec)
+    let pictures = numbers.map(|number| (number, painter.picture(number)));
+    encoded(codec, (WIDTH, HEIGHT), FPS, pictures)
 }
 
-/// Grey pictures of that size, likewise.
-pub fn coded_pictures(pictures: impl Iterator<Item = Vec<u8>>, codec: &str) -> Coded {
-    coded_from(0, pictures, codec)
-}
-
-fn coded_from(first: usize, pictures: impl Iterator<Item = Vec<u8>>, codec: &str) -> Coded {
+/// Grey pictures with their numbers, coded likewise.
+pub fn encoded(
+    codec: &str,
+    (width, height): (usize, usize),
+    fps: usize,
+    pictures: impl Iterator<Item = (usize, Vec<u8>)>,
+) -> Coded {
     gst::init().unwrap();
+    let keys = 2 * fps;
     let (encoder, name, entry) = match codec {
         "H.264" => (
-            "x264enc key-int-max=12 bframes=0 speed-preset=ultrafast threads=1 ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
+            format!(
+                "x264enc key-int-max={keys} bframes=0 speed-preset=ultrafast threads=1 ! h264parse ! video/x-h264,stream-format=avc,alignment=au"
+            ),
             "avc1.64001f",
             (*b"avc1", *b"avcC"),
         ),
         "H.264, out of order" => (
-            "x264enc key-int-max=12 bframes=2 b-adapt=false speed-preset=ultrafast threads=1 ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
+            format!(
+                "x264enc key-int-max={keys} bframes=2 b-adapt=false speed-preset=ultrafast threads=1 ! h264parse ! video/x-h264,stream-format=avc,alignment=au"
+            ),
             "avc1.64001f",
             (*b"avc1", *b"avcC"),
         ),
         "H.265" => (
-            "x265enc key-int-max=12 speed-preset=ultrafast option-string=bframes=0:pools=1:frame-threads=1 ! h265parse ! video/x-h265,stream-format=hvc1,alignment=au",
+            format!(
+                "x265enc key-int-max={keys} speed-preset=ultrafast option-string=bframes=0:pools=1:frame-threads=1 ! h265parse ! video/x-h265,stream-format=hvc1,alignment=au"
+            ),
             "hvc1.1.6.L93.B0",
             (*b"hvc1", *b"hvcC"),
         ),
-        _ => ("jpegenc", "mp4v.6C", (*b"mp4v", *b"esds")),
+        _ => ("jpegenc".to_owned(), "mp4v.6C", (*b"mp4v", *b"esds")),
     };
     let text = format!(
-        "appsrc name=in format=time caps=video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate={FPS}/1 \
+        "appsrc name=in format=time block=true max-bytes=4000000 caps=video/x-raw,format=GRAY8,width={width},height={height},framerate={fps}/1 \
          ! videoconvert ! video/x-raw,format=I420 ! {encoder} ! appsink name=out sync=false"
     );
     let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
     let input = pipeline.by_name("in").and_downcast::<AppSrc>().unwrap();
     let output = pipeline.by_name("out").and_downcast::<AppSink>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    for (number, picture) in (first..).zip(pictures) {
+    for (number, picture) in pictures {
         let mut buffer = gst::Buffer::from_slice(picture);
-        let at = gst::ClockTime::from_mseconds((number * 1_000 / FPS) as u64);
+        let at = gst::ClockTime::from_mseconds((number * 1_000 / fps) as u64);
         buffer.get_mut().unwrap().set_pts(at);
         input.push_buffer(buffer).unwrap();
     }
@@ -87,14 +96,14 @@ fn coded_from(first: usize, pictures: impl Iterator<Item = Vec<u8>>, codec: &str
             track: Track::Video,
             dts: ticks(dts),
             cts_offset: (ticks(pts) - ticks(dts)) as i32,
-            duration: 90_000 / FPS as u32,
+            duration: 90_000 / fps as u32,
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             arrived: Mono::default(),
             data: Bytes::copy_from_slice(&buffer.map_readable().unwrap()),
         });
     }
     pipeline.set_state(gst::State::Null).unwrap();
-    let video = VideoParams { codec: name.into(), width: WIDTH as u16, height: HEIGHT as u16 };
+    let video = VideoParams { codec: name.into(), width: width as u16, height: height as u16 };
     Coded { init: InitSegment { bytes: init(entry, &config), video, audio: None }, units }
 }
 

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "tests and the bench each use a part")]
 
+pub mod day;
+
 use std::f32::consts::{PI, TAU};
 
 pub const WIDTH: usize = 640;
@@ -231,7 +233,7 @@ impl Painter {
         self.light(&mut picture, t);
         for walk in &self.film.walks {
             if let Some(place) = walk.place(t) {
-                person(&mut picture, place, walk.contrast, t, self.film.night);
+                person(&mut picture, WIDTH, place, walk.contrast, t, self.film.night);
             }
         }
         if self.film.infrared {
@@ -405,22 +407,30 @@ fn settling(picture: &mut [f32], t: f32) {
 }
 
 /// Head, coat, legs that stride and arms that swing.
-fn person(picture: &mut [f32], (feet, ground, tall): (f32, f32, f32), contrast: f32, t: f32, night: bool) {
+fn person(
+    picture: &mut [f32],
+    width: usize,
+    (feet, ground, tall): (f32, f32, f32),
+    contrast: f32,
+    t: f32,
+    night: bool,
+) {
+    let height = picture.len() / width;
     let contrast = if night { contrast * 0.6 } else { contrast };
     let behind = {
         // Against what is behind on its way.
-        let y = ((ground - tall * 0.5) as usize).min(HEIGHT - 1);
-        picture[y * WIDTH..(y + 1) * WIDTH].iter().sum::<f32>() / WIDTH as f32
+        let y = ((ground - tall * 0.5) as usize).min(height - 1);
+        picture[y * width..(y + 1) * width].iter().sum::<f32>() / width as f32
     };
     let stride = (t * TAU * 0.9).sin();
     let mut ellipse = |cx: f32, cy: f32, rx: f32, ry: f32, grey: f32| {
-        let (x0, x1) = ((cx - rx).max(0.0) as usize, ((cx + rx + 1.0).max(0.0) as usize).min(WIDTH));
-        let (y0, y1) = ((cy - ry).max(0.0) as usize, ((cy + ry + 1.0).max(0.0) as usize).min(HEIGHT));
+        let (x0, x1) = ((cx - rx).max(0.0) as usize, ((cx + rx + 1.0).max(0.0) as usize).min(width));
+        let (y0, y1) = ((cy - ry).max(0.0) as usize, ((cy + ry + 1.0).max(0.0) as usize).min(height));
         for y in y0..y1 {
             for x in x0..x1 {
                 let (dx, dy) = ((x as f32 - cx) / rx, (y as f32 - cy) / ry);
                 let inside = (1.15 - (dx * dx + dy * dy)).clamp(0.0, 0.3) / 0.3;
-                let pixel = &mut picture[y * WIDTH + x];
+                let pixel = &mut picture[y * width + x];
                 *pixel += (grey - *pixel) * inside;
             }
         }
