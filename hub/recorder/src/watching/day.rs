@@ -129,7 +129,7 @@ async fn a_virtual_day_has_the_events_of_its_script_and_no_others() {
         }
         if let Some(moving) = seen.moving {
             let since: Mono = boot + moving.since;
-            hub.found(Finding { at: now, since, moving, picture: None }).await;
+            hub.found(Finding { at: now, since, moving, picture: None, objects: Vec::new() }).await;
         }
     }
     hub.advance(Duration::from_secs(60)).await;
