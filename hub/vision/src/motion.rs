@@ -24,7 +24,7 @@ use tracks::Tracks;
 use crate::grey::Grey;
 
 /// Pictures that come faster are passed over: more say nothing more of what walks.
-const EVERY: Duration = Duration::from_millis(140);
+pub(crate) const EVERY: Duration = Duration::from_millis(140);
 /// After such a hole it is another scene, for all that is known.
 const LONGEST_HOLE: Duration = Duration::from_secs(30);
 
@@ -111,9 +111,10 @@ impl Motion {
             .as_ref()
             .is_some_and(|state| state.scene.is_of(picture) && at >= state.last && at - state.last <= LONGEST_HOLE);
         let Some(state) = self.state.as_mut().filter(|_| goes_on) else {
+            let areas = Areas::new(&self.settings, picture.width(), picture.height());
             self.state = Some(State {
-                scene: Scene::new(picture, at, self.settings.sensitivity),
-                areas: Areas::new(&self.settings, picture.width(), picture.height()),
+                scene: Scene::new(picture, at, self.settings.sensitivity, &areas),
+                areas,
                 tracks: Tracks::new(self.settings.sensitivity, picture.width(), picture.height(), at),
                 last: at,
                 seen: Seen::default(),

@@ -15,7 +15,7 @@ use gstreamer::prelude::*;
 use crate::coded::Codec;
 use crate::decode::{self, Failure};
 use crate::grey::Grey;
-use crate::motion::Bounds;
+use crate::motion::{Bounds, EVERY};
 use crate::objects::{self, Place, Rgb, Size};
 use crate::wire::watch::Picture;
 
@@ -123,7 +123,7 @@ impl Pictures {
         let decoder = &decoders[self.chosen % decoders.len()];
         let chain = match self.chain.take() {
             Some(chain) => Ok(chain),
-            None => Chain::new(decoder, codec, &decode::caps(codec, &config)),
+            None => Chain::new(decoder, codec, &decode::caps(codec, &config), EVERY),
         };
         let looked = chain.and_then(|chain| {
             let out = chain.push(data, at, alone)?;
@@ -149,11 +149,19 @@ impl Pictures {
 pub(crate) struct Chain {
     line: Line,
     out: Arc<Mutex<Vec<Out>>>,
+    /// When the last picture was that went on from the decoder.
+    last: Arc<Mutex<Option<gst::ClockTime>>>,
 }
 
 impl Chain {
-    /// Of a stream with these caps.
-    pub(crate) fn new(factory: &gst::ElementFactory, codec: Codec, caps: &gst::Caps) -> Result<Self, String> {
+    /// Of a stream with these caps. What is decoded sooner than `every` after the last picture that came out goes no further: making
+    /// it grey and small would take more than decoding it.
+    pub(crate) fn new(
+        factory: &gst::ElementFactory,
+        codec: Codec,
+        caps: &gst::Caps,
+        every: Duration,
+    ) -> Result<Self, String> {
         let make = |name: &str| gst::ElementFactory::make(name).build().map_err(|e| e.to_string());
         let decoder = factory.create().build().map_err(|e| e.to_string())?;
         decode::in_one_thread(&decoder);
@@ -164,8 +172,17 @@ impl Chain {
         };
         let (convert, raw) = (make("videoconvert")?, Arc::new(Mutex::new(None)));
         let (decoded, into) = (convert.static_pad("sink").ok_or("no pad")?, raw.clone());
+        let last = Arc::new(Mutex::new(None));
+        let passed = last.clone();
         decoded.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            if let (Some(buffer), Some(caps)) = (info.buffer(), pad.current_caps()) {
+            let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+            let (at, mut last) = (buffer.pts(), lock(&passed));
+            let since = at.zip(*last).and_then(|(at, last)| at.checked_sub(last));
+            if since.is_some_and(|since| Duration::from(since) < every) {
+                return gst::PadProbeReturn::Drop;
+            }
+            *last = at;
+            if let Some(caps) = pad.current_caps() {
                 *lock(&into) = Some(gst::Sample::builder().buffer(buffer).caps(&caps).build());
             }
             gst::PadProbeReturn::Ok
@@ -180,11 +197,14 @@ impl Chain {
             lock(&into).extend(out);
         })?;
         line.begin(caps)?;
-        Ok(Self { line, out })
+        Ok(Self { line, out, last })
     }
 
     /// What comes out with one more picture; with one that is `alone`, all that is in it.
     pub(crate) fn push(&self, data: Vec<u8>, at: Duration, alone: bool) -> Result<Vec<Out>, String> {
+        if alone {
+            *lock(&self.last) = None;
+        }
         let mut buffer = gst::Buffer::from_mut_slice(data);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::try_from(at).ok());

@@ -31,7 +31,7 @@ pub(crate) fn run(codec: Codec, name: &str, clock: &dyn Clock) -> Result<Speed, 
     let decoder = all.iter().find(|factory| factory.name() == name).ok_or("it is not there")?;
     let caps =
         gst::Caps::builder(decode::media_type(codec)).field("stream-format", "byte-stream").field("alignment", "au");
-    let chain = Chain::new(decoder, codec, &caps.build())?;
+    let chain = Chain::new(decoder, codec, &caps.build(), Duration::ZERO)?;
     let (began, cpu) = (clock.mono(), processor_time());
     let mut out = Vec::new();
     for (number, picture) in clip::coded(codec).into_iter().enumerate() {

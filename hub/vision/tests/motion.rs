@@ -109,6 +109,39 @@ fn only_what_is_in_a_zone_counts_and_nothing_in_a_mask_does() {
     assert_eq!(events(&walk, &both), [], "a mask in a zone is one");
 }
 
+/// A tree that sways, a street: what is masked is as if it were not there, for whoever walks beside it too.
+#[test]
+fn what_happens_in_a_mask_raises_no_suspicion_beside_it() {
+    let mask = polygon(&[(0.302, 0.0), (0.698, 0.0), (0.698, 1.0), (0.302, 1.0)]);
+    let mut motion = Motion::new(MotionSettings { masks: vec![mask], ..MotionSettings::default() });
+    let mut noise = 1u32;
+    let mut suspicious = 0;
+    for number in 0..30 * FPS {
+        let pixels: Vec<u8> = (0..WIDTH * HEIGHT)
+            .map(|i| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let (x, y) = (i % WIDTH, i / WIDTH);
+                let grain = (noise >> 29) as u8;
+                // Inside, another pattern in each picture.
+                let masked = (0.302..0.698).contains(&(x as f32 / WIDTH as f32));
+                let bright = (x / 40 + y / 40 + number * 7) % 3 == 0;
+                if masked && bright {
+                    240
+                } else if masked {
+                    20
+                } else {
+                    100 + (y / 8) as u8 + grain
+                }
+            })
+            .collect();
+        let picture = Grey::shrink(&pixels, WIDTH, HEIGHT, WIDTH).unwrap();
+        let seen = motion.see(&picture, Duration::from_millis((number * 1_000 / FPS) as u64));
+        assert!(seen.moving.is_none(), "picture {number}");
+        suspicious += usize::from(seen.suspicion);
+    }
+    assert_eq!(suspicious, 0);
+}
+
 #[test]
 fn far_people_are_nobody_where_only_near_ones_are_to_be_noticed() {
     let with = |sensitivity| MotionSettings { sensitivity, ..MotionSettings::default() };

@@ -4,6 +4,8 @@ use super::Settings;
 
 /// Most corners of a polygon.
 const MAX_CORNERS: usize = 32;
+/// The middle of a pixel, and its corners.
+const PARTS: [(f32, f32); 5] = [(0.5, 0.5), (0.01, 0.01), (0.99, 0.01), (0.01, 0.99), (0.99, 0.99)];
 
 /// A part of the picture: corners in parts of its width and height, 0 to 1, from the left and the top.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,13 +48,16 @@ pub(super) struct Areas {
 
 impl Areas {
     pub(super) fn new(settings: &Settings, width: usize, height: usize) -> Self {
-        let within = |polygons: &[Polygon], i: usize| {
-            let (x, y) = ((i % width) as f32 + 0.5, (i / width) as f32 + 0.5);
+        let within = |polygons: &[Polygon], i: usize, (dx, dy): (f32, f32)| {
+            let (x, y) = ((i % width) as f32 + dx, (i / width) as f32 + dy);
             polygons.iter().any(|p| p.contains(x / width as f32, y / height as f32))
         };
         let all = 0..width * height;
-        let open: Vec<_> = all.clone().map(|i| !within(&settings.masks, i)).collect();
-        let counts = all.map(|i| open[i] && (settings.zones.is_empty() || within(&settings.zones, i))).collect();
+        // A pixel that is partly masked shows some of what is there.
+        let masked = |i: usize| PARTS.iter().any(|part| within(&settings.masks, i, *part));
+        let open: Vec<_> = all.clone().map(|i| !masked(i)).collect();
+        let in_zone = |i: usize| settings.zones.is_empty() || within(&settings.zones, i, (0.5, 0.5));
+        let counts = all.map(|i| open[i] && in_zone(i)).collect();
         Self { open, counts }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Each pixel is compared by its **structure**: the logarithm of its brightness, less the average of what is around it. Where
 //! the light changes, all of that around changes by the same factor, and the structure stays: a cloud, a car's lights on a
-//! wall, the camera's exposure. What has edges of its own, a person, changes it.
+//! wall, the camera's exposure. What has edges of its own, a person, changes it. What is masked is no part of any average: whatever
+//! happens there changes nothing beside it.
 //!
 //! Of each pixel's structure the mean and the usual deviation are learnt. What its neighbours are like is taken for less of a
 //! change, and for none while the camera shakes: then each pixel finds its match beside.
@@ -47,6 +48,7 @@ const TILE_CHANGED: f32 = 0.08;
 pub(super) struct Scene {
     width: usize,
     height: usize,
+    around: Around,
     mean: Vec<f32>,
     spread: Vec<f32>,
     began: Duration,
@@ -62,7 +64,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(picture: &Grey, at: Duration, sensitivity: Sensitivity) -> Self {
+    pub(super) fn new(picture: &Grey, at: Duration, sensitivity: Sensitivity, areas: &Areas) -> Self {
         let (limit, spreads) = match sensitivity {
             Sensitivity::Low => (0.07, 4.0),
             Sensitivity::Normal => (0.045, 3.0),
@@ -70,9 +72,23 @@ impl Scene {
         };
         let logs: Vec<_> = (0..256).map(|grey| (grey as f32 + DARK).ln()).collect();
         let (width, height) = (picture.width(), picture.height());
-        let (mean, light) = structure(picture, &logs);
+        let around = Around::new(areas, width, height);
+        let (mean, light) = around.structure(picture, &logs);
         let spread = vec![limit / 2.0 / spreads; mean.len()];
-        Self { width, height, mean, spread, began: at, settled: at + LEARNS, limit, spreads, logs, light, shakes: 0.0 }
+        Self {
+            width,
+            height,
+            around,
+            mean,
+            spread,
+            began: at,
+            settled: at + LEARNS,
+            limit,
+            spreads,
+            logs,
+            light,
+            shakes: 0.0,
+        }
     }
 
     /// Is it of this size?
@@ -87,7 +103,7 @@ impl Scene {
 
     /// How far beyond its limit each pixel is, up to 1 not at all. `None` if all has changed.
     pub(super) fn see(&mut self, picture: &Grey, at: Duration, step: Duration, areas: &Areas) -> Option<Vec<f32>> {
-        let (structure, light) = structure(picture, &self.logs);
+        let (structure, light) = self.around.structure(picture, &self.logs);
         let flash = (light - std::mem::replace(&mut self.light, light)).abs() > LIGHT;
         let shake = self.shake(&structure);
         self.shakes = if shake == (0, 0) { self.shakes * (-step.as_secs_f32() / SHAKES_S).exp() } else { 1.0 };
@@ -181,40 +197,69 @@ impl Scene {
     }
 }
 
-/// The logarithm of each pixel's brightness, less its average around; and the average of all.
-fn structure(picture: &Grey, logs: &[f32]) -> (Vec<f32>, f32) {
-    let (width, height) = (picture.width(), picture.height());
-    let log: Vec<f32> = picture.pixels().iter().map(|grey| logs[usize::from(*grey)]).collect();
-    let light = log.iter().sum::<f32>() / log.len() as f32;
-    let mut across = vec![0.0; log.len()];
-    for (out, row) in across.chunks_mut(width).zip(log.chunks(width)) {
-        averages(width, |x| row[x], |x, average| out[x] = average);
-    }
-    let mut structure = log;
-    for x in 0..width {
-        averages(height, |y| across[y * width + x], |y, average| structure[y * width + x] -= average);
-    }
-    (structure, light)
+/// What is around each pixel, without what is masked.
+struct Around {
+    width: usize,
+    height: usize,
+    /// 1 where a pixel is looked at, else 0.
+    open: Vec<f32>,
+    /// One by how many of the pixels around each one are looked at; 0 where it is not.
+    per: Vec<f32>,
+    /// The same of all.
+    per_all: f32,
 }
 
-/// The average of each place and those around it, on a line.
-fn averages(len: usize, value: impl Fn(usize) -> f32, mut put: impl FnMut(usize, f32)) {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for i in 0..AROUND.min(len) {
-        sum += value(i);
-        count += 1.0;
+impl Around {
+    fn new(areas: &Areas, width: usize, height: usize) -> Self {
+        let open: Vec<f32> = areas.open.iter().map(|open| f32::from(u8::from(*open))).collect();
+        let counts = sums(&open, width, height);
+        let per = open.iter().zip(&counts).map(|(open, count)| if *open > 0.0 { 1.0 / count } else { 0.0 }).collect();
+        let per_all = 1.0 / open.iter().sum::<f32>().max(1.0);
+        Self { width, height, open, per, per_all }
     }
-    for i in 0..len {
-        if i + AROUND < len {
-            sum += value(i + AROUND);
-            count += 1.0;
+
+    /// The logarithm of each pixel's brightness, less its average around, 0 where it is masked; and the average of all.
+    fn structure(&self, picture: &Grey, logs: &[f32]) -> (Vec<f32>, f32) {
+        let pixels = picture.pixels().iter().zip(&self.open);
+        let mut log: Vec<f32> = pixels.map(|(grey, open)| logs[usize::from(*grey)] * open).collect();
+        let light = log.iter().sum::<f32>() * self.per_all;
+        let sums = sums(&log, self.width, self.height);
+        for ((log, sum), (per, open)) in log.iter_mut().zip(&sums).zip(self.per.iter().zip(&self.open)) {
+            *log = (*log - sum * per) * open;
         }
-        if i > AROUND {
-            sum -= value(i - AROUND - 1);
-            count -= 1.0;
-        }
-        put(i, sum / count);
+        (log, light)
     }
+}
+
+/// Of each pixel the sum of those around it.
+fn sums(of: &[f32], width: usize, height: usize) -> Vec<f32> {
+    let mut across = vec![0.0; of.len()];
+    for (out, row) in across.chunks_mut(width).zip(of.chunks(width)) {
+        let mut sum: f32 = row[..AROUND.min(width)].iter().sum();
+        for (x, out) in out.iter_mut().enumerate() {
+            sum += row.get(x + AROUND).copied().unwrap_or_default();
+            if x > AROUND {
+                sum -= row[x - AROUND - 1];
+            }
+            *out = sum;
+        }
+    }
+    // Row by row, so that memory is gone through in its order.
+    let mut sum = vec![0.0; width];
+    let row = |y: usize| &across[y * width..][..width];
+    let add = |sum: &mut [f32], row: &[f32], sign: f32| sum.iter_mut().zip(row).for_each(|(s, r)| *s += sign * r);
+    (0..AROUND.min(height)).for_each(|y| add(&mut sum, row(y), 1.0));
+    let mut all = vec![0.0; of.len()];
+    for y in 0..height {
+        if y + AROUND < height {
+            add(&mut sum, row(y + AROUND), 1.0);
+        }
+        if y > AROUND {
+            add(&mut sum, row(y - AROUND - 1), -1.0);
+        }
+        all[y * width..][..width].copy_from_slice(&sum);
+    }
+    all
 }
 
 fn shifted(of: &[f32], width: usize, (dx, dy): (isize, isize)) -> Vec<f32> {
