@@ -6,8 +6,8 @@ use base::{CameraId, RuleId};
 use common::{at, camera_id, memory};
 use proptest::prelude::*;
 use store::{
-    Actions, Day, EventKind, Fired, LONGEST_BY_RULE, MAX_EVENTS_FIRED, MAX_ROW_BYTES, MOST_BY_RULES, Mode,
-    ProtectedSpan, Roll, Rule, Store, Times, Word,
+    Actions, Day, EventKind, Fired, LONGEST_BY_RULE, MAX_ROW_BYTES, MOST_BY_RULES, Mode, ProtectedSpan, Roll, Rule,
+    Store, Times, Word,
 };
 
 fn rule(n: u8) -> Rule {
@@ -138,11 +138,6 @@ fn the_oldest_that_rules_protect_makes_way_and_what_people_protect_stays() {
         })
         .unwrap();
     assert!(spans(&store).contains(&same));
-}
-
-#[test]
-fn of_so_many_events_a_row_holds_the_last() {
-    assert!(MAX_EVENTS_FIRED * 29 < MAX_ROW_BYTES / 2);
 }
 
 proptest! {
