@@ -84,26 +84,31 @@ impl Keeper {
         Ok(about)
     }
 
-    /// Forgets the model.
+    /// Forgets the model. `false`: there was none.
     ///
     /// # Errors
     /// It cannot be removed.
-    pub(crate) async fn forget(&self) -> Result<(), Problem> {
+    pub(crate) async fn forget(&self) -> Result<bool, Problem> {
         let _one = self.changing.lock().await;
         let folder = self.folder.clone();
-        on_disk(move || {
+        let was_there = on_disk(move || {
+            let mut was_there = false;
             for name in [MODEL, DESCRIPTION] {
                 let path = folder.join(name);
                 match std::fs::remove_file(&path) {
-                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(FsError::on("remove", &path)(e)),
-                    _ => {}
+                    Ok(()) => was_there = true,
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(FsError::on("remove", &path)(e)),
                 }
             }
-            if folder.is_dir() { base::fs::sync_dir(&folder) } else { Ok(()) }
+            if was_there {
+                base::fs::sync_dir(&folder)?;
+            }
+            Ok(was_there)
         })
         .await?;
         self.eyes.tell_objects(None);
-        Ok(())
+        Ok(was_there)
     }
 
     /// `objects`, among the machine's facts.

@@ -106,8 +106,9 @@ async fn change(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
 }
 
 async fn forget(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
-    hub.parts.objects.forget().await?;
-    hub.audit(Actor::Principal(request.session()?.principal.id), "objects.model", "none".into()).await?;
+    if hub.parts.objects.forget().await? {
+        hub.audit(Actor::Principal(request.session()?.principal.id), "objects.model", "none".into()).await?;
+    }
     Ok(reply::no_content())
 }
 
