@@ -132,7 +132,8 @@ mod tests {
         let width = usize::from(shown.size.width);
         let all = shown.pixels.as_chunks::<3>().0.iter().enumerate().filter(|(_, p)| p[0] > 150 && p[1] < 50);
         let (mut xs, mut ys): (Vec<_>, Vec<_>) = all.map(|(i, _)| (i % width, i / width)).unzip();
-        (xs.sort_unstable(), ys.sort_unstable());
+        xs.sort_unstable();
+        ys.sort_unstable();
         let (w, h) = (width as f32, f32::from(shown.size.height));
         let span = |of: &[usize], whole: f32| (of[0] as f32 / whole, (of[of.len() - 1] + 1 - of[0]) as f32 / whole);
         let ((left, width), (top, height)) = (span(&xs, w), span(&ys, h));
