@@ -150,7 +150,7 @@ async fn what_was_missed_is_read_from_the_store() {
     let (notices, mut told) = broadcast::channel(64);
     let (store, clock) = (rig.store.clone(), rig.clock.clone());
     let (rules, stop) = (Rules { store, clock, clocks: Clocks::default(), notices }, Shutdown::new());
-    let follows = tokio::spawn(rules.run(happens, stop.clone()));
+    let mut follows = tokio::spawn(rules.run(happens, stop.clone()));
     tokio::task::yield_now().await; // it listens from now on
     let mut spans = vec![(0, 50)];
     for n in 2..8 {
@@ -174,7 +174,14 @@ async fn what_was_missed_is_read_from_the_store() {
     let _ = base::clock::timeout(&SystemClock, Duration::from_secs(30), all).await; // what is missing is said next
     assert_eq!(rig.protected(first.start), spans, "all that was missed is protected");
     stop.trigger();
-    follows.await.unwrap();
+    // What it asked of the store last is durable when time passes.
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut follows => break done.unwrap(),
+            () = tokio::task::yield_now() => rig.wait(1),
+        }
+    }
     let mut ids = Vec::new();
     while let Ok(Notice { event, .. }) = told.try_recv() {
         ids.push(event.id.to_bytes()[0]);
