@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 use store::{Db, Event, EventQuery, Fired, Roll, Store, StoreError};
 use tokio::sync::broadcast;
 
-use decide::{Moment, fires, last_seen};
+use decide::{Moment, fires, last_fired, last_seen};
 
 /// So many notices may be behind of who listens.
 const BEHIND: usize = 256;
@@ -193,8 +193,9 @@ impl Plan {
             let mut fired = db.fired(rule.id, event.camera)?;
             let fires_now = ask == Ask::Anew && fires(&rule, event, &mode, fired.as_ref(), moment);
             if fires_now {
-                let fired = fired.get_or_insert(Fired { at: moment.now, events: Vec::new() });
-                fired.add(event.id, moment.now);
+                let at = last_fired(fired.as_ref().map(|fired| fired.at), last_seen(event, moment.now), moment.now);
+                let fired = fired.get_or_insert(Fired { at, events: Vec::new() });
+                fired.add(event.id, at);
                 plan.fired.push((rule.id, fired.clone()));
                 if rule.actions.notify {
                     plan.told.push((rule.id, rule.name));

@@ -167,7 +167,7 @@ impl From<Minute> for String {
 /// When a rule did something for a camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fired {
-    /// The last time, by the hub's clock.
+    /// For an event that was seen then: the last time, by the hub's clock.
     pub at: Timestamp,
     /// For which events: the last ones, by their ids, [`MAX_EVENTS_FIRED`] at most. Those before count as among them.
     pub events: Vec<EventId>,

@@ -44,9 +44,15 @@ fn in_mode(rule: &Rule, mode: &ModeNow, seen: Timestamp, now: Timestamp) -> bool
     begun && rule.modes.iter().any(|word| word.is(&mode.mode))
 }
 
-/// What is looked at late counts for when it was seen. A clock that was set back since does not make it wait for years.
+/// What is looked at late counts for when it was seen: before what was looked at meanwhile, and as far from it. A clock that was
+/// set back since does not make it wait for years.
 fn cooled_down(rule: &Rule, at: Timestamp, seen: Timestamp, now: Timestamp) -> bool {
-    now < at || seen.duration_since(at).as_secs() >= i64::from(rule.cool_down_s)
+    now < at || seen.duration_since(at).abs().as_secs() >= i64::from(rule.cool_down_s)
+}
+
+/// When a rule did something the last time, if it does for an event that was seen then. `before`: it did before.
+pub(super) fn last_fired(before: Option<Timestamp>, seen: Timestamp, now: Timestamp) -> Timestamp {
+    before.filter(|before| *before <= now).map_or(seen, |before| before.max(seen))
 }
 
 /// Whether a time of the week covers what clocks on the wall show. When they are set forward, what they skip does not come; when

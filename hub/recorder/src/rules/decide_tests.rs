@@ -107,6 +107,15 @@ fn an_event_fires_a_rule_once_when_it_is_what_the_rule_wants_and_none_while_it_c
     assert!(!fires(&person, Some(&fired), 3) && !fires(&person, Some(&fired), 1_000), "once for each event");
     assert!(!fires(&next, Some(&fired), 61) && fires(&next, Some(&fired), 62), "once a minute for each camera");
     assert!(fires(&next, Some(&fired), 0), "a clock that was set back");
+
+    // What is looked at late, after others.
+    let fired = Fired { at: at(1_000), events: vec![person.id] };
+    let late = |end| fires(&Event { end: Some(at(end)), ..next.clone() }, Some(&fired), 2_000);
+    assert!(late(940) && !late(941) && !late(1_059) && late(1_060));
+    assert_eq!(last_fired(Some(at(1_000)), at(940), at(2_000)), at(1_000));
+    assert_eq!(last_fired(Some(at(1_000)), at(1_060), at(2_000)), at(1_060));
+    assert_eq!(last_fired(Some(at(9_000)), at(1_060), at(2_000)), at(1_060), "a clock that was set back");
+    assert_eq!(last_fired(None, at(5), at(6)), at(5));
 }
 
 #[test]
