@@ -99,7 +99,7 @@ fn an_event_fires_a_rule_once_when_it_is_what_the_rule_wants_and_none_while_it_c
     let rule = Rule { kinds: vec![Word::Known(EventKind::Person)], cool_down_s: 60, ..plain() };
     let (motion, person) = (event(EventKind::Motion, 0, None), event(EventKind::Person, 0, None));
     let next = Event { id: EventId::from_bytes([2; 16]), ..person.clone() };
-    let fires = |event, fired: Option<&Fired>, now| fires(&rule, event, &home(), fired, moment(now));
+    let fires = |event: &Event, fired: Option<&Fired>, now| fires(&rule, event, &home(), fired, moment(now));
     assert!(!fires(&motion, None, 1));
     assert!(fires(&person, None, 2), "the same event, known better");
     let mut fired = Fired { at: at(2), events: vec![] };
