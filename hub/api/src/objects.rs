@@ -24,13 +24,24 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Has what is kept in the folder tell objects apart. A model that cannot be read is told of, and keeps nobody from starting.
+    /// Has what is kept in the folder tell objects apart, as soon as it is read: cameras are recorded meanwhile. Must be called inside
+    /// a tokio runtime.
     pub fn open(folder: PathBuf, eyes: Eyes) -> Self {
-        match read(&folder) {
-            Ok(model) => eyes.tell_objects(model),
-            Err(e) => tracing::error!(error = &e as &dyn std::error::Error, "the model of objects is not read"),
-        }
-        Self { folder: folder.into(), state: eyes.objects(), eyes, changing: Arc::default() }
+        let keeper = Self { folder: folder.into(), state: eyes.objects(), eyes, changing: Arc::default() };
+        let first = keeper.clone();
+        tokio::spawn(async move {
+            let _one = first.changing.lock().await;
+            match first.model().await {
+                Ok(model) => first.eyes.tell_objects(model),
+                Err(problem) => tracing::error!(%problem, "the model of objects is not read"),
+            }
+        });
+        keeper
+    }
+
+    async fn model(&self) -> Result<Option<Model>, Problem> {
+        let folder = self.folder.clone();
+        on_disk(move || read(&folder)).await
     }
 
     /// What is kept: how many bytes the model has, and its description; `None`: none.
@@ -64,11 +75,7 @@ impl Keeper {
         let _one = self.changing.lock().await;
         let onnx = match onnx {
             Some(onnx) => onnx,
-            None => {
-                let folder = self.folder.clone();
-                let kept = on_disk(move || read(&folder)).await?;
-                kept.ok_or_else(|| Problem::with(ProblemKind::BadModel, "There is none"))?.onnx
-            }
+            None => self.model().await?.ok_or_else(|| Problem::with(ProblemKind::BadModel, "There is none"))?.onnx,
         };
         let model = Model { onnx, description };
         let about = self.eyes.try_model(&model).await.map_err(|why| Problem::with(ProblemKind::BadModel, why))?;

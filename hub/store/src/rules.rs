@@ -219,10 +219,6 @@ impl Db {
         let rules = self.list(TREE, &rows, Order::Forward, |_, content| Ok(serde_json::from_slice(content).ok()))?;
         Ok(rules.into_iter().flatten().collect())
     }
-    /// One rule.
-    pub fn rule(&self, id: RuleId) -> Result<Option<Rule>, StoreError> {
-        self.get(TREE, &rule_key(id))
-    }
     /// Keeps a rule, or replaces the one with its id.
     ///
     /// # Errors

@@ -24,7 +24,6 @@ pub const COMMAND: &str = "vision-child";
 pub const WATCH: &str = "--watch";
 /// See [`COMMAND`]: it may use the device files of hardware decoders.
 pub const HARDWARE: &str = "--hardware";
-
 /// See [`COMMAND`]: it has a model that tells objects apart.
 pub const OBJECTS: &str = "--objects";
 

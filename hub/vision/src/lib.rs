@@ -9,7 +9,8 @@
 //!
 //! A child is a process of the same binary (a hidden subcommand that calls [`child::main`]). **It sees one picture in its
 //! life, or one camera**: there is nothing in it that a picture of another camera could be mixed up with or be shown to, whatever
-//! its decoder does. The next one for a still is started before it is asked for, so that nobody waits for a start.
+//! its decoder does. (The one with a model is given parts of decoded pictures of all cameras, and gives back names and places only.)
+//! The next one for a still is started before it is asked for, so that nobody waits for a start.
 //!
 //! What comes out of a child is taken as hostile too: a length within a file of fixed size, a short text, a few numbers.
 //! [`Motion`], which a child looks with, needs none of it: small grey pictures in, findings out.

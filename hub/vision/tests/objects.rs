@@ -106,7 +106,7 @@ async fn who_walks_past_a_parked_car_is_a_person_and_the_car_is_told_of_when_it_
 async fn a_model_of_the_other_family_with_names_of_its_owners_tells_the_same() {
     let film = painted(16, street);
     let eyes = eyes();
-    let described = model("small-ssd.onnx", "labels = [\"somebody\", \"a car\"]\nscore = 0.3");
+    let described = model("small-ssd.onnx", "labels = [\"Somebody\", \"A car\"]\nscore = 0.3");
     let about = eyes.try_model(&described).await.unwrap();
     assert_eq!((about.labels, about.width, about.height), (vec!["somebody".into(), "a car".into()], 64, 64));
     ready(&eyes, described).await;

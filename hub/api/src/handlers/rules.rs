@@ -12,6 +12,7 @@ use crate::hub::Ctx;
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
 use crate::route::{Access, Request, Route};
+use crate::secrets::person_name;
 
 /// So many rules there are: all of them are looked at for each event.
 const MOST_RULES: usize = 32;
@@ -161,10 +162,7 @@ impl NewRule {
     /// [`ProblemKind::BadName`], or [`ProblemKind::BadBody`] with what is wrong.
     fn read(self, id: RuleId) -> Result<Rule, ApiError> {
         let NewRule { name, enabled, cameras, kinds, objects, modes, times, cool_down_s, actions } = self;
-        let chars = name.chars().count();
-        if !(1..=64).contains(&chars) || name.trim() != name || name.chars().any(char::is_control) {
-            return Err(ProblemKind::BadName.into());
-        }
+        let name = person_name(name)?;
         let bad = |what: String| Err(ApiError::with(ProblemKind::BadBody, what));
         let lists = [
             ("cameras", cameras.len(), MOST_CAMERAS),

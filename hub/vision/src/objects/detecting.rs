@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it is until the next child, and at most after many that failed.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// A child that lived so long was a good one.
+const GOOD: Duration = Duration::from_secs(20);
 /// So many children that failed, one after the other: it is told.
 const FAILED_AFTER: u32 = 3;
 /// A picture that waits: from most cameras one.
@@ -120,7 +122,12 @@ impl Task {
             let refused = match begin(&self.starts, &model).await {
                 Ok((mut child, Ok(about))) => {
                     self.tell.send_replace(Objects::Ready(about));
-                    let Err(e) = self.serve(&mut child).await else {
+                    let began = self.clock.mono();
+                    let served = self.serve(&mut child).await;
+                    if self.clock.mono().since(began) >= GOOD {
+                        (wait, self.failed) = (FIRST_WAIT, 0);
+                    }
+                    let Err(e) = served else {
                         (wait, self.failed) = (FIRST_WAIT, 0);
                         continue; // another model, or none
                     };
@@ -160,7 +167,6 @@ impl Task {
             let began = self.clock.mono();
             let seen = timeout(&*self.clock, PATIENCE, detect(child, &ask.picture)).await;
             let seen = seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
-            self.failed = 0;
             let _ = ask.answer.send(seen); // the camera may be gone
             self.clock.sleep(self.clock.mono().since(began)).await;
         }

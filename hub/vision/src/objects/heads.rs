@@ -27,11 +27,10 @@ pub(super) enum Head {
     Yolov5,
     Yolox,
     EndToEnd,
-    /// Certainties for each box and label; one with no label is for "nothing".
+    /// Certainties for each box: the first for "nothing", then one for each label.
     SsdScores {
         boxes: usize,
         scores: usize,
-        nothing: bool,
     },
     /// A label and a certainty for each box.
     SsdClasses {
@@ -116,12 +115,11 @@ impl Head {
                     seen(label, row[4], between([row[0] / w, row[1] / h, row[2] / w, row[3] / h]), least)
                 })
                 .collect(),
-            Head::SsdScores { boxes, scores, nothing } => {
-                let skipped = usize::from(*nothing);
-                let (all, order) = (outputs[*scores].chunks_exact(labels + skipped), order(&shapes[*boxes]));
+            Head::SsdScores { boxes, scores } => {
+                let (all, order) = (outputs[*scores].chunks_exact(1 + labels), order(&shapes[*boxes]));
                 all.zip(outputs[*boxes].as_chunks::<4>().0)
                     .filter_map(|(row, at)| {
-                        let (label, score) = best(row[skipped..].iter().copied())?;
+                        let (label, score) = best(row[1..].iter().copied())?;
                         seen(label, score, between(order(at)), least)
                     })
                     .collect()
@@ -162,7 +160,7 @@ fn ssd(shapes: &[Shape]) -> Option<(Head, Option<usize>)> {
         find(&|s| matches!(s.sides[..], [1, n, labels] if n == places && labels >= 2 && s.name != shapes[boxes].name))
     {
         let labels = shapes[scores].sides[2];
-        return Some((Head::SsdScores { boxes, scores, nothing: true }, Some(labels - 1)));
+        return Some((Head::SsdScores { boxes, scores }, Some(labels - 1)));
     }
     let flat = |s: &Shape| matches!(s.sides[..], [1, n] if n == places);
     let called = |s: &Shape| ["class", "label"].iter().any(|word| s.name.to_lowercase().contains(word));
@@ -331,7 +329,7 @@ mod tests {
         ) {
             let heads = [
                 Head::Yolov8, Head::Yolov5, Head::Yolox, Head::EndToEnd,
-                Head::SsdScores { boxes: 0, scores: 1, nothing: true }, Head::SsdClasses { boxes: 0, classes: 1, scores: 2 },
+                Head::SsdScores { boxes: 0, scores: 1 }, Head::SsdClasses { boxes: 0, classes: 1, scores: 2 },
             ];
             let columns = if kind < 3 { 5 + labels } else { 6 };
             let shape = Shape { name: "a".into(), sides: vec![1, values.len() / columns, columns] };

@@ -1,6 +1,5 @@
 //! A model in the ONNX format, run on the processor by tract; in the detecting child only.
 
-use tract_onnx::pb;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
@@ -39,7 +38,9 @@ impl Onnx {
             framework.proto_model_for_read(&mut &onnx[..]).map_err(|_| "It is no ONNX file, or a damaged one")?;
         let said = |key: &str| proto.metadata_props.iter().find(|prop| prop.key == key).map(|prop| prop.value.clone());
         let (names, size) = (said("names"), said("imgsz"));
+        // Events and rules have words in one spelling, whoever made the model.
         let labels = description.labels.clone().or_else(|| description::names(&names?));
+        let labels = labels.map(|all| all.iter().map(|label| label.to_lowercase()).collect::<Vec<_>>());
         if let Some(labels) = &labels {
             description::are_labels(labels)?;
         }
@@ -190,5 +191,4 @@ fn why(what: &str, error: &TractError) -> String {
 /// What tract looks up of this processor once is looked up now, while files may be read.
 pub(crate) fn prepare() {
     let _ = tract_onnx::tract_core::tract_linalg::ops();
-    let _ = pb::ModelProto::default();
 }
