@@ -244,7 +244,23 @@ async fn motion(browser: &Browser, owner: &Client, camera: &str) {
     let shown =
         "return [...document.querySelectorAll('main li img')].some(img => img.complete && img.naturalWidth > 0)";
     browser.wait("with its picture", SOON, shown).await;
+    pictures_in_time(browser, owner, camera).await;
     zones(browser, owner, camera).await;
+}
+
+/// What happened stands above the timeline in pictures, and one of them leads to when it began.
+async fn pictures_in_time(browser: &Browser, owner: &Client, camera: &str) {
+    browser.run(&format!("location.hash = '#/camera/{camera}'")).await;
+    let picture = "const of = document.querySelector('[data-testid=event-picture]'); \
+        return of?.querySelector('img').naturalWidth > 0 && Number(of.dataset.at)";
+    let at = browser.wait("a picture above the timeline", SOON, picture).await.as_f64().expect("a time");
+    let events = owner.get("/api/v1/events").await.expect(200).json();
+    let begun = events["items"].as_array().expect("a list").iter().filter_map(|event| event["start"].as_str());
+    let begun = begun.map(|start| start.parse::<Timestamp>().expect("a time").as_millisecond());
+    assert!(begun.into_iter().any(|start| start as f64 == at), "it stands where it began: {events}");
+    browser.click("[data-testid=event-picture]").await;
+    let plays = "return document.querySelector('video[data-kind=playback]')?.dataset.state === 'playing'";
+    browser.wait("it plays from there", SOON, plays).await;
 }
 
 /// A rule is made, the mode is set, and what the rule tells is shown on whatever screen is open.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use base::SystemClock;
 
@@ -96,7 +97,7 @@ fn watch_camera(hub: &mut File, file: &File, settings: Settings, first: Vec<Stri
                     let Some(moving) = seen.moving else { continue };
                     (looked.moving, looked.at) = (Some(moving), out.at);
                     // Without one there is an event all the same.
-                    if best.is_less_than(&moving)
+                    if best.is_less_than(&moving, out.at)
                         && let Ok(jpeg) = out.jpeg()
                         && let Some(len) = u32::try_from(jpeg.len()).ok().filter(|len| *len <= MAX_BEST_BYTES)
                     {
@@ -140,16 +141,21 @@ fn tell_objects(hub: &mut File, description: &str, model: Vec<u8>) -> io::Result
 
 /// Of what moves now, the picture in which most of it was seen.
 #[derive(Default)]
-struct Best(Option<Moving>);
+struct Best(Option<(Moving, Duration)>);
 
 impl Best {
-    /// So much more certain is a better picture: not every one is worth a JPEG.
+    /// So much more certain is a better picture, and so much later: not every one is worth a JPEG, which takes ten times what looking
+    /// at it does.
     const STEP: f32 = 0.05;
+    const EVERY: Duration = Duration::from_millis(500);
 
-    fn is_less_than(&mut self, moving: &Moving) -> bool {
-        let better = self.0.is_none_or(|best| best.since != moving.since || moving.score >= best.score + Self::STEP);
+    fn is_less_than(&mut self, moving: &Moving, at: Duration) -> bool {
+        let better = self.0.is_none_or(|(best, last)| {
+            best.since != moving.since
+                || moving.score >= best.score + Self::STEP && at.saturating_sub(last) >= Self::EVERY
+        });
         if better {
-            self.0 = Some(*moving);
+            self.0 = Some((*moving, at));
         }
         better
     }

@@ -5,6 +5,8 @@
 pub(crate) const LONGER_SIDE: usize = 240;
 /// The least of the other side.
 const SHORTEST_SIDE: usize = 16;
+/// The most of any side of a picture: of its rows 69 at most are one of the small one.
+const LONGEST_SIDE: usize = 16_384;
 
 /// A grey picture, row after row.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,9 +25,12 @@ impl std::fmt::Debug for Grey {
 
 impl Grey {
     /// Makes a small picture of a large one by averaging, so that its noise goes too. `stride`: bytes from row to row. `None`
-    /// if there are fewer bytes than that, or it is not at least 16 pixels wide and high.
+    /// if there are fewer bytes than that, or it is not at least 16 pixels wide and high, or a side is longer than 16,384.
     pub fn shrink(pixels: &[u8], width: usize, height: usize, stride: usize) -> Option<Self> {
-        if width.min(height) < SHORTEST_SIDE || stride < width || pixels.len() < stride.checked_mul(height - 1)? + width
+        if width.min(height) < SHORTEST_SIDE
+            || width.max(height) > LONGEST_SIDE
+            || stride < width
+            || pixels.len() < stride.checked_mul(height - 1)? + width
         {
             return None;
         }
@@ -34,22 +39,22 @@ impl Grey {
         let (small_width, small_height) = (side(width), side(height));
         // Every second row of a large picture says as much as all of them.
         let step = if height / small_height >= 4 { 2 } else { 1 };
+        let edges: Vec<_> = (0..=small_width).map(|x| x * width / small_width).collect();
         let mut small = Vec::with_capacity(small_width * small_height);
-        let mut sums = vec![0u32; small_width];
+        // 69 times 255 at most.
+        let mut sums = vec![0u16; width];
         for y in 0..small_height {
             sums.fill(0);
             let (from, to) = (y * height / small_height, (y + 1) * height / small_height);
             for row in (from..to).step_by(step) {
-                let row = &pixels[row * stride..][..width];
-                for (x, sum) in sums.iter_mut().enumerate() {
-                    let part = &row[x * width / small_width..(x + 1) * width / small_width];
-                    *sum += part.iter().map(|p| u32::from(*p)).sum::<u32>();
-                }
+                sums.iter_mut()
+                    .zip(&pixels[row * stride..][..width])
+                    .for_each(|(sum, pixel)| *sum += u16::from(*pixel));
             }
             let rows = (from..to).step_by(step).len();
-            small.extend(sums.iter().enumerate().map(|(x, sum)| {
-                let count = ((x + 1) * width / small_width - x * width / small_width) * rows;
-                ((sum + count as u32 / 2) / count as u32) as u8
+            small.extend(edges.windows(2).map(|edges| {
+                let (part, count) = (&sums[edges[0]..edges[1]], ((edges[1] - edges[0]) * rows) as u32);
+                ((part.iter().map(|sum| u32::from(*sum)).sum::<u32>() + count / 2) / count) as u8
             }));
         }
         Some(Self { width: small_width, height: small_height, pixels: small })

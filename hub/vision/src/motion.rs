@@ -126,7 +126,7 @@ impl Motion {
         }
         let step = at - state.last;
         state.last = at;
-        let Some(changed) = state.scene.see(picture, at, step, &state.areas) else {
+        let Some(changed) = state.scene.see(picture, at, step) else {
             // Everything is another: light went on, or the camera to infrared. What went there is lost sight of.
             state.tracks.forget();
             state.seen = Seen::default();

@@ -95,6 +95,8 @@ pub(crate) struct Pictures {
     /// Names of decoders that are taken first.
     first: Vec<String>,
     coding: Option<(Codec, Vec<u8>)>,
+    /// What decodes that coding, the first of it first.
+    decoders: Vec<gst::ElementFactory>,
     chain: Option<Chain>,
     /// Which of the decoders is used.
     chosen: usize,
@@ -113,14 +115,14 @@ impl Pictures {
         let same = self.coding.as_ref().is_some_and(|(c, parameters)| (*c, &parameters[..]) == (codec, &config[..]));
         if !same {
             let first = std::mem::take(&mut self.first);
-            *self = Self { coding: Some((codec, config.clone())), ..Self::new(first) };
+            let mut decoders = decode::decoders(codec);
+            decoders.sort_by_key(|factory| !first.iter().any(|name| *name == factory.name()));
+            *self = Self { coding: Some((codec, config.clone())), decoders, ..Self::new(first) };
         }
-        let mut decoders = decode::decoders(codec);
-        decoders.sort_by_key(|factory| !self.first.iter().any(|name| *name == factory.name()));
-        if decoders.is_empty() {
+        if self.decoders.is_empty() {
             return Err(Failure::NoDecoder(format!("Nothing here decodes {}", decode::name(codec))));
         }
-        let decoder = &decoders[self.chosen % decoders.len()];
+        let decoder = &self.decoders[self.chosen % self.decoders.len()];
         let chain = match self.chain.take() {
             Some(chain) => Ok(chain),
             None => Chain::new(decoder, codec, &decode::caps(codec, &config), EVERY),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LONGEST, SHORTEST, edges, joinSpans, neighbour, pan, ticks, toMs, toX, until, zoom } from '../src/timeline/model';
+import { LONGEST, SHORTEST, edges, fitting, joinSpans, neighbour, pan, ticks, toMs, toX, until, zoom } from '../src/timeline/model';
 import { parseLocal, wall } from '../src/timeline/days';
 
 const view = { center: 1_000_000, span: 60_000 };
@@ -20,6 +20,14 @@ test('zooming keeps the needle and has ends', () => {
   expect(zoom(view, 0.5)).toEqual({ center: view.center, span: 30_000 });
   expect(zoom(view, 1e-9).span).toBe(SHORTEST);
   expect(zoom(view, 1e9).span).toBe(LONGEST);
+});
+
+test('pictures of events do not cover each other, and stay when one moves in time', () => {
+  const events = [0, 10, 40, 55, 100, 139, 140].map((start) => ({ start }));
+  const starts = (list: { start: number }[]) => list.map(({ start }) => start);
+  expect(starts(fitting(events, 40))).toEqual([0, 40, 100, 140]);
+  expect(starts(fitting(events, 0))).toEqual(starts(events));
+  expect(fitting([], 40)).toEqual([]);
 });
 
 test('nobody looks into the future', () => {

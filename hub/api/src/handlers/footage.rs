@@ -112,6 +112,8 @@ struct EventJson {
     end: Timestamp,
     #[schema(value_type = String)]
     kind: store::EventKind,
+    /// There is a picture of it: /events/{id}/thumbnail.jpg.
+    thumbnail: bool,
 }
 
 async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> {
@@ -135,7 +137,13 @@ async fn timeline(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError>
         gaps: gaps.into_iter().map(|g| GapJson { id: g.id, start: g.start, end: g.end, reason: g.reason }).collect(),
         events: events
             .into_iter()
-            .map(|e| EventJson { id: e.id, start: e.start, end: e.end.unwrap_or(now).max(e.start), kind: e.kind })
+            .map(|e| EventJson {
+                id: e.id,
+                start: e.start,
+                end: e.end.unwrap_or(now).max(e.start),
+                kind: e.kind,
+                thumbnail: e.detail["thumbnail"] == true,
+            })
             .collect(),
     }))
 }

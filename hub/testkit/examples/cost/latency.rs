@@ -25,7 +25,7 @@ use crate::tables;
 const LOOP_S: u64 = 128;
 const KEY_S: u64 = 2;
 const VISITS_S: [f32; 5] = [10.1, 34.5, 58.9, 83.3, 107.7];
-/// What is put down before a visit stays for so long.
+/// What is put down before a visit stays for so long; it is bright, or it would soon be a part of the scene.
 const PUT_DOWN_S: std::ops::Range<f32> = -10.0..6.0;
 const CAMERAS: usize = 6;
 /// An event that begins so long after a visit is not of it.
@@ -134,7 +134,7 @@ fn film(put_down: bool) -> (Vec<Media>, Arc<Clip>) {
             let (mut picture, t) = (painter.picture(number), number as f32 / FPS as f32);
             if put_down && VISITS_S.iter().any(|at| PUT_DOWN_S.contains(&(t - at))) {
                 for row in picture.chunks_mut(WIDTH).skip(HEIGHT - 70).take(60) {
-                    row[WIDTH - 90..WIDTH - 50].fill(30);
+                    row[WIDTH - 90..WIDTH - 50].fill(235);
                 }
             }
             input.write_all(&picture).expect("ffmpeg takes the film");

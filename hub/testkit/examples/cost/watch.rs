@@ -24,7 +24,7 @@ const SUB: (usize, usize) = (640, 360);
 const FPS: u64 = 20;
 /// In parts of the picture: left, top, right, bottom. What changes in simulated cameras' pictures: their mark, and their bar with the
 /// noise below it, which is another in each picture.
-const MOVES: [[f64; 4]; 2] = [[0.0, 0.0, 0.55, 0.25], [0.0, 0.38, 1.0, 1.0]];
+const MOVES: [[f64; 4]; 2] = [[0.0, 0.0, 0.55, 0.38], [0.0, 0.38, 1.0, 1.0]];
 
 pub async fn run(keepsight: &Path, seconds: u64, cameras: &[u64]) -> Vec<Value> {
     let mut figures = vec![tables::machine()];

@@ -27,6 +27,9 @@ pub(super) struct Blob {
 pub(super) fn find(changed: &[f32], width: usize, areas: &Areas) -> Vec<Blob> {
     let height = changed.len() / width;
     let on = opened(changed, width, height);
+    if !on.contains(&true) {
+        return Vec::new();
+    }
     let near = widened(&on, width, height);
     let mut left = near;
     let mut blobs = Vec::new();
@@ -75,21 +78,24 @@ pub(super) fn find(changed: &[f32], width: usize, areas: &Areas) -> Vec<Blob> {
     blobs
 }
 
-/// Without what is thin: a drop's streak, a line where the camera shook.
+/// Without what is thin: a drop's streak, a line where the camera shook. What has at least four changed neighbours stays.
 fn opened(changed: &[f32], width: usize, height: usize) -> Vec<bool> {
-    let mut on = vec![false; changed.len()];
+    let mut across = Vec::with_capacity(changed.len());
+    for row in changed.chunks_exact(width) {
+        let one = |pixel: &f32| u8::from(*pixel > 1.0);
+        across.push(one(&row[0]) + one(&row[1]));
+        across.extend(
+            row.iter().zip(&row[1..]).zip(&row[2..]).map(|((left, here), right)| one(left) + one(here) + one(right)),
+        );
+        across.push(one(&row[width - 2]) + one(&row[width - 1]));
+    }
+    let nothing = vec![0; width];
+    let row = |y: usize| across.get(y.wrapping_mul(width)..).and_then(|rows| rows.get(..width)).unwrap_or(&nothing);
+    let mut on = Vec::with_capacity(changed.len());
     for y in 0..height {
-        for x in 0..width {
-            if changed[y * width + x] <= 1.0 {
-                continue;
-            }
-            let mut count = 0;
-            for y in y.saturating_sub(1)..(y + 2).min(height) {
-                let row = &changed[y * width..][x.saturating_sub(1)..(x + 2).min(width)];
-                count += row.iter().filter(|c| **c > 1.0).count();
-            }
-            on[y * width + x] = count >= 5;
-        }
+        let counts = row(y.wrapping_sub(1)).iter().zip(row(y)).zip(row(y + 1));
+        let here = &changed[y * width..][..width];
+        on.extend(counts.zip(here).map(|(((above, here), below), pixel)| (*pixel > 1.0) & (above + here + below >= 5)));
     }
     on
 }
@@ -106,9 +112,8 @@ fn widened(on: &[bool], width: usize, height: usize) -> Vec<bool> {
     for y in 0..height {
         for near in y.saturating_sub(REACH)..(y + REACH + 1).min(height) {
             if near != y {
-                for x in 0..width {
-                    all[y * width + x] |= across[near * width + x];
-                }
+                let pixels = all[y * width..][..width].iter_mut().zip(&across[near * width..]);
+                pixels.for_each(|(pixel, near)| *pixel |= near);
             }
         }
     }

@@ -102,20 +102,21 @@ impl Scene {
     }
 
     /// How far beyond its limit each pixel is, up to 1 not at all. `None` if all has changed.
-    pub(super) fn see(&mut self, picture: &Grey, at: Duration, step: Duration, areas: &Areas) -> Option<Vec<f32>> {
+    pub(super) fn see(&mut self, picture: &Grey, at: Duration, step: Duration) -> Option<Vec<f32>> {
         let (structure, light) = self.around.structure(picture, &self.logs);
         let flash = (light - std::mem::replace(&mut self.light, light)).abs() > LIGHT;
         let shake = self.shake(&structure);
         self.shakes = if shake == (0, 0) { self.shakes * (-step.as_secs_f32() / SHAKES_S).exp() } else { 1.0 };
         let neighbours = NEIGHBOURS + (1.0 - NEIGHBOURS) * self.shakes;
-        let now = shifted(&structure, self.width, shake);
-        let (low, high) = (self.around(&self.mean, f32::min), self.around(&self.mean, f32::max));
-        let spread = self.around(&self.spread, f32::max);
-        let changed: Vec<f32> = (0..now.len())
-            .map(|i| {
-                let (off, mean) = (now[i] - self.mean[i], self.mean[i]);
-                let beyond = (off - (high[i] - mean) * neighbours).max((low[i] - mean) * neighbours - off).max(0.0);
-                if areas.open[i] { beyond / (self.limit + self.spreads * spread[i]) } else { 0.0 }
+        let now = shifted(structure.clone(), self.width, shake);
+        let (low, high) = (self.around(&self.mean, less), self.around(&self.mean, more));
+        let spread = self.around(&self.spread, more);
+        let pixels = now.iter().zip(&self.mean).zip(low.iter().zip(&high)).zip(spread.iter().zip(&self.around.open));
+        let changed: Vec<f32> = pixels
+            .map(|(((now, mean), (low, high)), (spread, open))| {
+                let off = now - mean;
+                let beyond = more(off - (high - mean) * neighbours, (low - mean) * neighbours - off);
+                more(beyond, 0.0) / (self.limit + self.spreads * spread) * open
             })
             .collect();
         if flash || self.all_changed(&changed) {
@@ -134,13 +135,14 @@ impl Scene {
         let first = (step.as_secs_f32() / (at - self.began).as_secs_f32().max(0.1)).min(1.0);
         let (mean, of_changed, spread) = (part(MEAN_S).max(first), part(CHANGED_MEAN_S), part(SPREAD_S));
         let mean = if learns { mean.max(part(1.0)) } else { mean };
-        for (i, (now, changed)) in now.iter().zip(changed).enumerate() {
-            let off = now - self.mean[i];
-            let quick = learns || *changed <= 1.0;
-            self.mean[i] += off * if quick { mean } else { of_changed };
-            // Where something has changed the deviation is learnt too: what sways does so for long.
-            let rate = if quick { spread } else { spread / 3.0 };
-            self.spread[i] += (off.abs().min(MOST_SPREAD) - self.spread[i]) * rate;
+        // Where something has changed the deviation is learnt too: what sways does so for long.
+        let (of_changed, spread_of_changed) = if learns { (mean, spread) } else { (of_changed, spread / 3.0) };
+        let known = self.mean.iter_mut().zip(&mut self.spread);
+        for ((is, deviates), (now, changed)) in known.zip(now.iter().zip(changed)) {
+            let off = now - *is;
+            let quick = *changed <= 1.0;
+            *is += off * if quick { mean } else { of_changed };
+            *deviates += (less(off.abs(), MOST_SPREAD) - *deviates) * if quick { spread } else { spread_of_changed };
         }
     }
 
@@ -158,17 +160,27 @@ impl Scene {
         all as f32 > changed.len() as f32 * ALL_CHANGED && tiles >= TILES_CHANGED
     }
 
-    /// By how much the picture is off its place: where it fits best, if that is clearly better than as it is.
+    /// By how much the picture is off its place: where it fits best, if that is clearly better than as it is. Every fourth pixel of
+    /// every fourth row says so.
     fn shake(&self, now: &[f32]) -> (isize, isize) {
+        const EVERY: usize = SHAKE as usize;
+        let (width, across) = (self.width, (self.width - 1) / EVERY - 1);
+        let every = |row: &[f32]| -> Vec<f32> { row.chunks(EVERY).map(|pixels| pixels[0]).collect() };
+        let ys = || (EVERY..self.height - EVERY).step_by(EVERY);
+        let mean: Vec<_> = ys().map(|y| every(&self.mean[y * width + EVERY..][..width - EVERY])).collect();
+        // Of each row, one beside the other what lies so far apart: what is compared lies side by side then.
+        let now: Vec<[_; EVERY]> =
+            now.chunks_exact(width).map(|row| std::array::from_fn(|from| every(&row[from..]))).collect();
         let cost = |(dx, dy): (isize, isize)| {
-            let mut cost = 0.0;
-            for y in (4..self.height - 4).step_by(4) {
-                let (mean, now) = (&self.mean[y * self.width..], &now[y.wrapping_add_signed(dy) * self.width..]);
-                for x in (4..self.width - 4).step_by(4) {
-                    cost += (now[x.wrapping_add_signed(dx)] - mean[x]).abs().min(MOST_SPREAD);
-                }
+            let from = EVERY.saturating_add_signed(dx);
+            let mut costs = vec![0.0; across];
+            for (y, mean) in ys().zip(&mean) {
+                let now = &now[y.saturating_add_signed(dy)][from % EVERY][from / EVERY..];
+                costs.iter_mut().zip(now.iter().zip(mean)).for_each(|(cost, (now, mean))| {
+                    *cost += less((now - mean).abs(), MOST_SPREAD);
+                });
             }
-            cost
+            costs.into_iter().sum::<f32>()
         };
         let as_it_is = cost((0, 0));
         let all = (-SHAKE..=SHAKE).flat_map(|dy| (-SHAKE..=SHAKE).map(move |dx| (dx, dy)));
@@ -177,24 +189,37 @@ impl Scene {
     }
 
     /// Of each pixel and its neighbours, the least or the most.
-    fn around(&self, of: &[f32], pick: fn(f32, f32) -> f32) -> Vec<f32> {
+    fn around(&self, of: &[f32], pick: impl Fn(f32, f32) -> f32) -> Vec<f32> {
         let (width, height) = (self.width, self.height);
-        let mut across = of.to_vec();
-        for (out, row) in across.chunks_mut(width).zip(of.chunks(width)) {
-            for (x, out) in out.iter_mut().enumerate() {
-                *out = pick(row[x.saturating_sub(1)], pick(row[x], row[(x + 1).min(width - 1)]));
-            }
+        let mut across = Vec::with_capacity(of.len());
+        for row in of.chunks_exact(width) {
+            let (left, right) = (&row[..width - 2], &row[2..]);
+            across.push(pick(row[0], row[1]));
+            across.extend(
+                left.iter().zip(&row[1..]).zip(right).map(|((left, here), right)| pick(pick(*left, *here), *right)),
+            );
+            across.push(pick(row[width - 2], row[width - 1]));
         }
-        let mut all = across.clone();
+        let row = |y: usize| &across[y * width..][..width];
+        let mut all = Vec::with_capacity(of.len());
         for y in 0..height {
-            let (above, below) = (y.saturating_sub(1) * width, (y + 1).min(height - 1) * width);
-            for x in 0..width {
-                let i = y * width + x;
-                all[i] = pick(across[above + x], pick(across[i], across[below + x]));
-            }
+            let (above, below) = (row(y.saturating_sub(1)), row((y + 1).min(height - 1)));
+            all.extend(
+                above.iter().zip(row(y)).zip(below).map(|((above, here), below)| pick(pick(*above, *here), *below)),
+            );
         }
         all
     }
+}
+
+/// The lesser one, as one instruction: nothing here is no number.
+fn less(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// The greater one.
+fn more(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 /// What is around each pixel, without what is masked.
@@ -222,7 +247,9 @@ impl Around {
     fn structure(&self, picture: &Grey, logs: &[f32]) -> (Vec<f32>, f32) {
         let pixels = picture.pixels().iter().zip(&self.open);
         let mut log: Vec<f32> = pixels.map(|(grey, open)| logs[usize::from(*grey)] * open).collect();
-        let light = log.iter().sum::<f32>() * self.per_all;
+        let mut columns = vec![0.0; self.width];
+        log.chunks_exact(self.width).for_each(|row| columns.iter_mut().zip(row).for_each(|(sum, log)| *sum += log));
+        let light = columns.into_iter().sum::<f32>() * self.per_all;
         let sums = sums(&log, self.width, self.height);
         for ((log, sum), (per, open)) in log.iter_mut().zip(&sums).zip(self.per.iter().zip(&self.open)) {
             *log = (*log - sum * per) * open;
@@ -233,38 +260,32 @@ impl Around {
 
 /// Of each pixel the sum of those around it.
 fn sums(of: &[f32], width: usize, height: usize) -> Vec<f32> {
-    let mut across = vec![0.0; of.len()];
-    for (out, row) in across.chunks_mut(width).zip(of.chunks(width)) {
-        let mut sum: f32 = row[..AROUND.min(width)].iter().sum();
-        for (x, out) in out.iter_mut().enumerate() {
-            sum += row.get(x + AROUND).copied().unwrap_or_default();
-            if x > AROUND {
-                sum -= row[x - AROUND - 1];
-            }
-            *out = sum;
-        }
-    }
-    // Row by row, so that memory is gone through in its order.
-    let mut sum = vec![0.0; width];
-    let row = |y: usize| &across[y * width..][..width];
-    let add = |sum: &mut [f32], row: &[f32], sign: f32| sum.iter_mut().zip(row).for_each(|(s, r)| *s += sign * r);
-    (0..AROUND.min(height)).for_each(|y| add(&mut sum, row(y), 1.0));
-    let mut all = vec![0.0; of.len()];
+    let row = |y: usize| &of[y * width..][..width];
+    let add = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, of)| *sum += of);
+    let take = |sum: &mut [f32], row: &[f32]| sum.iter_mut().zip(row).for_each(|(sum, of)| *sum -= of);
+    // Of each column, with as many zeros on both sides as are added up: the sums of the edge are as all others.
+    let mut columns = vec![0.0; AROUND + width + AROUND + 1];
+    (0..AROUND.min(height)).for_each(|y| add(&mut columns[AROUND + 1..], row(y)));
+    let mut all = Vec::with_capacity(of.len());
     for y in 0..height {
         if y + AROUND < height {
-            add(&mut sum, row(y + AROUND), 1.0);
+            add(&mut columns[AROUND + 1..], row(y + AROUND));
         }
         if y > AROUND {
-            add(&mut sum, row(y - AROUND - 1), -1.0);
+            take(&mut columns[AROUND + 1..], row(y - AROUND - 1));
         }
-        all[y * width..][..width].copy_from_slice(&sum);
+        let mut sum: f32 = columns[..2 * AROUND + 1].iter().sum();
+        all.extend(columns.iter().zip(&columns[2 * AROUND + 1..]).map(|(gone, new)| {
+            sum += new - gone;
+            sum
+        }));
     }
     all
 }
 
-fn shifted(of: &[f32], width: usize, (dx, dy): (isize, isize)) -> Vec<f32> {
+fn shifted(of: Vec<f32>, width: usize, (dx, dy): (isize, isize)) -> Vec<f32> {
     if (dx, dy) == (0, 0) {
-        return of.to_vec();
+        return of;
     }
     let height = of.len() / width;
     let within = |at: usize, by: isize, len: usize| at.saturating_add_signed(by).min(len - 1);

@@ -95,6 +95,8 @@ export interface Gap extends Span {
 export interface TimelineEvent extends Span {
   id: string;
   kind: string;
+  /** There is a picture of it. */
+  thumbnail: boolean;
 }
 export interface TimelineAnswer {
   segments: Segment[];

@@ -16,6 +16,7 @@ export interface GapSpan extends Stretch {
 export interface EventSpan extends Stretch {
   id: string;
   kind: string;
+  thumbnail: boolean;
 }
 
 interface Block {
@@ -77,7 +78,7 @@ export class TimelineData {
         loaded: now,
         segments: joinSpans(answer.segments.map(span), HOLE),
         gaps: answer.gaps.map((gap) => ({ ...span(gap), reason: gap.reason })),
-        events: answer.events.map((event) => ({ ...span(event), id: event.id, kind: event.kind })),
+        events: answer.events.map((event) => ({ ...span(event), id: event.id, kind: event.kind, thumbnail: event.thumbnail })),
       });
       this.problem = null;
       this.merge();

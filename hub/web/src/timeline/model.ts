@@ -53,6 +53,16 @@ export function neighbour<Event extends { start: number }>(events: Event[], at: 
   return sorted.filter(({ start }) => start < at - room).at(-1) ?? null;
 }
 
+/** Of events in order those whose pictures fit beside each other, of which each takes up `ms`; the same ones, wherever one looks. */
+export function fitting<Event extends { start: number }>(events: Event[], ms: number): Event[] {
+  let free = -Infinity;
+  return events.filter(({ start }) => {
+    const fits = start >= free;
+    if (fits) free = start + ms;
+    return fits;
+  });
+}
+
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const STEPS = [
