@@ -25,7 +25,7 @@ use crate::tables;
 const LOOP_S: u64 = 128;
 const KEY_S: u64 = 2;
 const VISITS_S: [f32; 5] = [10.1, 34.5, 58.9, 83.3, 107.7];
-/// What is put down before a visit stays for so long; it is bright, or it would soon be a part of the scene.
+/// What is put down before a visit stays for so long.
 const PUT_DOWN_S: std::ops::Range<f32> = -10.0..6.0;
 const CAMERAS: usize = 6;
 /// An event that begins so long after a visit is not of it.
@@ -132,9 +132,11 @@ fn film(put_down: bool) -> (Vec<Media>, Arc<Clip>) {
         let mut painter = film.painter();
         for number in 0..LOOP_S as usize * FPS {
             let (mut picture, t) = (painter.picture(number), number as f32 / FPS as f32);
-            if put_down && VISITS_S.iter().any(|at| PUT_DOWN_S.contains(&(t - at))) {
+            // Somewhere else each time: what comes and goes at one place is soon a part of the scene.
+            let there = VISITS_S.iter().position(|at| PUT_DOWN_S.contains(&(t - at)));
+            if let Some(place) = there.filter(|_| put_down) {
                 for row in picture.chunks_mut(WIDTH).skip(HEIGHT - 70).take(60) {
-                    row[WIDTH - 90..WIDTH - 50].fill(235);
+                    row[100 * (place + 1)..][..40].fill(235);
                 }
             }
             input.write_all(&picture).expect("ffmpeg takes the film");
