@@ -45,6 +45,9 @@ export function joinSpans(spans: Stretch[], hole: number): Stretch[] {
   return joined;
 }
 
+/** An event is shown from a little before it on, so that one sees it begin. */
+export const BEFORE_EVENT_MS = 3000;
+
 /** The event that begins next after an instant, or before it, with a little room so that one is not found twice. */
 export function neighbour<Event extends { start: number }>(events: Event[], at: number, direction: 1 | -1): Event | null {
   const room = 1500;
