@@ -95,7 +95,7 @@ fn failed(decoders: &vision::Decoders, codec: Codec) -> String {
 mod tests {
     use std::time::Duration;
 
-    use vision::Measured;
+    use base::element::Measured;
 
     use super::*;
 

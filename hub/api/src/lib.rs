@@ -9,6 +9,7 @@ mod connections;
 pub mod cookie;
 pub mod decoders;
 pub mod dispatch;
+mod encoders;
 pub mod ends;
 mod export;
 mod grants;

@@ -3,6 +3,7 @@
 //! Stands on nothing; everything else stands on it.
 
 pub mod clock;
+pub mod element;
 pub mod footage;
 pub mod fs;
 mod hardware;

@@ -121,6 +121,8 @@ problems! {
     StillFailed "still-failed" "A still picture could not be made." "Try again in a moment; if it stays, see the hub's log. Recording is not concerned."
     NotWatched "not-watched" "This camera's pictures cannot be looked at." "It is recorded. Look into the hub's log; it tries again by itself."
     NoDecoder "no-decoder" "Nothing on this machine decodes the camera's pictures into still ones." "Install GStreamer's libav plugins (Debian: gstreamer1.0-libav). Recording and live pictures need none."
+    EncoderFailed "encoder-failed" "The camera's pictures could not be encoded." "It is tried again by itself, with another encoder where there is one. If it stays, want less of the camera: at the end of its address ?size=640x360&fps=10, for example."
+    NoEncoder "no-encoder" "Nothing on this machine encodes pictures for a camera of its own." "Install GStreamer's x264 plugin (Debian: gstreamer1.0-plugins-ugly). Cameras on the network need none."
     OtherDecoder "other-decoder" "This board should have a decoder that is missing, or of no use." "Recording is not concerned, and what moves is found; it takes more of the processor. If it stays after an update of the system, a support bundle says more: keepsight support-bundle."
     BadModel "bad-model" "The model of objects cannot be used." "Give another one, or say in its description what it does not say itself (docs/objects.md). What moves is noticed without it."
     WeakSandbox "weak-sandbox" "Still pictures are decoded behind fewer protections than Keepsight knows." "Use a kernel with Landlock and seccomp (Debian's has both); until then everything works, with one wall less around hostile pictures."

@@ -55,6 +55,8 @@ pub enum Reason {
     WeakSandbox,
     /// Nothing on this machine decodes a camera's pictures.
     NoDecoder,
+    /// Nothing on this machine encodes for a camera of its own.
+    NoEncoder,
     /// What the board should decode with is not there, or of no use: something else does.
     OtherDecoder,
     /// A camera's pictures are not looked at: they cannot be decoded, or who looks at them ends again and again.

@@ -40,12 +40,14 @@ pub enum EndReason {
     Missing,
     /// What the camera sends cannot be read: broken packets, or parameters that describe no picture.
     Broken,
+    /// What makes H.264 of the pictures of a camera of this machine failed.
+    Encoder,
     /// Anything else: the hub's own fault, or the camera's answer that it has one (status 5xx).
     Error,
 }
 
 impl EndReason {
-    const ALL: [EndReason; 12] = [
+    const ALL: [EndReason; 13] = [
         EndReason::Stopped,
         EndReason::Closed,
         EndReason::Stalled,
@@ -57,6 +59,7 @@ impl EndReason {
         EndReason::Untrusted,
         EndReason::Missing,
         EndReason::Broken,
+        EndReason::Encoder,
         EndReason::Error,
     ];
 
@@ -79,6 +82,7 @@ impl EndReason {
             EndReason::Untrusted => "untrusted",
             EndReason::Missing => "missing",
             EndReason::Broken => "broken",
+            EndReason::Encoder => "encoder",
             EndReason::Error => "error",
         }
     }
@@ -117,6 +121,7 @@ impl IngestEnd {
             EndReason::Untrusted => ProblemKind::CameraCertificate,
             EndReason::Missing => ProblemKind::MissingPart,
             EndReason::Broken => ProblemKind::CameraBroken,
+            EndReason::Encoder => ProblemKind::EncoderFailed,
             EndReason::Closed | EndReason::Stalled | EndReason::Unreachable | EndReason::Error => {
                 ProblemKind::CameraUnreachable
             }

@@ -12,8 +12,9 @@ use crate::elements::rtspsrc::{RtspSrc, Settings};
 use crate::elements::sink::Sink;
 use crate::end::IngestEnd;
 use crate::isolated;
+use crate::lens::bin::{self, LensBin};
 use crate::output::Output;
-use crate::source::{Options, Source, Way};
+use crate::source::{Options, Rtsp, Source, Way};
 
 /// GStreamer or a part of it is not there.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,7 @@ impl From<MediaError> for Problem {
 /// up to 5 s more, and nobody waits for it.
 pub struct Ingest {
     shutdown: Shutdown,
+    ending: watch::Receiver<Option<IngestEnd>>,
     ended: watch::Receiver<Option<IngestEnd>>,
 }
 
@@ -72,8 +74,9 @@ impl Ingest {
         output: Box<dyn Output>,
     ) -> Result<Self, MediaError> {
         let source = match source {
-            Source::Rtsp(rtsp) if rtsp.way != Way::Own && isolated::is_isolated() => {
-                return Ok(isolated::start(rtsp, runtime, clock, options, output));
+            Source::Rtsp(Rtsp { way: Way::Own, .. }) | Source::Sim => source,
+            source if isolated::is_isolated() => {
+                return Ok(isolated::start(source, runtime, clock, options, output));
             }
             source => source,
         };
@@ -105,19 +108,27 @@ impl Ingest {
         }
 
         let shutdown = Shutdown::new();
-        let (tell_done, ended) = watch::channel(None);
-        runtime.spawn(supervise(pipeline, source, sink, ends, shutdown.clone(), tell_done));
-        Ok(Self { shutdown, ended })
+        let [(tell_ending, ending), (tell_done, ended)] = [(); 2].map(|()| watch::channel(None));
+        runtime.spawn(supervise(pipeline, source, sink, ends, shutdown.clone(), [tell_ending, tell_done]));
+        Ok(Self { shutdown, ending, ended })
     }
 
     /// One that somebody else sees to.
     pub(crate) fn of(shutdown: Shutdown, ended: watch::Receiver<Option<IngestEnd>>) -> Self {
-        Self { shutdown, ended }
+        Self { shutdown, ending: ended.clone(), ended }
+    }
+
+    /// Waits until it is known why it ends: what is left of it may not be able to stop.
+    pub(crate) async fn ending(&self) -> IngestEnd {
+        Self::told(self.ending.clone()).await
     }
 
     /// Waits for the end and says why. The output has been given everything and dropped by then. May be called again.
     pub async fn ended(&self) -> IngestEnd {
-        let mut ended = self.ended.clone();
+        Self::told(self.ended.clone()).await
+    }
+
+    async fn told(mut ended: watch::Receiver<Option<IngestEnd>>) -> IngestEnd {
         match ended.wait_for(Option::is_some).await {
             Ok(end) => end.clone().unwrap_or_else(IngestEnd::stopped),
             Err(_) => IngestEnd::stopped(), // its runtime was shut down under it
@@ -142,6 +153,7 @@ impl Drop for Ingest {
 enum Reader {
     Own(RtspSrc),
     Gst(RtspBin),
+    Lens(LensBin),
 }
 
 impl Reader {
@@ -173,6 +185,15 @@ impl Reader {
                     rtspbin::Settings { source: rtsp, options, runtime, clock, takes, sound_dropped, certificate };
                 RtspBin::new(settings).map(Reader::Gst)
             }
+            Source::Lens(lens) => {
+                let weak_sink = sink.downgrade();
+                let encodes = Box::new(move |name: &str| {
+                    if let Some(sink) = weak_sink.upgrade() {
+                        sink.encodes(name);
+                    }
+                });
+                LensBin::new(bin::Settings { lens, options, runtime, clock, encodes }).map(Reader::Lens)
+            }
             source => Ok(Reader::Own(RtspSrc::new(Settings { source, options, runtime, clock, sound_dropped }))),
         }
     }
@@ -181,6 +202,7 @@ impl Reader {
         match self {
             Reader::Own(element) => element.upcast_ref(),
             Reader::Gst(element) => element.upcast_ref(),
+            Reader::Lens(element) => element.upcast_ref(),
         }
     }
 
@@ -189,6 +211,7 @@ impl Reader {
         match self {
             Reader::Own(element) => element.halt().await,
             Reader::Gst(element) => element.halt().await,
+            Reader::Lens(element) => element.halt().await,
         }
     }
 }
@@ -199,19 +222,28 @@ async fn supervise(
     sink: Sink,
     mut ends: mpsc::Receiver<IngestEnd>,
     shutdown: Shutdown,
-    done: watch::Sender<Option<IngestEnd>>,
+    [ending, done]: [watch::Sender<Option<IngestEnd>>; 2],
 ) {
     let end = tokio::select! {
         biased;
         Some(end) = ends.recv() => end,
         () = shutdown.wait() => IngestEnd::stopped(),
     };
+    let _ = ending.send(Some(end.clone())); // nobody wants to know yet
     // In this order nothing is pushed while the pads are shut, so this never waits for a lock that a push holds.
     source.halt().await;
-    if let Err(error) = pipeline.set_state(gst::State::Null) {
-        tracing::error!(%error, "a pipeline did not stop");
-    }
     sink.finish();
+    let stopping = pipeline.clone();
+    let stop = move || {
+        if let Err(error) = stopping.set_state(gst::State::Null) {
+            tracing::error!(%error, "a pipeline did not stop");
+        }
+    };
+    match source {
+        Reader::Own(_) => stop(),
+        // What is GStreamer's may hang, and would take the runtime's timers with it.
+        Reader::Gst(_) | Reader::Lens(_) => drop(tokio::task::spawn_blocking(stop).await),
+    }
     drop((pipeline, source, sink, ends));
     let _ = done.send(Some(end));
 }

@@ -1,12 +1,15 @@
-//! GStreamer's source in a process of its own.
+//! GStreamer's sources in a process of their own.
 //!
-//! It is a lot of C that reads what a camera sends, and some of it crashes at what it should not (`rtph265depay` and
+//! `rtspsrc` is a lot of C that reads what a camera sends, and some of it crashes at what it should not (`rtph265depay` and
 //! `rtpjpegdepay` of 1.22, found by cameras that are spoiled at random): one camera must not end the recording of all. So
 //! the program begins itself anew for each such connection, hands it address and password by its standard input, and is
 //! given back what an [`Output`] is given, by its standard output. A child that dies ends this one connection.
 //!
+//! So it is with cameras of this machine, whose drivers and encoders may crash or hang: one that says nothing any more is killed.
+//! Encoders are tried in such children, too.
+//!
 //! ```text
-//! Ingest ── request, a line ──▶ child: rtspsrc ! … ! keepsightsink ── init, units, fragments, end ──▶ Ingest's output
+//! Ingest ── request, a line ──▶ child: source ! keepsightsink ── init, units, fragments, end ──▶ Ingest's output
 //! ```
 //!
 //! What the child says is taken as hostile: it is bounded, and fragments are checked again before they are kept.
@@ -32,8 +35,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::end::{EndReason, IngestEnd};
 use crate::ingest::Ingest;
+use crate::lens::encode::{self, Candidate};
+use crate::lens::encoders::{Encoders, Encoding};
+use crate::lens::trial::{self, Speed};
+use crate::lens::{Encoder, Lens};
 use crate::output::Output;
-use crate::source::{Credentials, Options, Rtsp, Source, Way};
+use crate::source::{Credentials, Options, Source, Way};
 
 /// The hidden subcommand that calls [`main`].
 pub const COMMAND: &str = "media-child";
@@ -45,12 +52,18 @@ const BODY_BYTES: u32 = 32 << 20;
 const PIPE_BYTES: i32 = 1 << 20;
 /// A child that was asked to stop is killed after this: a camera that does not answer the goodbye takes one.
 const STOPS_WITHIN: Duration = Duration::from_secs(4);
-/// What a child may occupy: its threads' stacks and heaps are reserved, not used.
+/// A child that says nothing for this much longer than its camera may take hangs.
+const SILENT: Duration = Duration::from_secs(5);
+/// How long a camera may take until its first picture: one that sends no key picture is waited for.
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
+/// What a child's sources may take to stop; what hangs ends with the process.
+const GIVEN_UP: Duration = Duration::from_secs(2);
+/// What a child that reads a network may occupy: its threads' stacks and heaps are reserved, not used.
 const ADDRESS_SPACE: u64 = 4 << 30;
 
 static ISOLATED: AtomicBool = AtomicBool::new(false);
 
-/// From now on GStreamer's source runs in processes of their own. To be called by a program whose `main` knows [`COMMAND`]; others
+/// From now on GStreamer's sources run in processes of their own. To be called by a program whose `main` knows [`COMMAND`]; others
 /// (tests, that is) have it in their own.
 pub fn isolate() {
     ISOLATED.store(true, Ordering::Relaxed);
@@ -62,17 +75,30 @@ pub(crate) fn is_isolated() -> bool {
 
 /// What a child is asked for.
 #[derive(Serialize, Deserialize)]
-struct Request {
+#[serde(rename_all = "snake_case")]
+enum Request {
+    /// A camera's pictures and sound.
+    Connect(Connect),
+    /// Which encoders there are.
+    Encoders,
+    /// How one of them does.
+    TryEncoder(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Connect {
     url: String,
     username: Option<String>,
     password: Option<String>,
     way: String,
     certificate: Option<String>,
+    /// The encoder's name, and whether there is another.
+    encoder: Option<(String, bool)>,
     connect_timeout: Duration,
     read_timeout: Duration,
 }
 
-impl Drop for Request {
+impl Drop for Connect {
     fn drop(&mut self) {
         self.password.zeroize();
     }
@@ -87,6 +113,9 @@ enum Head {
     Unit { track: Track, dts: i64, cts_offset: i32, duration: u32, key: bool, arrived: Mono },
     SoundDropped { encoding: String },
     Certificate { fingerprint: String },
+    Encodes { name: String },
+    Encoders { all: Vec<Candidate> },
+    Tried { outcome: Result<Speed, String> },
     Ended { reason: String, detail: String },
 }
 
@@ -95,7 +124,7 @@ type Row = (Track, u32, u32, i64, i32, u32, bool);
 
 /// Starts a child for one connection; as [`Ingest::start`].
 pub(crate) fn start(
-    rtsp: Rtsp,
+    source: Source,
     runtime: &tokio::runtime::Handle,
     clock: SharedClock,
     options: Options,
@@ -105,7 +134,7 @@ pub(crate) fn start(
     let (tell_done, ended) = watch::channel(None);
     let stop = shutdown.clone();
     runtime.spawn(async move {
-        let end = follow(rtsp, &clock, &options, output, stop).await;
+        let end = follow(source, &clock, &options, output, stop).await;
         let _ = tell_done.send(Some(end)); // nobody wants to know any more
     });
     Ingest::of(shutdown, ended)
@@ -113,14 +142,22 @@ pub(crate) fn start(
 
 /// From a child's start to its end. The output is dropped by then.
 async fn follow(
-    rtsp: Rtsp,
+    source: Source,
     clock: &SharedClock,
     options: &Options,
     output: Box<dyn Output>,
     stop: Shutdown,
 ) -> IngestEnd {
     options.pace.begin();
-    let mut child = match begin(&rtsp, options).await {
+    let mut lent = match &source {
+        Source::Lens(lens) => tokio::select! {
+            lent = Lent::of(lens, options) => lent,
+            () = stop.wait() => return IngestEnd::stopped(),
+        },
+        _ => None,
+    };
+    let encoder = lent.as_ref().map(|lent| lent.encoder.clone());
+    let mut child = match begin(&Request::Connect(Connect::new(&source, encoder, options))).await {
         Ok(child) => child,
         Err(e) => {
             tracing::error!(error = &e as &dyn std::error::Error, "a camera's process does not start");
@@ -128,63 +165,176 @@ async fn follow(
         }
     };
     let (mut to, Some(from)) = (child.stdin.take(), child.stdout.take()) else { return IngestEnd::stopped() };
-    let mut listening = Box::pin(listen(from, output, clock, options));
+    let mut listening = Box::pin(listen(from, output, clock, options, lent.as_mut()));
     let end = tokio::select! {
         end = &mut listening => end,
         () = stop.wait() => {
             // The end of its input tells it to stop; what it still says is taken.
             drop(to.take());
             let _ = clock::timeout(&**clock, STOPS_WITHIN, &mut listening).await;
-            IngestEnd::stopped()
+            Ok(IngestEnd::stopped())
         }
     };
     drop((listening, to));
-    if clock::timeout(&**clock, STOPS_WITHIN, child.wait()).await.is_none() {
+    let died = end.is_err();
+    if died || clock::timeout(&**clock, STOPS_WITHIN, child.wait()).await.is_none() {
         let _ = child.kill().await; // an error means that it has ended meanwhile
     }
-    end
+    let end = end.unwrap_or_else(|died| died);
+    match lent {
+        Some(lent) => lent.ended(end, died),
+        None => end,
+    }
+}
+
+/// The encoder that a camera of this machine is lent.
+struct Lent<'a> {
+    encoders: &'a Encoders,
+    lens: &'a Lens,
+    encoder: Encoder,
+    encoding: Encoding,
+    /// It is used.
+    used: bool,
+}
+
+impl<'a> Lent<'a> {
+    async fn of(lens: &'a Lens, options: &'a Options) -> Option<Lent<'a>> {
+        let encoders = options.encoders.as_ref()?;
+        let (encoder, encoding) = encoders.choose(lens).await?;
+        Some(Lent { encoders, lens, encoder, encoding, used: false })
+    }
+
+    fn used(&mut self) {
+        self.used = true;
+        self.encoders.begins(self.lens, self.encoding.clone());
+    }
+
+    /// The end, where that was the encoder's fault: one whose process dies without a word is taken to have done it.
+    fn ended(self, end: IngestEnd, died: bool) -> IngestEnd {
+        let end = match died && self.used {
+            true => IngestEnd::new(EndReason::Encoder, format!("{} took its process with it", self.encoder.name)),
+            false => end,
+        };
+        let failed = (end.reason == EndReason::Encoder).then_some((self.encoder.name.as_str(), end.detail.as_str()));
+        if self.used {
+            self.encoders.ends(self.lens, failed);
+        }
+        end
+    }
 }
 
 /// Gives all that a child says to the output.
+///
+/// # Errors
+/// It ended without saying why, or says nothing any more.
 async fn listen(
     mut from: impl AsyncRead + Unpin,
     mut output: Box<dyn Output>,
     clock: &SharedClock,
     options: &Options,
-) -> IngestEnd {
+    mut lent: Option<&mut Lent<'_>>,
+) -> Result<IngestEnd, IngestEnd> {
+    let mut begun = false;
     loop {
-        let (head, body) = match message(&mut from).await {
-            Ok(message) => message,
-            Err(e) => {
+        let may_take = if begun { options.pace.limit().unwrap_or(options.read_timeout) } else { BEGINS_WITHIN };
+        let (head, body) = match clock::timeout(&**clock, may_take + SILENT, message(&mut from)).await {
+            Some(Ok(message)) => message,
+            Some(Err(e)) => {
                 tracing::warn!(error = &e as &dyn std::error::Error, "a camera's process says no more");
-                return IngestEnd::new(EndReason::Broken, "The program that reads it failed at what it sends");
+                return Err(IngestEnd::new(EndReason::Broken, "The program that reads it failed at what it sends"));
+            }
+            None => {
+                tracing::warn!("a camera's process hangs");
+                return Err(IngestEnd::new(EndReason::Stalled, "The program that reads it hangs"));
             }
         };
-        if let Head::Unit { track: Track::Video, key, .. } = head {
-            options.pace.picture(clock.mono(), key);
+        match (&head, &mut lent) {
+            (Head::Unit { track: Track::Video, key, .. }, _) => {
+                begun = true;
+                options.pace.picture(clock.mono(), *key);
+            }
+            (Head::Encodes { .. }, Some(lent)) => lent.used(),
+            _ => {}
         }
         if let Some(end) = take(head, body, &mut *output) {
-            return end;
+            return Ok(end);
         }
     }
 }
 
-async fn begin(rtsp: &Rtsp, options: &Options) -> std::io::Result<Child> {
-    let request = Request {
-        url: rtsp.url.to_string(),
-        username: rtsp.credentials.as_ref().map(|c| c.username.clone()),
-        password: rtsp.credentials.as_ref().map(|c| c.password().to_owned()),
-        way: rtsp.way.as_str().to_owned(),
-        certificate: rtsp.certificate.clone(),
-        connect_timeout: options.connect_timeout,
-        read_timeout: options.pace.limit().unwrap_or(options.read_timeout),
+impl Connect {
+    fn new(source: &Source, encoder: Option<Encoder>, options: &Options) -> Self {
+        let (url, rtsp) = match source {
+            Source::Rtsp(rtsp) => (rtsp.url.as_str(), Some(rtsp)),
+            Source::Lens(lens) => (lens.url.as_str(), None),
+            Source::Sim => ("sim:", None),
+        };
+        let credentials = rtsp.and_then(|rtsp| rtsp.credentials.as_ref());
+        Self {
+            url: url.to_owned(),
+            username: credentials.map(|c| c.username.clone()),
+            password: credentials.map(|c| c.password().to_owned()),
+            way: rtsp.map_or(Way::Own, |rtsp| rtsp.way).as_str().to_owned(),
+            certificate: rtsp.and_then(|rtsp| rtsp.certificate.clone()),
+            encoder: encoder.map(|encoder| (encoder.name, encoder.spare)),
+            connect_timeout: options.connect_timeout,
+            read_timeout: options.pace.limit().unwrap_or(options.read_timeout),
+        }
+    }
+
+    fn source(&self) -> Option<Source> {
+        let password = self.password.as_deref().unwrap_or_default();
+        let credentials = self.username.as_deref().map(|name| Credentials::new(name, password));
+        let source = Source::parse(&self.url, credentials).ok()?.by(Way::from_word(&self.way)?);
+        let encoder = self.encoder.clone().map(|(name, spare)| Encoder { name, spare });
+        Some(match source.pinned(self.certificate.clone()) {
+            Source::Lens(lens) => Source::Lens(Lens { encoder, ..lens }),
+            source => source,
+        })
+    }
+}
+
+/// The encoders of H.264 on this machine.
+pub(crate) async fn encoders(clock: &SharedClock, patience: Duration) -> std::io::Result<Vec<Candidate>> {
+    match ask(&Request::Encoders, clock, patience).await? {
+        Head::Encoders { all } => Ok(all),
+        _ => Err(std::io::Error::other("an answer to something else")),
+    }
+}
+
+/// How an encoder does; or why it is of no use.
+pub(crate) async fn try_encoder(
+    name: &str,
+    clock: &SharedClock,
+    patience: Duration,
+) -> std::io::Result<Result<Speed, String>> {
+    match ask(&Request::TryEncoder(name.to_owned()), clock, patience).await? {
+        Head::Tried { outcome } => Ok(outcome),
+        _ => Err(std::io::Error::other("an answer to something else")),
+    }
+}
+
+/// The one answer of a child, which is killed then.
+async fn ask(request: &Request, clock: &SharedClock, patience: Duration) -> std::io::Result<Head> {
+    let answer = async {
+        let mut child = begin(request).await?;
+        let mut from = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+        let (head, _) = message(&mut from).await?;
+        let _ = child.kill().await; // an error means that it has ended meanwhile
+        Ok(head)
     };
-    let mut line = Zeroizing::new(serde_json::to_vec(&request)?);
+    // A child that is dropped is killed.
+    clock::timeout(&**clock, patience, answer).await.unwrap_or_else(|| Err(std::io::ErrorKind::TimedOut.into()))
+}
+
+async fn begin(request: &Request) -> std::io::Result<Child> {
+    let mut line = Zeroizing::new(serde_json::to_vec(request)?);
     line.push(b'\n');
     let mut child = Command::new("/proc/self/exe")
         .arg(COMMAND)
         .env_remove("NOTIFY_SOCKET") // the hub alone talks to systemd
         .env_remove("WATCHDOG_USEC")
+        .env("ORC_CODE", "backup") // no code is made at run time: where the hub is a service it could not be executed
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null()) // what a camera could write into the log
@@ -238,6 +388,10 @@ fn take(head: Head, body: Bytes, output: &mut dyn Output) -> Option<IngestEnd> {
         }
         Head::SoundDropped { encoding } => output.sound_dropped(&encoding),
         Head::Certificate { fingerprint } => output.certificate(&fingerprint),
+        Head::Encodes { name } => output.encodes(&name),
+        Head::Encoders { .. } | Head::Tried { .. } => {
+            return Some(IngestEnd::new(EndReason::Broken, "The program that reads it says something else"));
+        }
         Head::Ended { reason, detail } => {
             let reason = EndReason::from_word(&reason).unwrap_or(EndReason::Error);
             return Some(IngestEnd { reason, detail });
@@ -256,9 +410,7 @@ pub fn main() -> ExitCode {
 
 fn serve() -> std::io::Result<()> {
     // No core dumps: there are pictures in memory, and a password.
-    for (resource, limit) in
-        [(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_NOFILE, 256), (Resource::RLIMIT_AS, ADDRESS_SPACE)]
-    {
+    for (resource, limit) in [(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_NOFILE, 256)] {
         setrlimit(resource, limit, limit)?;
     }
     nix::sys::prctl::set_dumpable(false)?;
@@ -267,28 +419,49 @@ fn serve() -> std::io::Result<()> {
     std::io::stdin().lock().read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
     let to = Arc::new(Mutex::new(File::from(std::io::stdout().as_fd().try_clone_to_owned()?)));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let end = runtime.block_on(run(request, Wire(to.clone())));
-    let head = Head::Ended { reason: end.reason.as_str().to_owned(), detail: end.detail };
-    Wire(to).say(&head, &[]);
+    let wire = Wire(to.clone());
+    let said = match request {
+        Request::Connect(connect) => {
+            let end = match connect.source() {
+                Some(source) => read(source, &connect, wire)?,
+                None => IngestEnd::new(EndReason::Error, "The request cannot be read"),
+            };
+            Head::Ended { reason: end.reason.as_str().to_owned(), detail: end.detail }
+        }
+        Request::Encoders => {
+            crate::init().map_err(std::io::Error::other)?;
+            Head::Encoders { all: encode::candidates() }
+        }
+        Request::TryEncoder(name) => {
+            crate::init().map_err(std::io::Error::other)?;
+            Head::Tried { outcome: trial::run(&name, &SystemClock) }
+        }
+    };
+    Wire(to).say(&said, &[]);
     Ok(())
 }
 
-async fn run(request: Request, wire: Wire) -> IngestEnd {
-    let refused = |detail: String| IngestEnd::new(EndReason::Error, detail);
+/// Reads a camera to its end.
+fn read(source: Source, connect: &Connect, wire: Wire) -> std::io::Result<IngestEnd> {
+    if matches!(source, Source::Rtsp(_)) {
+        // Drivers of graphics cards, which encoders use, reserve any amount.
+        setrlimit(Resource::RLIMIT_AS, ADDRESS_SPACE, ADDRESS_SPACE)?;
+    }
+    let options =
+        Options { connect_timeout: connect.connect_timeout, read_timeout: connect.read_timeout, ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let end = runtime.block_on(run(source, options, wire));
+    runtime.shutdown_background();
+    Ok(end)
+}
+
+async fn run(source: Source, options: Options, wire: Wire) -> IngestEnd {
     if let Err(e) = crate::init() {
         return e.into();
     }
-    let password = request.password.as_deref().unwrap_or_default();
-    let credentials = request.username.as_deref().map(|name| Credentials::new(name, password));
-    let source = match (Source::parse(&request.url, credentials), Way::from_word(&request.way)) {
-        (Ok(source), Some(way)) => source.by(way).pinned(request.certificate.clone()),
-        _ => return refused("The request cannot be read".into()),
-    };
-    let options =
-        Options { connect_timeout: request.connect_timeout, read_timeout: request.read_timeout, ..Options::default() };
     let clock: SharedClock = Arc::new(SystemClock);
-    let ingest = match Ingest::start(source, &tokio::runtime::Handle::current(), clock, options, Box::new(wire)) {
+    let handle = tokio::runtime::Handle::current();
+    let ingest = match Ingest::start(source, &handle, clock.clone(), options, Box::new(wire)) {
         Ok(ingest) => ingest,
         Err(e) => return e.into(),
     };
@@ -299,10 +472,16 @@ async fn run(request: Request, wire: Wire) -> IngestEnd {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         told.trigger();
     });
-    tokio::select! {
-        end = ingest.ended() => end,
-        () = stop.wait() => ingest.stop().await,
+    let end = tokio::select! {
+        end = ingest.ending() => end,
+        () = stop.wait() => IngestEnd::stopped(),
+    };
+    // What it holds is given out; what hangs is left behind.
+    let stopped = clock::timeout(&*clock, GIVEN_UP, ingest.stop()).await;
+    if stopped.is_none() {
+        tracing::warn!("a camera's source does not stop");
     }
+    end
 }
 
 /// Says to the hub what an output is given.
@@ -342,6 +521,9 @@ impl Output for Wire {
     }
     fn certificate(&mut self, fingerprint: &str) {
         self.say(&Head::Certificate { fingerprint: fingerprint.to_owned() }, &[]);
+    }
+    fn encodes(&mut self, name: &str) {
+        self.say(&Head::Encodes { name: name.to_owned() }, &[]);
     }
 }
 

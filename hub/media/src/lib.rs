@@ -1,10 +1,12 @@
 //! Source and sink elements, ingest, fragments.
 //!
-//! One GStreamer pipeline per camera stream. Nothing is decoded in it but G.711, of which browsers' AAC is made:
+//! One GStreamer pipeline per camera stream. Nothing of a camera on the network is decoded in it but G.711, of which browsers'
+//! AAC is made; what a camera of this machine does not code itself is encoded:
 //!
 //! ```text
 //! keepsightrtspsrc ── keepsightsink ──▶ Output: init segments, fragments, access units
-//! keepsightrtspbin ──┘
+//! keepsightrtspbin ──┤
+//! keepsightlens    ──┘
 //! ```
 //!
 //! [`Ingest`] runs one; [`FragmentWriter`] is the sink's inside and stands alone; [`probe`] asks a camera what it has.
@@ -20,6 +22,7 @@ mod end;
 mod frames;
 mod ingest;
 pub mod isolated;
+mod lens;
 mod output;
 mod pace;
 mod probe;
@@ -34,6 +37,8 @@ pub use choice::{Choice, Via};
 pub use codec::{AudioConfig, BadParameters, VideoConfig};
 pub use end::{EndReason, IngestEnd};
 pub use ingest::{Ingest, MediaError};
+pub use lens::Lens;
+pub use lens::encoders::{Encoders, Encoding, Tried};
 pub use output::Output;
 pub use pace::Pace;
 pub use probe::{Probe, probe};

@@ -24,4 +24,6 @@ pub trait Output: Send + 'static {
     /// A camera of `rtsps:` showed this certificate, which nothing else vouches for, and none was expected of it: the
     /// SHA-256 of its DER form in lower-case hexadecimal. Called at most once, right after the first picture.
     fn certificate(&mut self, _fingerprint: &str) {}
+    /// The pictures of a camera of this machine are encoded with this element of GStreamer. Called at most once, before `init`.
+    fn encodes(&mut self, _name: &str) {}
 }

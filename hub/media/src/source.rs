@@ -7,6 +7,8 @@ use base::{Problem, ProblemKind, Transport};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::lens::Lens;
+use crate::lens::encoders::Encoders;
 use crate::pace::Pace;
 
 /// A camera's user name and password. The password is not shown by `Debug` and is wiped when dropped.
@@ -34,12 +36,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Where a stream comes from. `v4l2:` and `libcamera:` will be further variants.
+/// Where a stream comes from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Source {
     /// A camera that speaks RTSP.
     Rtsp(Rtsp),
+    /// A camera of this machine.
+    Lens(Lens),
     /// A small clip within the hub, for self-tests: needs no camera and no network.
     Sim,
 }
@@ -95,7 +99,8 @@ impl Way {
 }
 
 impl Source {
-    /// A source from its address, such as `rtsp://192.168.1.20:554/stream`, `rtsps://192.168.1.20/stream` or `sim:`.
+    /// A source from its address, such as `rtsp://192.168.1.20:554/stream`, `rtsps://192.168.1.20/stream`, `v4l2:/dev/video0`,
+    /// `libcamera:` or `sim:`.
     ///
     /// # Errors
     /// An address that is none, of a scheme that is not known, without a host, or with a user name or password
@@ -108,6 +113,7 @@ impl Source {
         let way = match url.scheme() {
             "rtsp" => Way::Own,
             "rtsps" => Way::Tcp,
+            "v4l2" | "libcamera" => return Lens::parse(url).map(Self::Lens),
             "sim" if url.as_str() == "sim:" => return Ok(Self::Sim),
             scheme => return Err(BadSource::Scheme(scheme.chars().take(20).collect())),
         };
@@ -150,11 +156,11 @@ impl Source {
         self
     }
 
-    /// The address, for logs: it holds no password. `None` for a source within the hub.
+    /// The address on the network, for logs: it holds no password. `None` for a source that has none.
     pub fn address(&self) -> Option<&Url> {
         match self {
             Source::Rtsp(rtsp) => Some(&rtsp.url),
-            Source::Sim => None,
+            Source::Lens(_) | Source::Sim => None,
         }
     }
 }
@@ -174,6 +180,12 @@ pub enum BadSource {
     /// It has no usable host or port.
     #[error("it names no host and port to connect to")]
     NoHost,
+    /// It names no device of this machine.
+    #[error("it names no camera of this machine")]
+    NoDevice,
+    /// What is wanted of its pictures is not known, or too much.
+    #[error("\"{0}\" is not something that can be wanted of its pictures")]
+    Wish(String),
     /// Pictures of `rtsps:` would travel in the open.
     #[error("datagrams of rtsps: would travel in the open")]
     Open,
@@ -186,6 +198,12 @@ impl From<BadSource> for Problem {
             BadSource::PasswordInside => "It holds a user name or a password".into(),
             BadSource::Scheme(scheme) => format!("\"{scheme}:\" is not a kind of source"),
             BadSource::NoHost => "It names no host and port to connect to".into(),
+            BadSource::NoDevice => "It names no camera of this machine, as v4l2:/dev/video0 or libcamera: would".into(),
+            BadSource::Wish(wish) => {
+                format!(
+                    "\"{wish}\" is not something that can be wanted of its pictures, as ?size=1280x720&fps=15&kbit=2000 is"
+                )
+            }
             BadSource::Open => "Over rtsps: only the transport tcp is encrypted".into(),
         };
         Problem::with(ProblemKind::BadCameraUrl, detail)
@@ -204,6 +222,8 @@ pub struct Options {
     pub read_timeout: Duration,
     /// What is known of its pace. To be kept from connection to connection, for the same address.
     pub pace: Pace,
+    /// This machine's encoders, for cameras of its own that do not encode. `None`: those cannot be recorded.
+    pub encoders: Option<Encoders>,
 }
 
 impl Default for Options {
@@ -213,6 +233,7 @@ impl Default for Options {
             ask_again: Duration::from_secs(2),
             read_timeout: Duration::from_secs(10),
             pace: Pace::default(),
+            encoders: None,
         }
     }
 }
@@ -236,9 +257,13 @@ mod tests {
             "rtsp://[fe80::1]:554/",
             "rtsps://10.0.0.2/x",
             "sim:",
+            "v4l2:/dev/video0?size=1280x720",
+            "libcamera:",
         ] {
             assert!(Source::parse(good, None).is_ok(), "{good}");
         }
+        assert_eq!(problem("v4l2:0"), "It names no camera of this machine, as v4l2:/dev/video0 or libcamera: would");
+        assert!(problem("v4l2:/dev/video0?fps=900").starts_with("\"fps=900\" is not something that can be wanted"));
         assert_eq!(problem("sim:other"), "\"sim:\" is not a kind of source");
     }
 

@@ -227,6 +227,7 @@ pub(crate) struct Supervisor {
     pub(crate) writer: StreamWriter,
     pub(crate) watching: Arc<Watching>,
     pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) encoders: media::Encoders,
     pub(crate) clock: SharedClock,
     pub(crate) shutdown: Shutdown,
     pub(crate) told: mpsc::UnboundedSender<Message>,
@@ -242,7 +243,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::new(self.recorded_before);
-        let mut options = media::Options::default();
+        let mut options = self.fresh();
         let mut finding: Option<Finding> = None;
         // How the first of several ways ended.
         let mut first: Option<IngestEnd> = None;
@@ -256,7 +257,7 @@ impl Supervisor {
                 Plan::Record(row, password) => {
                     if finding.as_ref().is_some_and(|last| !last.is_of(&row, &password)) {
                         // Another source: nothing is known of it.
-                        (backoff, options) = (Backoff::default(), media::Options::default());
+                        (backoff, options) = (Backoff::default(), self.fresh());
                         finding = None;
                     }
                     let known = match finding.take() {
@@ -309,6 +310,11 @@ impl Supervisor {
         }
         self.writer.end();
         self.shared.ring.end();
+    }
+
+    /// For a source of which nothing is known.
+    fn fresh(&self) -> media::Options {
+        media::Options { encoders: Some(self.encoders.clone()), ..media::Options::default() }
     }
 
     /// One connection, from its start to its end. Why it ended and whether pictures came, or `None` if it was ended on
@@ -384,7 +390,7 @@ impl Supervisor {
                 (CameraState::Unsupported, GapReason::CameraUnsupported)
             }
             EndReason::Untrusted => (CameraState::Untrusted, GapReason::CameraUnauthorised),
-            EndReason::Broken => (CameraState::Broken, GapReason::CameraBroken),
+            EndReason::Broken | EndReason::Encoder => (CameraState::Broken, GapReason::CameraBroken),
         };
         let retry_ms = wait.as_millis() as u64;
         tracing::warn!(camera = %self.shared.id, reason = end.reason.as_str(), detail = end.detail, retry_ms, "camera lost");

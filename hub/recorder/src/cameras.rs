@@ -134,6 +134,7 @@ pub(crate) struct Inner {
     told: mpsc::UnboundedSender<Message>,
     turns: Arc<Semaphore>,
     reader: Reader,
+    pub(crate) encoders: media::Encoders,
     watchers: Watchers,
     notices: broadcast::Sender<Notice>,
     pub(crate) space: Arc<Space>,
@@ -163,6 +164,7 @@ impl Recorder {
             notices: rules::notices(),
         };
         let inner = Arc::new(Inner {
+            encoders: media::Encoders::new(parts.clock.clone()),
             watchers,
             notices: rules.notices.clone(),
             passwords: Passwords::in_folder(&parts.secrets)?,
@@ -243,6 +245,11 @@ impl Recorder {
     /// How many of a camera's pictures were looked at since its motion settings last changed, and how many were dropped.
     pub fn looked(&self, id: CameraId) -> Option<(u64, u64)> {
         self.0.camera(id)?.watching.looked()
+    }
+
+    /// What encodes for cameras of this machine.
+    pub fn encoders(&self) -> &media::Encoders {
+        &self.0.encoders
     }
 
     /// What a camera's pictures are decoded with to be looked at.

@@ -105,8 +105,9 @@ pub(crate) async fn probe(
     password: Option<Zeroizing<String>>,
 ) -> Result<Probed, RecorderError> {
     let mut finding = Finding::new(row, password)?;
+    let options = media::Options { encoders: Some(inner.encoders.clone()), ..media::Options::default() };
     loop {
-        let failed = match media::probe(&finding.source(), &inner.clock, &media::Options::default()).await {
+        let failed = match media::probe(&finding.source(), &inner.clock, &options).await {
             Ok(offer) => return Ok(Probed { offer, via: finding.via() }),
             Err(end) => end,
         };

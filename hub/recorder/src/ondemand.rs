@@ -23,7 +23,7 @@ use crate::ring::LiveRing;
 use crate::watching::Watching;
 
 /// The connection stays for so long after the last viewer.
-pub(crate) const LINGER: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Where the stream comes from.
 #[derive(Clone, PartialEq)]
@@ -55,7 +55,7 @@ impl OnDemand {
         ring: Arc<LiveRing>,
         watching: Arc<Watching>,
         plan: SubPlan,
-        linger: Duration,
+        encoders: media::Encoders,
         clock: SharedClock,
         stop: Shutdown,
     ) -> Self {
@@ -67,7 +67,7 @@ impl OnDemand {
             watching,
             plan: plan_of_task,
             trouble: trouble.clone(),
-            linger,
+            encoders,
             clock,
             stop,
         };
@@ -111,7 +111,7 @@ struct Connector {
     watching: Arc<Watching>,
     plan: watch::Receiver<SubPlan>,
     trouble: Arc<Trouble>,
-    linger: Duration,
+    encoders: media::Encoders,
     clock: SharedClock,
     stop: Shutdown,
 }
@@ -119,7 +119,9 @@ struct Connector {
 impl Connector {
     async fn run(mut self) {
         let mut viewers = self.ring.viewers();
-        let (mut backoff, mut options, mut known) = (Backoff::default(), media::Options::default(), None);
+        let encoders = self.encoders.clone();
+        let fresh = || media::Options { encoders: Some(encoders.clone()), ..media::Options::default() };
+        let (mut backoff, mut options, mut known) = (Backoff::default(), fresh(), None);
         let mut finding: Option<Finding> = None;
         while !self.stop.is_triggered() {
             tokio::select! {
@@ -129,7 +131,7 @@ impl Connector {
             let plan = self.plan.borrow_and_update().clone();
             if known.as_ref() != Some(&plan) {
                 // Another source: nothing is known of it.
-                (backoff, options) = (Backoff::default(), media::Options::default());
+                (backoff, options) = (Backoff::default(), fresh());
                 *self.trouble.lock() = None;
                 known = Some(plan.clone());
                 finding = None;
@@ -204,7 +206,7 @@ impl Connector {
                 Ok(ingest) => ingest,
                 Err(e) => return Some((e.into(), false)),
             };
-        let unwatched = unwatched(self.ring.viewers(), &self.clock, self.linger);
+        let unwatched = unwatched(self.ring.viewers(), &self.clock, LINGER);
         let end = tokio::select! {
             end = ingest.ended() => Some(end),
             () = unwatched => None,

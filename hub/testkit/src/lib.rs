@@ -15,6 +15,7 @@ pub mod firefox;
 pub mod gst_server;
 pub mod hostile;
 pub mod hub;
+pub mod lenses;
 pub mod people;
 pub mod pictures;
 pub mod plug;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use base::Mono;
+use base::element::Away;
 
 use crate::coded::Codec;
-use crate::planner::{Decoders, FIRST_WAIT, LONGEST_WAIT};
+use crate::planner::Decoders;
 
 /// A hardware decoder that takes longer for a picture, so often in a row, is slower than software would be.
 const SLOW: Duration = Duration::from_millis(400);
@@ -24,26 +25,16 @@ pub struct Using {
     /// Hardware decodes.
     pub hardware: bool,
     /// What would have been better and failed at this camera, and how.
-    pub instead_of: Option<(String, &'static str)>,
+    pub instead_of: Option<(String, String)>,
 }
 
 /// What a camera's children are told to take, and what was found of it.
 #[derive(Debug, Default)]
 pub(crate) struct Choice {
-    /// Not to be taken until then.
-    failed: Vec<Failed>,
+    away: Away<(Codec, String)>,
     slow: u32,
     /// Grows with each picture that could not be decoded, and shrinks with each that could.
     undecoded: u32,
-}
-
-#[derive(Debug)]
-struct Failed {
-    codec: Codec,
-    name: String,
-    how: &'static str,
-    until: Mono,
-    wait: Duration,
 }
 
 impl Choice {
@@ -53,15 +44,14 @@ impl Choice {
             if !decoders.complete() {
                 return (codec, None); // one at a time would have the child start anew each time
             }
-            let failed = |name: &str| self.failed.iter().find(|f| f.codec == codec && f.name == name && now < f.until);
+            let failed = |name: &str| self.away.how(|(c, n)| *c == codec && n == name, now);
             // Where nothing else is left, what failed is better than nothing.
             let best = decoders.best_but(codec, |decoder| failed(&decoder.name).is_some());
             let best = best.or_else(|| decoders.best(codec));
             let instead_of = decoders
                 .best(codec)
                 .filter(|first| best.is_some_and(|best| best.name != first.name))
-                .and_then(|best| failed(&best.name))
-                .map(|f| (f.name.clone(), f.how));
+                .and_then(|best| Some((best.name.clone(), failed(&best.name)?.to_owned())));
             (codec, best.map(|best| Using { codec, name: best.name.clone(), hardware: best.hardware, instead_of }))
         })
     }
@@ -82,27 +72,18 @@ impl Choice {
     }
 
     /// It failed: not again for a while, and longer each time.
-    pub(crate) fn fails(&mut self, codec: Codec, name: &str, how: &'static str, now: Mono) {
+    pub(crate) fn fails(&mut self, codec: Codec, name: &str, how: &str, now: Mono) {
         (self.slow, self.undecoded) = (0, 0);
-        match self.failed.iter_mut().find(|f| f.codec == codec && f.name == name) {
-            Some(failed) => {
-                // One that did well for longer than it was kept away begins anew.
-                let did_well = now > failed.until + failed.wait;
-                failed.wait = if did_well { FIRST_WAIT } else { (failed.wait * 2).min(LONGEST_WAIT) };
-                (failed.until, failed.how) = (now + failed.wait, how);
-            }
-            None => {
-                let (name, until) = (name.to_owned(), now + FIRST_WAIT);
-                self.failed.push(Failed { codec, name, how, until, wait: FIRST_WAIT });
-            }
-        }
+        self.away.fails((codec, name.to_owned()), how, now);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base::element::Measured;
+
     use super::*;
-    use crate::planner::{Decoder, Measured};
+    use crate::planner::Decoder;
 
     fn decoder(name: &str, hardware: bool, trial: Result<(u32, u64), &str>) -> Decoder {
         let measured =
@@ -110,7 +91,7 @@ mod tests {
         Decoder { codec: Codec::H264, name: name.into(), hardware, trial: trial.map(measured).map_err(str::to_owned) }
     }
 
-    fn names(choice: &Choice, decoders: &Decoders, now: Mono) -> (Option<String>, Option<&'static str>) {
+    fn names(choice: &Choice, decoders: &Decoders, now: Mono) -> (Option<String>, Option<String>) {
         let [(_, h264), (_, h265)] = choice.now(decoders, now);
         assert_eq!(h265, None, "none was tried for it");
         h264.map_or((None, None), |using| (Some(using.name), using.instead_of.map(|(_, how)| how)))
@@ -138,10 +119,10 @@ mod tests {
         let decoders =
             Decoders::of(vec![decoder("soft", false, Ok((900, 1_100))), decoder("hard", true, Ok((900, 100)))]);
         let (mut choice, mut now) = (Choice::default(), Mono(1));
-        for wait in [600, 1_200, 2_400, 4_800, 9_600, 19_200, 21_600, 21_600] {
+        for wait in [600, 1_200] {
             assert_eq!(names(&choice, &decoders, now), (Some("hard".into()), None));
             choice.fails(Codec::H264, "hard", "it hung", now);
-            assert_eq!(names(&choice, &decoders, now), (Some("soft".into()), Some("it hung")));
+            assert_eq!(names(&choice, &decoders, now), (Some("soft".into()), Some("it hung".into())));
             let until = now + Duration::from_secs(wait);
             assert_eq!(names(&choice, &decoders, Mono(until.0 - 1)).0, Some("soft".into()));
             now = until;

@@ -42,7 +42,7 @@ pub use feed::Feed;
 pub use grey::Grey;
 pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
 pub use objects::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects};
-pub use planner::{Decoder, Decoders, Measured};
+pub use planner::{Decoder, Decoders};
 pub use sandbox::Sandbox;
 pub use spawn::Program;
 pub use stills::{Limits, StillError, Stills};

@@ -21,12 +21,12 @@ pub(crate) use looking::{Looking, Told};
 pub(crate) use onnx::{Onnx, prepare};
 pub(crate) use picture::{Place, Rgb, Size, part};
 
+use base::element::processor_time;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::motion::Bounds;
-use crate::trial::processor_time;
 
 /// The largest model, in bytes. A small one of the usual families has 6 to 25 MB.
 pub const MAX_MODEL_BYTES: usize = 64 << 20;

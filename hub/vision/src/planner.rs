@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use base::Shutdown;
 use base::clock::SharedClock;
+use base::element::{FIRST_WAIT, LONGEST_WAIT, Measured};
 use tokio::sync::watch;
 
 use crate::coded::Codec;
@@ -22,9 +23,6 @@ use crate::wire::trial::{self, Candidate, Speed};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Pictures a second, of a small stream, that a decoder must make: of eight such streams, ten each.
 const ENOUGH: u32 = 80;
-/// How long it is until what failed is tried again, and at most after it failed often.
-pub(crate) const FIRST_WAIT: Duration = Duration::from_secs(600);
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3_600);
 
 /// What is known of this machine's decoders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,16 +42,8 @@ pub struct Decoder {
     /// It says of itself that hardware decodes.
     pub hardware: bool,
     /// How it did; or why it is of no use, for a person.
+    /// The film is 640 pixels wide, as a camera's small stream.
     pub trial: Result<Measured, String>,
-}
-
-/// What a decoder took for the known film: 640 pixels wide, as a camera's small stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measured {
-    /// Pictures a second, one after the other.
-    pub pictures_per_second: u32,
-    /// Time of the processor for a picture.
-    pub processor: Duration,
 }
 
 impl Decoders {
@@ -76,24 +66,13 @@ impl Decoders {
     /// The same without some.
     pub(crate) fn best_but(&self, codec: Codec, without: impl Fn(&Decoder) -> bool) -> Option<&Decoder> {
         let good = self.tried(codec).filter(|decoder| !without(decoder));
-        let cost = |decoder: &&Decoder| match decoder.trial {
-            Ok(m) if m.pictures_per_second >= ENOUGH => Some((0, m.processor)),
-            Ok(m) => Some((1, Duration::from_secs(1) / m.pictures_per_second.max(1))),
-            Err(_) => None,
-        };
-        good.filter_map(|decoder| Some((cost(&decoder)?, decoder))).min_by_key(|(cost, _)| *cost).map(|(_, d)| d)
+        let cost = |decoder: &Decoder| Some(decoder.trial.as_ref().ok()?.cost(ENOUGH));
+        good.filter_map(|decoder| Some((cost(decoder)?, decoder))).min_by_key(|(cost, _)| *cost).map(|(_, d)| d)
     }
 
     /// As it would be with these; for tests of who says it.
     pub fn of(tried: Vec<Decoder>) -> Self {
         Self { tried, complete: true }
-    }
-}
-
-impl From<Speed> for Measured {
-    fn from(speed: Speed) -> Self {
-        let per_second = f64::from(speed.pictures) / speed.wall.as_secs_f64().max(1e-6);
-        Self { pictures_per_second: per_second as u32, processor: speed.processor / speed.pictures.max(1) }
     }
 }
 
@@ -107,8 +86,7 @@ impl Decoder {
     pub fn said(&self) -> String {
         match &self.trial {
             Err(why) => why.clone(),
-            Ok(m) if m.pictures_per_second < ENOUGH => format!("too slow, {} pictures a second", m.pictures_per_second),
-            Ok(m) => format!("{:.1} ms of the processor a picture", m.processor.as_secs_f64() * 1_000.0),
+            Ok(measured) => measured.said(ENOUGH),
         }
     }
 }
@@ -164,7 +142,7 @@ impl Planner {
                 continue;
             }
             let Candidate { codec, name, hardware } = candidate.clone();
-            let trial = self.try_one(candidate).await.map(Measured::from);
+            let trial = self.try_one(candidate).await.map(|s| Measured::of(s.pictures, s.wall, s.processor));
             let decoder = Decoder { codec, name, hardware, trial };
             tracing::info!(codec = ?codec, name = decoder.name, hardware, outcome = decoder.said(), "a decoder was tried");
             self.told.send_modify(|told| {

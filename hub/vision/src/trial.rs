@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use base::Clock;
+use base::element::processor_time;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::clip;
 use crate::coded::Codec;
@@ -47,13 +47,4 @@ pub(crate) fn run(codec: Codec, name: &str, clock: &dyn Clock) -> Result<Speed, 
         Some(wrong) => Err(format!("picture {} of {} was wrong", wrong + 1, clip::PICTURES)),
         None => Ok(speed),
     }
-}
-
-/// Of this process, in all its threads.
-pub(crate) fn processor_time() -> Duration {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
-    [usage.user_time(), usage.system_time()]
-        .iter()
-        .map(|t| Duration::from_micros(u64::try_from(t.tv_sec() * 1_000_000 + t.tv_usec()).unwrap_or_default()))
-        .sum()
 }

@@ -131,7 +131,7 @@ async fn hardware_that_fails_at_a_camera_gives_way_to_software_and_what_moves_is
     ] {
         let [first, then] = &used[..] else { panic!("{like}: {used:?}") };
         assert!(first.hardware && !then.hardware, "{like}: {used:?}");
-        assert_eq!(then.instead_of, Some((HARDWARE.into(), how)), "{like}");
+        assert_eq!(then.instead_of, Some((HARDWARE.into(), how.into())), "{like}");
         // It fails in the first seconds, when every picture is looked at: software is there before somebody walks in.
         assert!(found.is_some_and(|t| (8.0..16.0).contains(&t)), "{like}: {found:?}");
         assert_eq!(*watch.sight.borrow(), Sight::Sees);
@@ -157,7 +157,7 @@ async fn a_driver_that_stands_still_keeps_nobody_from_software() {
     let (watch, used, found) = looked_at(&eyes).await;
     let [using] = &used[..] else { panic!("{used:?}") };
     assert!(!using.hardware, "{using:?}");
-    assert_eq!(using.instead_of, Some((HARDWARE.into(), "its process does not start")));
+    assert_eq!(using.instead_of, Some((HARDWARE.into(), "its process does not start".into())));
     assert!(found.is_some_and(|t| (8.0..16.0).contains(&t)), "{found:?}");
     assert_eq!(*watch.sight.borrow(), Sight::Sees);
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::decoders::DecoderJson;
+use crate::encoders::EncoderJson;
 use crate::handlers::storage::loss_bound_s;
 use crate::home;
 use crate::hub::{Ctx, Session};
@@ -77,6 +78,8 @@ pub(crate) struct CameraJson {
     watched: Health,
     /// What they are decoded with to be looked at; null while they are not, and where that was not tried.
     decoder: Option<DecoderJson>,
+    /// What its pictures are encoded with; only cameras of this machine have one.
+    encoder: Option<EncoderJson>,
     /// Whether somebody paused it.
     paused: bool,
     /// Until when; null: until somebody ends it.
@@ -468,6 +471,7 @@ fn told(hub: &Ctx, camera: store::Camera, status: Option<CameraStatus>, manages:
         loss_bound_s: loss_bound_s(loss_bound),
         motion: camera.motion.map(MotionJson::from),
         watched: hub.parts.recorder.watched(camera.id),
+        encoder: hub.parts.recorder.encoders().of_camera(&camera.main.url).map(EncoderJson::from),
         decoder: hub.parts.recorder.decodes_with(camera.id).map(|using| hub.parts.decoders.of_camera(using)),
         paused: camera.paused,
         paused_until: camera.paused_until.filter(|_| camera.paused),

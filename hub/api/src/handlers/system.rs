@@ -141,6 +141,7 @@ async fn told(hub: &Ctx) -> Result<System, ApiError> {
         machine: facts
             .into_iter()
             .chain(parts.decoders.facts())
+            .chain(crate::encoders::fact(&parts.recorder.encoders().tried().borrow()))
             .chain([parts.objects.fact()])
             .map(|fact| (fact.name.clone(), fact))
             .collect(),

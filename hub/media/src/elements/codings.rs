@@ -111,7 +111,7 @@ fn g711_described(rtp: &gst::StructureRef) -> Option<gst::Caps> {
 }
 
 /// A picture without its parameter sets; `None` if it holds none. What is cut short is left as it is: the sink judges it.
-pub(super) fn without_parameters(unit: &[u8], is_parameters: fn(u8) -> bool) -> Option<Vec<u8>> {
+pub(crate) fn without_parameters(unit: &[u8], is_parameters: fn(u8) -> bool) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     let (mut rest, mut found) = (unit, false);
     while let Some((length, after)) = rest.split_first_chunk::<4>() {

@@ -105,6 +105,7 @@ async fn pump(element: &RtspSrc, settings: &Settings, group: Arc<SessionGroup>) 
     let source = match source {
         Source::Rtsp(rtsp) => rtsp,
         Source::Sim => return sim::play(element, settings).await,
+        Source::Lens(_) => return IngestEnd::new(EndReason::Error, "It is no camera of the network"), // see `Reader::new`
     };
     let playing = match connect(source, &group, clock, options).await {
         Ok(playing) => playing,
@@ -294,12 +295,12 @@ pub(super) fn begin(pad: &gst::Pad, caps: Option<gst::Caps>) {
 }
 
 /// Tells the sink that no picture has come for a while.
-pub(super) fn nothing(since_start: Duration) -> gst::Event {
+pub(crate) fn nothing(since_start: Duration) -> gst::Event {
     let at = gst::ClockTime::from_nseconds(since_start.as_nanos() as u64);
     gst::event::Gap::builder(at).build()
 }
 
-pub(super) fn segment() -> gst::Event {
+pub(crate) fn segment() -> gst::Event {
     gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
 }
 

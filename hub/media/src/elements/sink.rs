@@ -49,6 +49,13 @@ impl Sink {
         }
     }
 
+    /// Tells the output that the camera's pictures are encoded here.
+    pub(crate) fn encodes(&self, name: &str) {
+        if let Some(output) = &mut self.imp().lock().output {
+            output.encodes(name);
+        }
+    }
+
     /// Gives out what is held and drops the output. What is pushed after this is lost.
     pub(crate) fn finish(&self) {
         self.imp().lock().finish();

@@ -15,7 +15,7 @@ use super::{Inner, RecorderError};
 use crate::camera::{Plan, Shared, Supervisor};
 use crate::finding::refused;
 use crate::ledger::Told;
-use crate::ondemand::{LINGER, OnDemand, SubPlan};
+use crate::ondemand::{OnDemand, SubPlan};
 use crate::ring::LiveRing;
 use crate::watching::Watching;
 use crate::{epochs, history};
@@ -102,6 +102,7 @@ impl Inner {
             plan: plan_of_supervisor,
             writer: writer.clone(),
             runtime: self.reader.handle(),
+            encoders: self.encoders.clone(),
             clock: self.clock.clone(),
             shutdown: stop.clone(),
             told: self.told.clone(),
@@ -111,8 +112,8 @@ impl Inner {
         };
         self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
-        let sub =
-            OnDemand::start(id, sub, watching.clone(), self.sub_plan(camera), LINGER, self.clock.clone(), stop.clone());
+        let (plan_of_sub, encoders, clock) = (self.sub_plan(camera), self.encoders.clone(), self.clock.clone());
+        let sub = OnDemand::start(id, sub, watching.clone(), plan_of_sub, encoders, clock, stop.clone());
         self.lock().insert(id, Arc::new(Running { shared, writer, sub, watching, plan, stop, task }));
         Ok(())
     }

@@ -58,6 +58,8 @@ export interface Camera {
   watched: Health;
   /** What its pictures are decoded with to be looked at. */
   decoder: { name: string; hardware: boolean; said: string } | null;
+  /** What its pictures are encoded with, if it is a camera of the hub's own machine. */
+  encoder: { name: string; hardware: boolean; said: string } | null;
   paused: boolean;
   paused_until?: string | null;
   paused_while_home: boolean;
