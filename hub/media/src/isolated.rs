@@ -54,8 +54,10 @@ const PIPE_BYTES: i32 = 1 << 20;
 const STOPS_WITHIN: Duration = Duration::from_secs(4);
 /// A child that says nothing for this much longer than its camera may take hangs.
 const SILENT: Duration = Duration::from_secs(5);
-/// How long a camera may take until its first picture: one that sends no key picture is waited for.
-const BEGINS_WITHIN: Duration = Duration::from_secs(60);
+/// How long a camera may take until its first picture: one that connects slowly, and sends no key picture for a minute.
+const BEGINS_WITHIN: Duration = Duration::from_secs(75);
+/// A timer that rings this late says that the hub itself did not run.
+const LATE: Duration = Duration::from_millis(500);
 /// What a child's sources may take to stop; what hangs ends with the process.
 const GIVEN_UP: Duration = Duration::from_secs(2);
 /// What a child that reads a network may occupy: its threads' stacks and heaps are reserved, not used.
@@ -157,7 +159,9 @@ async fn follow(
         _ => None,
     };
     let encoder = lent.as_ref().map(|lent| lent.encoder.clone());
-    let mut child = match begin(&Request::Connect(Connect::new(&source, encoder, options))).await {
+    let connect = Connect::new(&source, encoder, options);
+    let read_timeout = connect.read_timeout;
+    let mut child = match begin(&Request::Connect(connect)).await {
         Ok(child) => child,
         Err(e) => {
             tracing::error!(error = &e as &dyn std::error::Error, "a camera's process does not start");
@@ -165,7 +169,11 @@ async fn follow(
         }
     };
     let (mut to, Some(from)) = (child.stdin.take(), child.stdout.take()) else { return IngestEnd::stopped() };
-    let mut listening = Box::pin(listen(from, output, clock, options, lent.as_mut()));
+    let silence = |begun: bool| match begun {
+        true => options.pace.limit().map_or(read_timeout, |limit| limit.max(read_timeout)) + SILENT,
+        false => BEGINS_WITHIN + SILENT,
+    };
+    let mut listening = Box::pin(listen(from, output, clock, options, silence, lent.as_mut()));
     let end = tokio::select! {
         end = &mut listening => end,
         () = stop.wait() => {
@@ -223,7 +231,7 @@ impl<'a> Lent<'a> {
     }
 }
 
-/// Gives all that a child says to the output.
+/// Gives all that a child says to the output. `silence`: how long it may say nothing, before and after its first picture.
 ///
 /// # Errors
 /// It ended without saying why, or says nothing any more.
@@ -232,12 +240,21 @@ async fn listen(
     mut output: Box<dyn Output>,
     clock: &SharedClock,
     options: &Options,
+    silence: impl Fn(bool) -> Duration,
     mut lent: Option<&mut Lent<'_>>,
 ) -> Result<IngestEnd, IngestEnd> {
     let mut begun = false;
     loop {
-        let may_take = if begun { options.pace.limit().unwrap_or(options.read_timeout) } else { BEGINS_WITHIN };
-        let (head, body) = match clock::timeout(&**clock, may_take + SILENT, message(&mut from)).await {
+        let (silence, mut next) = (silence(begun), Box::pin(message(&mut from)));
+        let said = loop {
+            let asked = clock.mono();
+            let said = clock::timeout(&**clock, silence, &mut next).await;
+            // Where the hub did not run, what came meanwhile is still to be read.
+            if said.is_some() || clock.mono().since(asked) < silence + LATE {
+                break said;
+            }
+        };
+        let (head, body) = match said {
             Some(Ok(message)) => message,
             Some(Err(e)) => {
                 tracing::warn!(error = &e as &dyn std::error::Error, "a camera's process says no more");

@@ -17,6 +17,8 @@ use crate::lens::encode::Candidate;
 
 /// A trial takes no longer, or the encoder hangs or is of no use. On a slow board software takes a second.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// Where none was good, all are tried again after this: a machine that starts has much to do.
+const SOON: Duration = Duration::from_secs(20);
 /// Pictures of 1280×720 a second that an encoder must make: twice what a camera is asked for.
 const ENOUGH: u32 = 30;
 
@@ -141,6 +143,9 @@ impl Encoders {
             let asked = isolated::encoders(&self.0.clock, PATIENCE).await;
             let failed = |e: io::Error| tracing::warn!(error = %e, "it is not known which encoders there are");
             trial.candidates = asked.map_err(failed).ok();
+            if trial.candidates.is_none() {
+                return; // asked again with the next connection
+            }
         }
         for candidate in trial.candidates.iter().flatten() {
             if self.0.tried.borrow().iter().any(|tried| tried.name == candidate.name && tried.is_good()) {
@@ -164,12 +169,18 @@ impl Encoders {
                 all.push(tried);
             });
         }
-        trial.again = Some(self.0.clock.mono() + trial.wait);
-        trial.wait = (trial.wait * 2).min(LONGEST_WAIT);
+        let now = self.0.clock.mono();
+        if self.0.tried.borrow().iter().any(Tried::is_good) {
+            trial.again = Some(now + trial.wait);
+            trial.wait = (trial.wait * 2).min(LONGEST_WAIT);
+        } else {
+            trial.again = Some(now + SOON);
+        }
     }
 }
 
-/// The best of those that did not fail at this camera; where nothing else is left, what failed is better than nothing.
+/// The best of those that did not fail at this camera; where nothing else is left, what failed is better than nothing, and where
+/// nothing was good, software is.
 fn choose(tried: &[Tried], away: &Away<(String, String)>, address: &str, now: Mono) -> Option<(Encoder, Encoding)> {
     let failed = |tried: &Tried| away.how(|(a, name)| a == address && *name == tried.name, now);
     let cost = |tried: &Tried| Some(tried.trial.as_ref().ok()?.cost(ENOUGH));
@@ -177,7 +188,9 @@ fn choose(tried: &[Tried], away: &Away<(String, String)>, address: &str, now: Mo
         let there = tried.iter().filter(|tried| !without || failed(tried).is_none());
         there.filter_map(|tried| Some((cost(tried)?, tried))).min_by_key(|(cost, _)| *cost).map(|(_, tried)| tried)
     };
-    let (first, taken) = (best(false)?, best(true).or_else(|| best(false))?);
+    let software = || tried.iter().find(|tried| !tried.hardware);
+    let first = best(false).or_else(software)?;
+    let taken = best(true).unwrap_or(first);
     let others = tried.iter().filter(|other| other.name != taken.name && other.is_good() && failed(other).is_none());
     let how = failed(first).filter(|_| first.name != taken.name);
     let instead_of = how.map(|how| (first.name.clone(), how.to_owned()));
@@ -217,5 +230,7 @@ mod tests {
         away.fails(("a".into(), "soft".into()), "it hung", now);
         assert_eq!(taken(&away, "a", now).0, "slow", "which never failed here");
         assert_eq!(choose(&all[3..], &Away::default(), "a", now), None);
+        let busy = [tried("broken", true, Err("it hangs")), tried("soft", false, Err("it did not finish in time"))];
+        assert_eq!(choose(&busy, &Away::default(), "a", now).unwrap().0.name, "soft", "on a machine with much to do");
     }
 }
