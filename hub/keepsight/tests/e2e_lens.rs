@@ -210,7 +210,6 @@ async fn e2e_encoders_that_fail_give_way_and_nothing_else_is_lost() {
         let [(_, ended), (again, _), ..] = owner.segments(&id).await[..] else { panic!("two stretches") };
         let hole = again.duration_since(ended).as_secs_f64();
         assert!(hole <= CHOSEN_WITHIN.as_secs_f64(), "{encoder}: a hole of {hole} s");
-        println!("{encoder}: a hole of {hole:.1} s");
         let kept = pictures::none_is_missing(&owner, &other, 1, began, &home.scratch("network.mp4")).await;
         assert!(kept > 20, "{encoder}: {kept} pictures of the camera on the network");
         process.stop().await;
