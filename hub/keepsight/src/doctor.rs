@@ -52,7 +52,9 @@ impl DoctorCommand {
                 facts.extend(
                     ["clock", "storage", "store", "stills", "mdns"].iter().filter_map(|name| part(name, &system)),
                 );
-                facts.extend(["decoder_h264", "decoder_h265"].iter().filter_map(|name| machine(name, &system)));
+                facts.extend(
+                    ["decoder_h264", "decoder_h265", "encoder_h264"].iter().filter_map(|name| machine(name, &system)),
+                );
                 Ok(facts)
             }
             Err(e) if e.kind == ProblemKind::HubNotRunning => Ok(vec![fact("hub", Health::Off, "No hub runs")]),

@@ -2,6 +2,7 @@
 //! and as they are, whatever the encoder does, and the cameras on the network lose nothing by it.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use base::{Clock, SystemClock, Timestamp};
@@ -90,6 +91,8 @@ async fn e2e_cameras_of_the_machine_are_recorded_in_whatever_form_they_give_thei
     let system = home.system().await;
     let said = system["machine"]["encoder_h264"]["said"].as_str().expect("it is told");
     assert!(said.contains("x264enc, by the processor"), "{said}");
+    let doctor = Command::new(KEEPSIGHT).args(["doctor", "--config"]).arg(home.config()).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains(said), "{doctor:?}");
     process.stop().await;
 }
 
