@@ -190,6 +190,7 @@ async fn e2e_encoders_that_fail_give_way_and_nothing_else_is_lost() {
     let later = [
         ("fails-later", "The hardware is stuck"),
         ("hangs-later", "gives no pictures"),
+        ("slow-later", "does not keep up"),
         ("crashes-later", "took its process with it"),
     ];
     let network = testkit::cameras(1).await;

@@ -11,7 +11,7 @@
 //! | else | is not there |
 //!
 //! `madeuph264enc` says that it is hardware. What `KEEPSIGHT_MADE_UP_ENCODER` holds is what it does; without it, it is not there:
-//! `works`, `fails-at-open`, `fails-later`, `hangs`, `hangs-later`, `crashes-later`, `slow`, `garbage`. Later is after 60 pictures.
+//! `works`, `fails-at-open`, `fails-later`, `hangs`, `hangs-later`, `crashes-later`, `slow`, `slow-later`, `garbage`. Later is after 60 pictures.
 
 #![allow(missing_docs)] // of what plugin_define! makes
 
@@ -226,6 +226,10 @@ mod encoder {
                             gst::element_error!(encoder, gst::StreamError::Encode, ("The hardware is stuck."));
                         }
                         gst::PadProbeReturn::Drop
+                    }
+                    "slow-later" if number >= LATER => {
+                        std::thread::park_timeout(Duration::from_millis(250));
+                        gst::PadProbeReturn::Ok
                     }
                     "slow" => {
                         std::thread::park_timeout(Duration::from_millis(60));

@@ -33,6 +33,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::elements::watch::LATE;
 use crate::end::{EndReason, IngestEnd};
 use crate::ingest::Ingest;
 use crate::lens::encode::{self, Candidate};
@@ -56,8 +57,6 @@ const STOPS_WITHIN: Duration = Duration::from_secs(4);
 const SILENT: Duration = Duration::from_secs(5);
 /// How long a camera may take until its first picture: one that connects slowly, and sends no key picture for a minute.
 const BEGINS_WITHIN: Duration = Duration::from_secs(75);
-/// A timer that rings this late says that the hub itself did not run.
-const LATE: Duration = Duration::from_millis(500);
 /// What a child's sources may take to stop; what hangs ends with the process.
 const GIVEN_UP: Duration = Duration::from_secs(2);
 /// What a child that reads a network may occupy: its threads' stacks and heaps are reserved, not used.

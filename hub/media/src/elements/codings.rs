@@ -30,7 +30,7 @@ const CODINGS: &[Coding] = &[
         elements: &["rtph264depay", "h264parse"],
         caps: "video/x-h264,stream-format=avc,alignment=au",
         described: unknown,
-        parameters: Some(|first| matches!(first & 31, 7 | 8 | 13)), // H.264 table 7-1: SPS, PPS, SPS extension
+        parameters: Some(is_h264_parameters),
     },
     Coding {
         track: Track::Video,
@@ -108,6 +108,11 @@ fn g711_described(rtp: &gst::StructureRef) -> Option<gst::Caps> {
     let channels = rtp.get::<&str>("encoding-params").ok().and_then(|n| n.parse().ok()).unwrap_or(1i32);
     let rate = rtp.get::<i32>("clock-rate").ok()?;
     Some(gst::Caps::builder(name).field("rate", rate).field("channels", channels).build())
+}
+
+/// H.264 table 7-1: SPS, PPS, SPS extension.
+pub(crate) fn is_h264_parameters(first: u8) -> bool {
+    matches!(first & 31, 7 | 8 | 13)
 }
 
 /// A picture without its parameter sets; `None` if it holds none. What is cut short is left as it is: the sink judges it.

@@ -257,7 +257,7 @@ fn ticks(pts: gst::ClockTime, rate: u32) -> i64 {
 }
 
 /// A buffer at a media time; `None` for one from before media time 0.
-fn stamped(mut buffer: gst::Buffer, at: i64, rate: u32, key: bool) -> Option<gst::Buffer> {
+pub(crate) fn stamped(mut buffer: gst::Buffer, at: i64, rate: u32, key: bool) -> Option<gst::Buffer> {
     let ns = u64::try_from(rescale(at, NS, rate.into())).ok()?;
     let b = buffer.make_mut();
     b.set_pts(gst::ClockTime::from_nseconds(ns));

@@ -5,7 +5,7 @@
 //! done in the push.
 
 pub(crate) mod codings;
-mod flow;
+pub(crate) mod flow;
 mod rtp;
 pub(crate) mod rtspbin;
 pub(crate) mod rtspsrc;

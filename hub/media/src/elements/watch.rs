@@ -11,7 +11,7 @@ use crate::source::Options;
 /// second would else have its newest one on disk too late.
 const IDLE: Duration = Duration::from_millis(400);
 /// A timer that rings this late says that the hub itself did not run.
-const LATE: Duration = Duration::from_millis(500);
+pub(crate) const LATE: Duration = Duration::from_millis(500);
 /// A camera that sends no key picture for this long cannot be recorded.
 const KEY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Key pictures that came without usable parameters for this long will not get better on this connection: the next

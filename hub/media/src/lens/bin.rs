@@ -24,7 +24,8 @@ use super::offer::{self, Made};
 use super::{Driver, Lens};
 use crate::align::Align;
 use crate::codec::{self, VideoConfig};
-use crate::elements::codings::without_parameters;
+use crate::elements::codings::{is_h264_parameters, without_parameters};
+use crate::elements::flow::stamped;
 use crate::elements::rtspsrc::{nothing, segment};
 use crate::elements::watch::Watch;
 use crate::elements::{CAT, answer_latency};
@@ -279,7 +280,7 @@ mod imp {
             let (key, cleaned) = {
                 let Ok(unit) = buffer.map_readable() else { return false };
                 let seen = flow.video.as_ref().and_then(|config| codec::inspect(config, &unit).ok().flatten());
-                (seen.is_some_and(|seen| seen.key), without_parameters(&unit, |first| matches!(first & 31, 7 | 8 | 13)))
+                (seen.is_some_and(|seen| seen.key), without_parameters(&unit, is_h264_parameters))
             };
             flow.made += 1;
             flow.newest = Some((now, self.offered.load(Ordering::Relaxed)));
@@ -292,19 +293,9 @@ mod imp {
             let Some(at) = flow.align.get_or_insert_with(|| Align::new(1)).picture(npt, now, key) else { return false };
             flow.shown = true;
             drop(flow);
-            if let Some(cleaned) = cleaned {
-                *buffer = gst::Buffer::from_slice(cleaned);
-            }
-            let Ok(ns) = u64::try_from(rescale(at, NS, VIDEO_TIMESCALE.into())) else { return false };
-            let buffer = buffer.make_mut();
-            buffer.set_pts(gst::ClockTime::from_nseconds(ns));
-            buffer.set_dts(gst::ClockTime::NONE);
-            buffer.set_duration(gst::ClockTime::NONE);
-            match key {
-                true => buffer.unset_flags(gst::BufferFlags::DELTA_UNIT),
-                false => buffer.set_flags(gst::BufferFlags::DELTA_UNIT),
-            }
-            true
+            let unit = cleaned.map_or_else(|| buffer.clone(), gst::Buffer::from_slice);
+            let placed = stamped(unit, at, VIDEO_TIMESCALE, key);
+            placed.map(|placed| *buffer = placed).is_some()
         }
 
         /// Does the encoder make pictures of what it is given?

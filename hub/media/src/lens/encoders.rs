@@ -109,9 +109,15 @@ impl Encoders {
         self.lock().using.get(address.as_str()).cloned()
     }
 
-    /// What a camera is to take now. Tries what was not tried yet, or failed long ago.
+    /// What a camera is to take now. Where nothing good is known all are tried first; what failed long ago is tried again meanwhile.
     pub(crate) async fn choose(&self, lens: &Lens) -> Option<(Encoder, Encoding)> {
-        self.try_all().await;
+        let good = self.0.tried.borrow().iter().any(Tried::is_good);
+        if good {
+            let again = self.clone();
+            drop(tokio::spawn(async move { again.try_all().await })); // no camera waits for it
+        } else {
+            self.try_all().await;
+        }
         choose(&self.0.tried.borrow(), &self.lock().away, lens.url.as_str(), self.0.clock.mono())
     }
 
