@@ -50,7 +50,7 @@ fn serve(parent: i32, life: Life, more: impl FnOnce()) -> io::Result<()> {
     let loaded = match life {
         Life::Objects => {
             objects::prepare();
-            Ok(decode::Decoders { devices: &[], lacks: String::new() })
+            Ok(decode::Decoders { devices: Vec::new(), lacks: String::new() })
         }
         _ => decode::load(life == Life::Hardware),
     };
@@ -59,7 +59,7 @@ fn serve(parent: i32, life: Life, more: impl FnOnce()) -> io::Result<()> {
         Err(lacks) => return Hello { sandbox: sandbox::Sandbox::default(), lacks }.write(&mut hub),
     };
     more();
-    let sandbox = sandbox::lock(decoders.devices)?;
+    let sandbox = sandbox::lock(&decoders.devices)?;
     Hello { sandbox, lacks: decoders.lacks }.write(&mut hub)?;
     let reply = match wire::request(&mut hub)? {
         None => return Ok(()),

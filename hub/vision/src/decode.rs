@@ -6,47 +6,23 @@
 //! and without its devices a child needs no file at all. Where there is no software decoder for a coding, the hardware's
 //! plugins are loaded too, and in a child that the planner means to use hardware.
 
+use std::path::PathBuf;
+
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 
 use crate::coded::Codec;
+use crate::devices;
 use crate::wire::MAX_JPEG_BYTES;
 
 /// Ours, and software decoders.
-const PLUGINS: [&str; 9] = [
-    "coreelements",
-    "app",
-    "videoparsersbad",
-    "videoconvertscale",
-    "jpeg",
-    "libav",
-    "openh264",
-    "de265",
-    "video4linux2", // registers only what there is a device for
-];
+const PLUGINS: [&str; 8] =
+    ["coreelements", "app", "videoparsersbad", "videoconvertscale", "jpeg", "libav", "openh264", "de265"];
 /// Debian 11 and older have these two instead of `videoconvertscale`.
 const OLD_PLUGINS: [&str; 2] = ["videoconvert", "videoscale"];
-/// With NVIDIA's own for Jetson.
-const HARDWARE_PLUGINS: [&str; 5] = ["va", "v4l2codecs", "nvcodec", "nvvideo4linux2", "nvvidconv"];
-/// Where hardware decoders are.
-const DEVICES: [&str; 14] = [
-    "/dev/dri",
-    "/dev/video10",
-    "/dev/video11",
-    "/dev/video19",
-    "/dev/media0",
-    "/dev/media1",
-    "/dev/media2",
-    "/dev/media3",
-    "/dev/nvidia0",
-    "/dev/nvidiactl",
-    "/dev/nvidia-uvm",
-    "/dev/nvhost-nvdec",
-    "/dev/nvhost-ctrl",
-    "/dev/nvmap",
-];
-
+/// With NVIDIA's own for Jetson. Each registers only what there is a device for.
+const HARDWARE_PLUGINS: [&str; 6] = ["va", "video4linux2", "v4l2codecs", "nvcodec", "nvvideo4linux2", "nvvidconv"];
 /// A decoder that gives nothing in this time has failed; the hub gives up on all of them a little later.
 const WITHIN: gst::ClockTime = gst::ClockTime::from_seconds(3);
 /// Quality of the JPEG, of 100.
@@ -58,7 +34,7 @@ const FETCHES: [(&str, &str); 1] = [("nvv4l2decoder", "nvvidconv")];
 /// What a child can decode.
 pub(crate) struct Decoders {
     /// Device files of hardware decoders, where they are needed.
-    pub devices: &'static [&'static str],
+    pub devices: Vec<PathBuf>,
     /// What it lacks, for a person; empty if nothing.
     pub lacks: String,
 }
@@ -97,12 +73,12 @@ pub(crate) fn load(hardware: bool) -> Result<Decoders, String> {
     }
     let missing = || [Codec::H264, Codec::H265].into_iter().filter(|codec| decoders(*codec).is_empty());
     if !hardware && missing().next().is_none() {
-        return Ok(Decoders { devices: &[], lacks: String::new() });
+        return Ok(Decoders { devices: Vec::new(), lacks: String::new() });
     }
     load(&HARDWARE_PLUGINS);
     let lacks: Vec<_> = missing().map(name).collect();
     let lacks = if lacks.is_empty() { String::new() } else { format!("Nothing decodes {}", lacks.join(" and ")) };
-    Ok(Decoders { devices: &DEVICES, lacks })
+    Ok(Decoders { devices: devices::of_decoders(), lacks })
 }
 
 /// A JPEG of a key picture, `width` pixels wide and as high as its shape wants; of its own width if that is 0. Pixels are

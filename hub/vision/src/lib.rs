@@ -23,6 +23,7 @@ mod choice;
 mod clip;
 mod coded;
 mod decode;
+mod devices;
 mod feed;
 mod grey;
 mod motion;

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
@@ -144,7 +145,7 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
 ///
 /// # Errors
 /// There are other threads already, which would stay outside; or the kernel has a protection and refuses it.
-pub(crate) fn lock(devices: &[&str]) -> io::Result<Sandbox> {
+pub(crate) fn lock(devices: &[PathBuf]) -> io::Result<Sandbox> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("there are other threads already"));
     }
@@ -160,7 +161,7 @@ pub(crate) fn lock(devices: &[&str]) -> io::Result<Sandbox> {
 }
 
 /// Whether Landlock holds.
-fn no_files(devices: &[&str]) -> Result<bool, landlock::RulesetError> {
+fn no_files(devices: &[PathBuf]) -> Result<bool, landlock::RulesetError> {
     // The newest rules known here; on an older kernel those that it has.
     let abi = ABI::V6;
     let all = AccessFs::from_all(abi);
