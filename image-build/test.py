@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import cable
+import decoders
 import first_boot
 import plug
 import second_disk
@@ -142,7 +143,7 @@ def looked(vm):
     return said
 
 
-CASES = {"offline": offline, "online": online, "cable": cable.cable, "first-boot": first_boot.first_boot, "radio": radio, "hang": hang, "v4l2": v4l2, "second-disk": second_disk.second_disk, **updates.CASES, "plug": plug.plug}
+CASES = {"offline": offline, "online": online, "cable": cable.cable, "first-boot": first_boot.first_boot, "radio": radio, "hang": hang, "v4l2": v4l2, "decoders": decoders.decoders, "second-disk": second_disk.second_disk, **updates.CASES, "plug": plug.plug}
 
 RESULTS = Path("docs/results/image.jsonl")
 

@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -49,6 +50,8 @@ class Machine:
         self.network, self.units, self.kernel_words = network, units or {}, kernel_words
         self.drive_options = drive_options
         self.log = self.stick = self.second_disk = None
+        # A socket in the file system, by which a unit inside is told what to do: its second serial port.
+        self.orders = self.port = None
         # Only where it is asked for: on a busy host a machine may stand still for longer than it waits.
         self.watchdog = False
         self.process = None
@@ -92,7 +95,7 @@ class Machine:
             "-drive", f"if=pflash,format=raw,readonly=on,file={self.kind.firmware}",
             "-drive", f"if=pflash,format=raw,file={memory}",
             "-drive", self.drive(),
-            *self.usb(), *self.second(), *(["-device", "i6300esb,addr=0x10"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
+            *self.usb(), *self.second(), *self.ordered(), *(["-device", "i6300esb,addr=0x10"] if self.watchdog else []), "-device", "virtio-rng-pci", *network, *options,
         ]  # fmt: skip
 
     def usb(self):
@@ -108,6 +111,18 @@ class Machine:
             return []
         disk = f"if=none,id=second,format=qcow2,file={self.second_disk},{self.drive_options}"
         return ["-drive", disk, "-device", "virtio-blk-pci,drive=second,serial=Keepsight-Test-2,addr=0x12"]
+
+    def ordered(self):
+        """A second serial port, if something inside is told what to do."""
+        return [] if self.orders is None else ["-serial", f"unix:{self.orders},server=on,wait=off"]
+
+    def order(self, words):
+        """Says a line on the second serial port."""
+        if self.port is None:
+            # Kept: what is still on its way is lost when it is closed.
+            self.port = socket.socket(socket.AF_UNIX)
+            self.port.connect(str(self.orders))
+        self.port.sendall(words.encode() + b"\n")
 
     def drive(self):
         if self.log is None:
@@ -136,6 +151,9 @@ class Machine:
 
     def cut(self):
         """Pulls the plug."""
+        if self.port:
+            self.port.close()
+            self.port = None
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -148,6 +148,8 @@ pub struct Inner {
     pub(crate) derivations: Semaphore,
     /// Files that are taken away at a time, see [`crate::export::MOST`].
     pub(crate) files: Arc<Semaphore>,
+    /// Settings of motion that are tried at a time.
+    pub(crate) previews: Arc<Semaphore>,
     /// The hub has an owner, as far as that was told.
     owned: watch::Sender<bool>,
     /// Held over a claim: the hub's signing key is written before the store says whose hub it is.
@@ -180,6 +182,7 @@ impl Ctx {
             time_attempts: Attempts::for_claim(parts.clock.clone()),
             derivations: Semaphore::new(1),
             files: Arc::new(Semaphore::new(crate::export::MOST)),
+            previews: Arc::new(Semaphore::new(1)),
             ends: Ends::default(),
             refused: Default::default(),
             expiries: Notify::new(),

@@ -72,6 +72,7 @@ fn asked(route: &Route<Ctx>) -> Asked {
         ("GET", "/api/v1/cameras/{id}/playback.mp4" | "/api/v1/cameras/{id}/export.mp4") => {
             get(day, 404, "no-footage", true)
         }
+        ("POST", "/api/v1/cameras/{id}/motion/preview") => body(json!({"motion": {}}), 404, "no-footage"),
         ("POST", "/api/v1/cameras/{id}/key" | "/api/v1/cameras/{id}/protected") => bad_body,
         ("DELETE", "/api/v1/cameras/{id}/protected") => get("", 400, "bad-interval", true),
 

@@ -300,6 +300,18 @@ async fn zones(browser: &Browser, owner: &Client, camera: &str) {
     browser.run(&format!("location.hash = '#/cameras/{camera}/zones'")).await;
     let still = "return document.querySelector('.picture img')?.naturalWidth > 0";
     browser.wait("what the camera shows", SOON, still).await;
+    // Without zones whatever moves in what was recorded is shown, in pictures; with all of it covered nothing would be.
+    browser.click("[data-testid=preview] button").await;
+    let painted = "return [...document.querySelectorAll('[data-testid=would-be] canvas')].some(it => it.width === 640)";
+    browser.wait("a picture of what would be an event", SOON, painted).await;
+    browser
+        .wait(
+            "all was looked at",
+            SOON,
+            "return document.querySelector('[data-testid=preview]').dataset.state === 'done'",
+        )
+        .await;
+
     browser.click("main .actions button:nth-of-type(1)").await;
     browser.click("main .actions button:nth-of-type(2)").await;
     let key = "const corner = document.querySelector('[data-testid=corner]'); corner.focus(); \

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, SystemClock, Timestamp};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use camera_sim::Fault;
 use http::Method;
 use serde_json::{Value, json};
@@ -173,6 +175,69 @@ fn thumbnails(home: &Home) -> Vec<PathBuf> {
 
 async fn change(owner: &Client, id: &str, motion: Value) -> testkit::client::Answer {
     owner.request(Method::PATCH, &format!("/api/v1/cameras/{id}"), Some(json!({"motion": motion}))).await
+}
+
+#[tokio::test]
+async fn e2e_motion_settings_are_tried_on_what_was_recorded() {
+    let home = Home::new();
+    let cameras = testkit::cameras(1).await;
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let id = owner.add_camera("Door", &cameras.addresses()[0].main).await;
+    let path = format!("/api/v1/cameras/{id}/motion/preview");
+    let ask = async |body: Value| owner.request(Method::POST, &path, Some(body)).await;
+    for bad in [json!({}), json!({"motion": {}, "minutes": 0}), json!({"motion": {"zones": [[[0, 0], [1, 1]]]}})] {
+        ask(bad).await.expect(400);
+    }
+    wait_for("fifteen seconds of footage", SOON * 2, async || {
+        let spans = owner.timeline(&id).await["segments"].as_array().unwrap().clone();
+        let length = |span: &Value| time(&span["end"]).duration_since(time(&span["start"])).as_secs_f64();
+        spans.iter().map(length).sum::<f64>() > 15.0
+    })
+    .await;
+
+    // A bar goes round in the pictures; nobody looks for it.
+    assert_eq!(owner.camera(&id).await["motion"], Value::Null);
+    let first = lines(&ask(json!({"motion": {}, "minutes": 1})).await.expect(200).body);
+    let (done, rest) = first.split_last().expect("lines");
+    let (from, to) = (time(&done["done"]["from"]), time(&done["done"]["to"]));
+    assert_eq!(to.duration_since(from).as_secs(), 60, "{done}");
+    let events: Vec<_> = rest.iter().filter_map(|line| line.get("event")).collect();
+    let event = events.first().expect("something moves");
+    assert!(from <= time(&event["start"]) && time(&event["start"]) < time(&event["end"]), "{event}");
+    assert!(time(&event["end"]) <= to + jiff::SignedDuration::from_secs(1), "{event}, {to}");
+    let jpeg = BASE64_STANDARD.decode(event["picture"].as_str().expect("a picture")).unwrap();
+    let file = home.scratch("preview.jpg");
+    std::fs::write(&file, jpeg).unwrap();
+    assert_eq!(pictures::decode(&file)[0].mark.expect("a mark").camera, 1, "a picture of this camera that others read");
+    assert!(rest.iter().any(|line| line["progress"]["part"].as_f64().is_some_and(|part| part > 0.5)), "{rest:?}");
+
+    // All of it covered: nothing.
+    let all = json!([[[0, 0], [10_000, 0], [10_000, 10_000], [0, 10_000]]]);
+    let covered = lines(&ask(json!({"motion": {"masks": all}, "minutes": 1})).await.expect(200).body);
+    assert!(covered.last().unwrap().get("done").is_some(), "{covered:?}");
+    assert!(!covered.iter().any(|line| line.get("event").is_some()), "{covered:?}");
+
+    // One at a time.
+    let (one, other) = tokio::join!(ask(json!({"motion": {}})), ask(json!({"motion": {}})));
+    let mut both = [one.status, other.status];
+    both.sort_unstable();
+    assert_eq!(both, [200, 503]);
+
+    // Nothing was changed, and no event was made.
+    assert_eq!(owner.camera(&id).await["motion"], Value::Null);
+    assert_eq!(owner.get("/api/v1/events").await.expect(200).json()["items"], json!([]));
+    assert_eq!(owner.camera(&id).await["recording"], true);
+    process.stop().await;
+    cameras.stop().await;
+}
+
+/// Documents, one a line.
+fn lines(body: &[u8]) -> Vec<Value> {
+    body.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect()
 }
 
 async fn next(told: &mut Listening) -> Value {

@@ -13,7 +13,7 @@ use base::fs::FsError;
 use base::state::{Health, Reason};
 use base::{BootId, CameraId, Problem, ProblemKind, Shutdown};
 use footage::{Clocks, Footage, Keeper, Kept};
-use store::{AtHome, Camera, Event, Store, StoreError};
+use store::{AtHome, Camera, Event, MotionSettings, Store, StoreError};
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
 use crate::camera::CameraStatus;
@@ -27,10 +27,11 @@ use crate::ledger::Told;
 use crate::pace::Paces;
 use crate::passwords::{PasswordError, Passwords};
 use crate::reader::Reader;
+use crate::review::Review;
 use crate::ring::LiveRing;
 use crate::rules::{self, Notice, Rules};
 use crate::space::{Space, StorageOptions, StorageStatus};
-use crate::watching::Watchers;
+use crate::watching::{Watchers, looked_for};
 use crate::{epochs, history, kept, recover, space};
 
 /// A disk that is not there is looked for so often.
@@ -230,6 +231,16 @@ impl Recorder {
     /// Events as they begin, are known better, and end.
     pub fn happens(&self) -> broadcast::Receiver<Event> {
         self.0.watchers.listen()
+    }
+
+    /// Looks at recorded pictures for motion, with settings that are no camera's yet.
+    ///
+    /// # Errors
+    /// Nobody looks at pictures on this hub.
+    pub fn review(&self, settings: &MotionSettings) -> Result<Review, RecorderError> {
+        let not_watched = || RecorderError::Refused(ProblemKind::NotWatched.into());
+        let eyes = self.0.watchers.eyes.as_ref().ok_or_else(not_watched)?;
+        Ok(Review::new(eyes.review(looked_for(settings))))
     }
 
     /// What rules have people told.

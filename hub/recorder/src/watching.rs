@@ -298,7 +298,7 @@ async fn end(watchers: &Watchers, over: Option<Happening>, epoch: &EpochPublic, 
     }
 }
 
-fn looked_for(settings: &MotionSettings) -> vision::MotionSettings {
+pub(crate) fn looked_for(settings: &MotionSettings) -> vision::MotionSettings {
     let polygons = |zones: &[store::Zone]| zones.iter().filter_map(polygon).collect();
     vision::MotionSettings {
         sensitivity: match settings.sensitivity {

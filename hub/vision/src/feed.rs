@@ -8,6 +8,7 @@
 //! network that is late for a moment to matter.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use base::Mono;
 use base::footage::{AccessUnit, InitSegment, Track, VIDEO_TIMESCALE};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::coded::{Codec, Coded};
 
@@ -50,16 +51,28 @@ pub(crate) struct Sent {
     pub alone: bool,
 }
 
-/// A picture in the channel: its bytes count as long as it waits.
+/// A picture in the channel, and then before the child: its bytes count until it was looked at.
 pub(crate) struct Waiting {
     pub picture: Sent,
-    weight: Arc<AtomicUsize>,
+    load: Arc<Load>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.weight.fetch_sub(self.picture.data.len(), Ordering::Relaxed);
+        self.load.bytes.fetch_sub(self.picture.data.len(), Ordering::Relaxed);
+        if self.load.pictures.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.load.none.notify_waiters();
+        }
     }
+}
+
+/// What was handed in and is not looked at yet.
+#[derive(Default)]
+struct Load {
+    bytes: AtomicUsize,
+    pictures: AtomicUsize,
+    /// There is nothing any more.
+    none: Notify,
 }
 
 /// Where a camera's pictures are handed in. Clones share everything.
@@ -68,7 +81,7 @@ pub struct Feed(Arc<Inner>);
 
 struct Inner {
     to_child: mpsc::Sender<Waiting>,
-    waiting_bytes: Arc<AtomicUsize>,
+    load: Arc<Load>,
     state: Mutex<State>,
     dropped: AtomicU64,
     looked: AtomicU64,
@@ -97,8 +110,8 @@ struct State {
 impl Feed {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Waiting>) {
         let (to_child, waiting) = mpsc::channel(WAITING);
-        let (waiting_bytes, dropped, looked) = (Arc::default(), AtomicU64::new(0), AtomicU64::new(0));
-        (Self(Arc::new(Inner { to_child, waiting_bytes, state: Mutex::default(), dropped, looked })), waiting)
+        let (load, dropped, looked) = (Arc::default(), AtomicU64::new(0), AtomicU64::new(0));
+        (Self(Arc::new(Inner { to_child, load, state: Mutex::default(), dropped, looked })), waiting)
     }
 
     /// A connection begins, or its parameters change. `zero`: the instant of its media time 0. `false`: its coding is not known
@@ -159,6 +172,18 @@ impl Feed {
         self.look_until(at + SUSPICIOUS);
     }
 
+    /// Waits until all that was handed in was looked at, or given up.
+    pub async fn settled(&self) {
+        loop {
+            let mut none = pin!(self.0.load.none.notified());
+            none.as_mut().enable();
+            if self.0.load.pictures.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+
     /// A new child knows nothing.
     pub(crate) fn learn(&self) {
         let mut state = self.lock();
@@ -177,10 +202,11 @@ impl Feed {
     }
 
     fn send(&self, picture: Sent) -> bool {
-        let (weight, bytes) = (self.0.waiting_bytes.clone(), picture.data.len());
+        let (load, bytes) = (self.0.load.clone(), picture.data.len());
         // One alone always fits: what is larger than all may be is no picture of a camera.
-        let before = weight.fetch_add(bytes, Ordering::Relaxed);
-        let waiting = Waiting { picture, weight };
+        let before = load.bytes.fetch_add(bytes, Ordering::Relaxed);
+        load.pictures.fetch_add(1, Ordering::AcqRel);
+        let waiting = Waiting { picture, load };
         let fits = before == 0 || before + bytes <= MAX_WAITING_BYTES;
         let sent = fits && self.0.to_child.try_send(waiting).is_ok();
         self.0.dropped.fetch_add(u64::from(!sent), Ordering::Relaxed);
@@ -303,6 +329,20 @@ mod tests {
             let told = from.try_recv().unwrap().picture.at.0;
             assert!(told.abs_diff(1_000_000_000 + true_at(number)) < 100_000_000, "{number}: {told}");
         }
+    }
+
+    #[tokio::test]
+    async fn it_is_settled_once_all_was_looked_at() {
+        let (feed, mut from) = feed();
+        feed.settled().await;
+        push(&feed, 0..25);
+        let (first, second) = (from.recv().await.unwrap(), from.recv().await.unwrap());
+        let settled = tokio::spawn(async move { feed.settled().await });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!settled.is_finished(), "the second one is being looked at");
+        drop(second);
+        settled.await.unwrap();
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! | `slow` | works, and takes 30 ms for a picture |
 //! | `garbage` | gives a picture of nothing |
 //!
+//! As hardware does, it has few pictures, and waits until one is given back.
+//!
 //! While a file [`STUCK`] lies beside the program, no child that may use hardware comes up, whatever it is called.
 
 use std::path::Path;
@@ -49,8 +51,8 @@ glib::wrapper! {
 }
 
 mod imp {
-    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{LazyLock, Mutex};
 
     use gstreamer::subclass::prelude::*;
 
@@ -58,12 +60,15 @@ mod imp {
 
     /// Pictures that are good of one that fails later.
     const LATER: u32 = 20;
+    /// Pictures that it has.
+    const FEW: u32 = 6;
     /// The trial film ends before that.
     const FILM: gst::ClockTime = gst::ClockTime::from_seconds(4);
 
     pub(crate) struct MadeUp {
         sink: gst::Pad,
         source: gst::Pad,
+        pictures: Mutex<Option<gst::BufferPool>>,
     }
 
     /// In this process, however often it was opened.
@@ -86,7 +91,7 @@ mod imp {
                 })
                 .build();
             let source = gst::Pad::from_template(&template("src"));
-            Self { sink, source }
+            Self { sink, source, pictures: Mutex::default() }
         }
     }
 
@@ -158,8 +163,11 @@ mod imp {
                     row[20 + 10 * number..110 + 10 * number].fill(230);
                 }
             }
-            let mut decoded = gst::Buffer::from_mut_slice(pixels);
-            decoded.get_mut().ok_or(gst::FlowError::Error)?.set_pts(pts);
+            let pool = self.pictures.lock().expect("nobody panics").clone().ok_or(gst::FlowError::NotNegotiated)?;
+            let mut decoded = pool.acquire_buffer(None)?;
+            let new = decoded.get_mut().ok_or(gst::FlowError::Error)?;
+            new.copy_from_slice(0, &pixels).map_err(|_| gst::FlowError::Error)?;
+            new.set_pts(pts);
             self.source.push(decoded)
         }
 
@@ -177,7 +185,12 @@ mod imp {
                 .field("height", height)
                 .field("framerate", gst::Fraction::new(12, 1))
                 .build();
-            self.source.push_event(gst::event::Caps::new(&raw))
+            let pool = gst::BufferPool::new();
+            let mut config = pool.config();
+            config.set_params(Some(&raw), (width * height) as u32, FEW, FEW);
+            let ready = pool.set_config(config).and_then(|()| pool.set_active(true)).is_ok();
+            *self.pictures.lock().expect("nobody panics") = Some(pool);
+            ready && self.source.push_event(gst::event::Caps::new(&raw))
         }
 
         fn size(&self) -> Option<(usize, usize)> {

@@ -141,6 +141,15 @@ impl Eyes {
 
     /// Watches one camera.
     pub fn watch(&self, settings: Settings) -> Watch {
+        self.look(settings, Looking::new(&self.0.detecting))
+    }
+
+    /// Looks at what was recorded, as if it came from a camera: without telling objects apart, for which there is a budget a second.
+    pub fn review(&self, settings: Settings) -> Watch {
+        self.look(settings, Looking::for_nothing())
+    }
+
+    fn look(&self, settings: Settings, looking: Looking) -> Watch {
         let (feed, sent) = Feed::new();
         let (found, findings) = mpsc::channel(FINDINGS);
         let (tell, sight) = watch::channel(Sight::Starting);
@@ -154,7 +163,7 @@ impl Eyes {
             sight: tell,
             using: tell_using,
             choice: Choice::default(),
-            looking: Looking::new(&self.0.detecting),
+            looking,
             ended: 0,
             undecoded: 0,
         };

@@ -455,13 +455,21 @@ export const T = {
   },
 
   zones: {
-    title: 'Zones',
+    title: 'Zones and sensitivity',
     intro: 'Without a zone everything in the picture counts. With zones, only what touches one of them. What is in a covered part is not looked at: a street, a tree, a flag.',
     still: (name: string) => `What ${name} shows now`,
     addZone: 'Add a zone',
     addMask: 'Cover a part',
     removeCorner: 'Remove the corner',
     removePart: 'Remove the part',
+    tryIt: 'Try it on what was recorded',
+    tryIntro: (minutes: number) => `What would have been an event in the last ${minutes} minutes? Nothing is changed by it.`,
+    trying: 'Looking at what was recorded',
+    stop: 'Stop',
+    would: (n: number, from: string, to: string) =>
+      `${n === 0 ? 'Nothing' : n === 1 ? 'One event' : `${n} events`} would have been noticed from ${from} to ${to}.`,
+    wouldBe: (from: string, lasts: string) => `${from}, for ${lasts}`,
+    other: 'This is for what was set when you tried it.',
     part: (mask: boolean, n: number) => `${mask ? 'Covered part' : 'Zone'} ${n}`,
     corner: (n: number) => `Corner ${n}`,
     says: (zones: number, masks: number) =>

@@ -144,7 +144,7 @@ pub(crate) struct MotionJson {
 }
 
 impl MotionJson {
-    fn into_settings(self) -> Result<MotionSettings, ApiError> {
+    pub(super) fn into_settings(self) -> Result<MotionSettings, ApiError> {
         let Self { sensitivity, zones, masks } = self;
         match zones.len() + masks.len() > MAX_ZONES {
             true => Err(ApiError::with(ProblemKind::BadRequest, "A camera has 8 zones and masks at most")),

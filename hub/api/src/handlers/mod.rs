@@ -15,6 +15,7 @@ mod me;
 mod members;
 mod mode;
 mod objects;
+mod preview;
 mod recovery;
 mod reset;
 mod rules;
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Vec<Route<Ctx>> {
         audit::routes(),
         events::routes(),
         rules::routes(),
+        preview::routes(),
         mode::routes(),
         cameras::routes(),
         footage::routes(),

@@ -51,6 +51,11 @@ impl Looking {
         Self::by(detecting.asks.clone(), detecting.state.clone())
     }
 
+    /// Tells nothing apart.
+    pub fn for_nothing() -> Self {
+        Self::by(mpsc::channel(1).0, watch::channel(Objects::None).1)
+    }
+
     fn by(asks: mpsc::Sender<Ask>, state: watch::Receiver<Objects>) -> Self {
         Self { asks, state, tracks: Tracks::default(), pending: None, next: Mono::default(), labels: Vec::new() }
     }

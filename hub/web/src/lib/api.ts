@@ -62,6 +62,21 @@ export async function api<Answer>(method: string, path: string, body?: unknown, 
   return (response.status === 204 ? null : await response.json()) as Answer;
 }
 
+/** A JSON request whose answer comes line by line, each a JSON document. */
+export async function* lines<Line>(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<Line> {
+  const options = { method: 'POST', signal, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  const { body: stream } = await request(`/api/v1${path}`, options);
+  const reader = stream?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) return;
+    const parts = (rest + value).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) yield JSON.parse(part) as Line;
+  }
+}
+
 export const get = <Answer>(path: string, signal?: AbortSignal) => api<Answer>('GET', path, undefined, signal);
 
 /** A query string of what is given. */

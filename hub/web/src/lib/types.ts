@@ -44,6 +44,24 @@ export interface Motion {
   masks: [number, number][][];
 }
 
+/** What would be an event. */
+export interface WouldBe {
+  start: string;
+  end: string;
+  /** Left, top, width and height, in parts of the picture. */
+  box: [number, number, number, number];
+  /** A JPEG in Base64. */
+  picture: string | null;
+}
+
+/** A line of a preview: one of these. */
+export interface PreviewLine {
+  progress?: { part: number };
+  event?: WouldBe;
+  done?: { from: string; to: string };
+  problem?: { code: string; title: string; detail?: string; remedy?: string };
+}
+
 export interface Camera {
   id: string;
   name: string;
