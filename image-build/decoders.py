@@ -1,5 +1,6 @@
 """Decoders in hardware, as far as the kernel can simulate them: found, opened, tried, taken, and given up where they fail."""
 
+import re
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ DRIVERS = Path("image-build/cache/drivers.qcow2")
 
 
 def decoders(lab):
-    """One that gives other pictures is not taken; one that gives the right ones is, and given up within 10 s when it says errors or hangs."""
+    """One that gives other pictures is not taken; one that gives the right ones is, and given up when it says errors or hangs."""
     keep = lab.claimed()
     vm = lab.machine(NETWORK, guest("guest-decoders.sh", "decoders"))
     vm.second_disk, vm.orders = lab.folder / "drivers.qcow2", lab.folder / "orders"
@@ -23,19 +24,26 @@ def decoders(lab):
     with running(vm):
         vm.wait_for(r"^DECODERS ready", what="the simulated decoders")
         hub, [camera] = signed_in(keep)
-        hub.expect(200, "PATCH", f"/api/v1/cameras/{camera}", {"motion": {}})
 
         def order(words):
             vm.order(words)
-            vm.wait_for(f"^DECODERS did {words}$", what=words)
+            vm.wait_for(f"^DECODERS did {re.escape(words)}$", what=words)
 
         def anew(**visl):
             """The hub starts with a driver that does this, and all decoders are tried."""
             for what, on in visl.items():
                 order(f"echo {int(on)} > /sys/module/visl/parameters/keepsight_{what}")
-            order("systemctl restart keepsight.service")
-            until(hub.sign_in, 600)
-            return until(lambda: tried(hub), 300)
+            # On a busy host the emulated machine may take too long to say which decoders there are.
+            for _ in range(3):
+                order("systemctl restart keepsight.service")
+                until(hub.sign_in, 600)
+                said = until(lambda: tried(hub), 300)
+                if ELEMENT in said and f"{ELEMENT}: it did not finish" not in said:
+                    break
+            # Looked at from now on, with what was chosen: in its pictures something always moves, and it changes when nothing does.
+            for motion in None, {}:
+                hub.expect(200, "PATCH", f"/api/v1/cameras/{camera}", {"motion": motion})
+            return said
 
         def uses(name):
             """What decodes the camera's pictures, once it is that."""
@@ -45,25 +53,20 @@ def decoders(lab):
                 return said
             return until(look, 300)  # fmt: skip
 
-        said = tried(hub) if is_tried(hub) else until(lambda: tried(hub), 300)
+        said = anew(film=False)
         assert f"Not {ELEMENT}: picture 1 of " in said, said
         uses(PROCESSOR)
         tell(f"found, opened, and not taken for its pictures: {said}")
 
-        order("chmod 000 /dev/video* /dev/media*; chown root /dev/video* /dev/media*")
-        said = anew()
-        assert f"Not {ELEMENT}" in said, said
-        tell(f"found, and cannot be opened: {said}")
-        order("chmod 660 /dev/video* /dev/media*")
-
         for way in "error", "hang":
+            before = newest_event(hub)
             said = anew(film=True)
             assert said.startswith(f"{ELEMENT}, by hardware"), said
             assert uses(ELEMENT)["hardware"]
             tell(f"taken: {said}")
+            until(lambda: is_new(hub, before), 300)
+            tell("and what it shows is an event")
             last = hub.recorded(camera)
-            event = until(lambda: newest_event(hub, last), 300)
-            tell(f"and what it shows is an event ({event['start']})")
             order(f"echo 1 > /sys/module/visl/parameters/keepsight_{way}")
             began = time.monotonic()
             said = uses(PROCESSOR)
@@ -74,10 +77,6 @@ def decoders(lab):
             order(f"echo 0 > /sys/module/visl/parameters/keepsight_{way}")
         spans = hub.segments(camera)
         tell(f"recorded all the while: {len(spans)} stretches, the newest {spans[-1]['start']} to {spans[-1]['end']}")
-
-
-def is_tried(hub):
-    return "being tried" not in fact(hub)
 
 
 def tried(hub):
@@ -92,8 +91,12 @@ def fact(hub):
     return said
 
 
-def newest_event(hub, after):
-    """Of what began to move after a time."""
-    [event] = hub.json(200, "GET", "/api/v1/events?kind=motion&limit=1")["items"]
-    assert event["start"] > after, event
-    return event
+def newest_event(hub):
+    """Its id; `None` if there was none yet."""
+    items = hub.json(200, "GET", "/api/v1/events?kind=motion&limit=1")["items"]
+    return items[0]["id"] if items else None
+
+
+def is_new(hub, before):
+    newest = newest_event(hub)
+    assert newest != before, newest

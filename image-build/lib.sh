@@ -81,7 +81,8 @@ bootstrap() {
     mapfile -t options < <(apt_options)
     pins=$(mktemp)
     printf 'Package: %s\nPin: release n=%s-backports\nPin-Priority: 990\n' "$from_backports" "$suite" > "$pins"
-    rm -rf "$folder"
+    # Only what is on this disk: a build that was killed leaves the system's own files mounted in there.
+    rm -rf --one-file-system "$folder"
     debian_sources | mmdebstrap --mode=root --format=directory --architectures="$arch" --include="$packages" \
         --setup-hook="install -D -m 644 $pins \"\$1\"/etc/apt/preferences.d/keepsight" \
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
@@ -89,7 +90,7 @@ bootstrap() {
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         "${options[@]}" "$@" "$suite" "$folder" - > "$folder.log" 2>&1 || {
         tail -n 30 "$folder.log" >&2
-        rm -rf "$folder" "$pins"
+        rm -rf --one-file-system "$folder" "$pins"
         stop "Debian's packages could not be put together (above, and in $folder.log). Check the network, then run it again."
     }
     rm -f "$pins" "$folder.log"

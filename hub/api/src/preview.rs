@@ -12,7 +12,6 @@ use jiff::SignedDuration;
 use recorder::{Review, Reviewed};
 use serde::Serialize;
 use tokio::sync::mpsc::Sender;
-use utoipa::ToSchema;
 use vault::Viewer;
 
 use crate::playback::ticks_between;
@@ -22,7 +21,7 @@ use crate::problem::Document;
 const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is told, a JSON document a line.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
     /// How far it is.
@@ -32,10 +31,8 @@ pub(crate) enum Line {
     },
     /// What would have been an event.
     Event {
-        #[schema(value_type = String)]
         start: Timestamp,
         /// When it was seen last.
-        #[schema(value_type = String)]
         end: Timestamp,
         /// How certain, from 0 to 1.
         score: f32,
@@ -49,13 +46,10 @@ pub(crate) enum Line {
     /// All was looked at. The last line, unless it is a problem.
     Done {
         /// What was looked at.
-        #[schema(value_type = String)]
         from: Timestamp,
-        #[schema(value_type = String)]
         to: Timestamp,
     },
     /// It ended early.
-    #[schema(value_type = Object)]
     Problem(serde_json::Value),
 }
 

@@ -302,7 +302,7 @@ async fn zones(browser: &Browser, owner: &Client, camera: &str) {
     browser.wait("what the camera shows", SOON, still).await;
     // Without zones whatever moves in what was recorded is shown, in pictures; with all of it covered nothing would be.
     browser.click("[data-testid=preview] button").await;
-    let painted = "return [...document.querySelectorAll('[data-testid=would-be] canvas')].some(it => it.width === 640)";
+    let painted = "return [...document.querySelectorAll('[data-testid=would-be] canvas')].some(it => it.width === 320)";
     browser.wait("a picture of what would be an event", SOON, painted).await;
     browser
         .wait(

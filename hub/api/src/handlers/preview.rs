@@ -11,7 +11,7 @@ use super::cameras::MotionJson;
 use super::footage::segments;
 use crate::hub::Ctx;
 use crate::parts::until_ended;
-use crate::preview::{self, Line, Pictures};
+use crate::preview::{self, Pictures};
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
 use crate::route::{Access, Caller, Request, Right, Route};
@@ -30,7 +30,13 @@ pub(super) fn routes() -> Vec<Route<Ctx>> {
             try_out,
         )
         .takes::<Preview>()
-        .answers::<Line>(200, "A JSON document a line, as it goes (application/x-ndjson)."),
+        .answers_with(
+            200,
+            "A JSON document a line, as it goes: `{\"progress\": {\"part\"}}` from 0 to 1; `{\"event\": {\"start\", \"end\", \"score\", \
+             \"area\", \"box\", \"picture\"}}`, the picture a JPEG in Base64 or null; at the end `{\"done\": {\"from\", \"to\"}}` or \
+             `{\"problem\": {…}}`.",
+            Some("application/x-ndjson"),
+        ),
     ]
 }
 
@@ -68,8 +74,11 @@ async fn try_out(hub: Ctx, request: Request<Ctx>) -> Result<Response, ApiError> 
     let review = hub.parts.recorder.review(&settings)?;
     let (lines, taken) = mpsc::channel(4);
     tokio::spawn(async move {
+        // The answer ends once somebody else may ask.
+        let end = lines.clone();
         preview::run(pictures, review, lines).await;
         drop(turn);
+        drop(end);
     });
     Ok(reply::stream("application/x-ndjson", HeaderMap::new(), until_ended(taken, watch)))
 }
