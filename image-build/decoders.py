@@ -87,8 +87,7 @@ def tried(hub):
 
 
 def fact(hub):
-    said = hub.json(200, "GET", "/api/v1/system")["machine"]["decoder_h264"]["said"]
-    return said
+    return hub.json(200, "GET", "/api/v1/system")["machine"]["decoder_h264"]["said"]
 
 
 def newest_event(hub):

@@ -23,7 +23,7 @@ const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// What is told, a JSON document a line.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Line {
+enum Line<'a> {
     /// How far it is.
     Progress {
         /// From 0 to 1.
@@ -50,7 +50,7 @@ pub(crate) enum Line {
         to: Timestamp,
     },
     /// It ended early.
-    Problem(serde_json::Value),
+    Problem(Document<'a>),
 }
 
 /// Nobody takes the lines any more.
@@ -146,8 +146,7 @@ pub(crate) async fn run(pictures: Pictures, review: Review, lines: Sender<std::i
         told = look(pictures, review, &lines) => told,
     };
     if let Err(Some(problem)) = told {
-        let document = serde_json::to_value(Document::of(&problem)).unwrap_or_default();
-        let _ = tell(&lines, &Line::Problem(document)).await; // who is gone wants nothing told
+        let _ = tell(&lines, &Line::Problem(Document::of(&problem))).await; // who is gone wants nothing told
     }
 }
 
@@ -159,7 +158,7 @@ async fn look(
     lines: &Sender<std::io::Result<Bytes>>,
 ) -> Result<(), Option<Problem>> {
     let gone = |Gone| None;
-    let mut told = 0.0;
+    let (mut told, mut any) = (0.0, false);
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let next = pictures.next();
@@ -170,6 +169,7 @@ async fn look(
         let Some((init, units)) = next else { break };
         let part = units.last().map_or(0.0, |last| pictures.part(last.dts));
         for unit in units {
+            any = true;
             review.show(&init, unit).await?;
         }
         for over in review.over() {
@@ -180,13 +180,16 @@ async fn look(
             tell(lines, &Line::Progress { part }).await.map_err(gone)?;
         }
     }
+    if !any {
+        return Err(Some(ProblemKind::NoFootage.into())); // none of it could be opened: not the same as nothing that moves
+    }
     for over in review.end().await? {
         tell(lines, &event(&pictures, over)).await.map_err(gone)?;
     }
     tell(lines, &Line::Done { from: pictures.from, to: pictures.to }).await.map_err(gone)
 }
 
-fn event(pictures: &Pictures, Reviewed { start, end, best, picture }: Reviewed) -> Line {
+fn event(pictures: &Pictures, Reviewed { start, end, best, picture }: Reviewed) -> Line<'static> {
     let bounds = best.bounds;
     Line::Event {
         start: pictures.time(start),
@@ -198,7 +201,7 @@ fn event(pictures: &Pictures, Reviewed { start, end, best, picture }: Reviewed) 
     }
 }
 
-async fn tell(lines: &Sender<std::io::Result<Bytes>>, line: &Line) -> Result<(), Gone> {
+async fn tell(lines: &Sender<std::io::Result<Bytes>>, line: &Line<'_>) -> Result<(), Gone> {
     let mut text = serde_json::to_vec(line).unwrap_or_default();
     text.push(b'\n');
     lines.send(Ok(text.into())).await.map_err(|_| Gone)
