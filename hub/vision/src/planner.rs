@@ -23,6 +23,9 @@ use crate::wire::trial::{self, Candidate, Speed};
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Pictures a second, of a small stream, that a decoder must make: of eight such streams, ten each.
 const ENOUGH: u32 = 80;
+/// Where no child said in time which decoders there are, as on a machine that has much to do when it starts, it is asked again so soon,
+/// and then ever later.
+const ASKED_AGAIN: Duration = Duration::from_secs(20);
 
 /// What is known of this machine's decoders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +105,7 @@ pub(crate) struct Planner {
 impl Planner {
     /// Tries all at once, and what failed again and again, ever less often.
     pub(crate) async fn run(self) {
-        let mut wait = FIRST_WAIT;
+        let mut wait = ASKED_AGAIN;
         let mut there = None;
         loop {
             let tries = async {
@@ -122,8 +125,11 @@ impl Planner {
                 () = self.shutdown.wait() => return,
             }
             let all_good = self.told.borrow().tried.iter().all(Decoder::is_good);
-            if there.is_some() && all_good {
-                return;
+            if there.is_some() {
+                if all_good {
+                    return;
+                }
+                wait = wait.max(FIRST_WAIT);
             }
             tokio::select! {
                 () = self.clock.sleep(wait) => {}

@@ -278,6 +278,7 @@ impl Watcher {
         let mut decoders = self.inner.decoders.clone();
         let _ = timeout(&*clock, TRIALS_PATIENCE, decoders.wait_for(Decoders::complete)).await;
         let chosen = self.chosen();
+        let undecided = chosen.iter().all(|(_, using)| using.is_none());
         let first: Vec<_> = chosen.iter().filter_map(|(_, using)| Some(using.as_ref()?.name.clone())).collect();
         let hardware = chosen.iter().any(|(_, using)| using.as_ref().is_some_and(|using| using.hardware));
         let request = to_watch(&self.settings, &first);
@@ -316,8 +317,9 @@ impl Watcher {
                 }
             };
             let picture = &waiting.picture;
-            if picture.alone && self.chosen() != chosen {
-                return Ok(End::OtherDecoder); // nothing is going on
+            // While something goes on what was chosen stays; not what nobody chose, since somewhere something always goes on.
+            if (picture.alone || undecided) && self.chosen() != chosen {
+                return Ok(End::OtherDecoder);
             }
             let using = chosen.iter().find(|(codec, _)| *codec == picture.codec).and_then(|(_, using)| using.clone());
             let asked = clock.mono();

@@ -87,12 +87,12 @@ async fn hardware_that_is_slower_than_software_is_passed_over() {
 async fn watched(like: &str) -> (Watch, Vec<Using>, Option<f32>) {
     let (eyes, _folder) = eyes(like);
     tried(&eyes).await;
-    looked_at(&eyes).await
+    looked_at(&eyes, 0).await
 }
 
-/// Likewise, once all was tried.
-async fn looked_at(eyes: &Eyes) -> (Watch, Vec<Using>, Option<f32>) {
-    let coded = coded(&film("walk-20--60"), "H.264", 0..20); // from 8.0 s to 20.6 s
+/// Likewise, once all was tried or not, from this second of the film on.
+async fn looked_at(eyes: &Eyes, from: usize) -> (Watch, Vec<Using>, Option<f32>) {
+    let coded = coded(&film("walk-20--60"), "H.264", from..20); // from 8.0 s to 20.6 s
     let mut watch = eyes.watch(MotionSettings::default());
     assert!(watch.feed.begin(&coded.init, ZERO));
     let (began, mut used, mut found) = (SystemClock.mono(), Vec::new(), None);
@@ -117,6 +117,15 @@ async fn a_camera_is_decoded_by_the_hardware_that_was_chosen() {
     let (watch, used, _) = watched("works").await;
     let chosen = Using { codec: Codec::H264, name: HARDWARE.into(), hardware: true, instead_of: None };
     assert_eq!(used, [chosen]);
+    assert_eq!(*watch.sight.borrow(), Sight::Sees);
+}
+
+#[tokio::test]
+async fn a_camera_that_had_to_begin_before_all_was_tried_has_the_best_though_something_moves_all_the_time() {
+    let (eyes, _folder) = eyes("hangs"); // for longer than a camera waits
+    let (watch, used, _) = looked_at(&eyes, 9).await;
+    let [using] = &used[..] else { panic!("{used:?}") };
+    assert!(!using.hardware, "{using:?}");
     assert_eq!(*watch.sight.borrow(), Sight::Sees);
 }
 
@@ -154,7 +163,7 @@ async fn a_driver_that_stands_still_keeps_nobody_from_software() {
     let (eyes, folder) = eyes("works");
     assert!(tried(&eyes).await.best(Codec::H264).unwrap().hardware);
     std::fs::write(folder.path().join("stuck"), "").unwrap();
-    let (watch, used, found) = looked_at(&eyes).await;
+    let (watch, used, found) = looked_at(&eyes, 0).await;
     let [using] = &used[..] else { panic!("{used:?}") };
     assert!(!using.hardware, "{using:?}");
     assert_eq!(using.instead_of, Some((HARDWARE.into(), "its process does not start".into())));
