@@ -47,11 +47,11 @@ impl Decoders {
         }
         let Some(best) = decoders.best(codec) else {
             let nothing = format!("Nothing on this machine decodes H.{}", word.trim_start_matches('h'));
-            let why = Some(failed(decoders, codec)).filter(|why| !why.is_empty()).unwrap_or(nothing);
+            let why = Some(failed(decoders, codec, None)).filter(|why| !why.is_empty()).unwrap_or(nothing);
             return degraded(Reason::NoDecoder, ProblemKind::NoDecoder, &why);
         };
         let mut said = chosen(best);
-        let others = failed(decoders, codec);
+        let others = failed(decoders, codec, Some(best));
         if !others.is_empty() {
             said = format!("{said}. {others}");
         }
@@ -62,7 +62,9 @@ impl Decoders {
         });
         match missing {
             Some(missing) => {
-                let said = format!("{} is not there or of no use; {said}", missing.element);
+                if missing.element != best.name {
+                    said = format!("{} is not there or of no use; {said}", missing.element);
+                }
                 degraded(Reason::OtherDecoder, ProblemKind::OtherDecoder, &said)
             }
             None => fact(Health::Ok, said),
@@ -85,9 +87,9 @@ fn chosen(decoder: &Decoder) -> String {
     format!("{}, by {by}: {}", decoder.name, decoder.said())
 }
 
-/// Those that are of no use, with the reason.
-fn failed(decoders: &vision::Decoders, codec: Codec) -> String {
-    let failed = decoders.tried(codec).filter(|decoder| !decoder.is_good());
+/// Those that are of no use, with the reason, but for the one that is taken all the same.
+fn failed(decoders: &vision::Decoders, codec: Codec, taken: Option<&Decoder>) -> String {
+    let failed = decoders.tried(codec).filter(|decoder| !decoder.is_good() && Some(*decoder) != taken);
     failed.map(|decoder| format!("Not {}: {}", decoder.name, decoder.said())).collect::<Vec<_>>().join("; ")
 }
 
@@ -131,6 +133,19 @@ mod tests {
         let Health::Degraded { reason: Reason::OtherDecoder, detail } = &facts[0].health else { panic!("{facts:?}") };
         assert!(detail.contains("v4l2h264dec is not there or of no use; openh264dec"), "{detail}");
         assert_eq!(facts[1].health, Health::Ok);
+    }
+
+    #[test]
+    fn where_nothing_is_quick_enough_the_quickest_is_taken_and_said_to_be_slow_once() {
+        let slow = Measured { pictures_per_second: 9, processor: Duration::from_millis(90) };
+        let slow = Decoder { trial: Ok(slow), ..decoder(Codec::H264, "openh264dec", false, Ok(0)) };
+        let tried = vision::Decoders::of(vec![slow, decoder(Codec::H264, "v4l2h264dec", true, Err("it hangs"))]);
+        let fact = told(tried, &[("h264", "openh264dec")]).remove(0);
+        assert_eq!(
+            fact.said,
+            "openh264dec, by the processor: too slow, 9 pictures a second. Not v4l2h264dec: it hangs"
+        );
+        assert!(matches!(fact.health, Health::Degraded { reason: Reason::OtherDecoder, .. }), "{fact:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Who looks at cameras' pictures is killed and stopped, and is shown broken pictures: eight cameras lose
-//! not one picture of what is recorded, and each is looked at again within five seconds.
+//! Who looks at cameras' pictures is killed and stopped, and is shown broken pictures, some of which claim to need more memory than
+//! there is: eight cameras lose not one picture of what is recorded, and each is looked at again within five seconds.
 //!
 //! `KEEPSIGHT_EYES_SECONDS` says for how long, in rounds of a minute (one, if it is not set). With `KEEPSIGHT_RESULTS`, a folder, figures
 //! are kept there, and a run that was ended early goes on where it was.
@@ -15,6 +15,7 @@ use http::Method;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use testkit::broken::BrokenCameras;
 use testkit::client::Client;
 use testkit::figures::Figures;
 use testkit::hostile::Hostile;
@@ -27,6 +28,12 @@ const ROUND_S: u64 = 60;
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// More than may be on its way when a child is hurt.
 const SURELY_NEW: u64 = 3;
+/// One that stands still is noticed when its camera sends something, which cameras with broken pictures do not always.
+const REPLACED_WITHIN: Duration = Duration::from_secs(30);
+/// Until each way to be broken was shown.
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+/// What a camera that sends good pictures at last takes to be connected to anew, and its pictures to be looked at again.
+const GOOD_WITHIN: Duration = Duration::from_secs(5 + BACK_WITHIN.as_secs());
 
 /// The cameras that are to be recorded whole.
 fn well() -> [Options; 2] {
@@ -67,9 +74,14 @@ async fn round(seconds: u64) -> Value {
         let relay = Hostile::before(&simulator.addresses()[0].main, seed()).await;
         hostile.push((owner.add_camera(&format!("Hostile {n}"), &relay.url()).await, relay));
     }
+    // And one of each whose pictures are broken in one way after the other.
+    let (broken, mut breaks) = (BrokenCameras::start(seed()), Vec::new());
+    for (n, url) in broken.urls().iter().enumerate() {
+        breaks.push(owner.add_camera(&format!("Broken {n}"), url).await);
+    }
     let well: Vec<_> = ids.iter().map(|(id, _)| id.clone()).collect();
     owner.wait_recording(&well, Duration::from_secs(30)).await;
-    for id in well.iter().chain(hostile.iter().map(|(id, _)| id)) {
+    for id in well.iter().chain(hostile.iter().map(|(id, _)| id)).chain(&breaks) {
         let path = format!("/api/v1/cameras/{id}");
         owner.request(Method::PATCH, &path, Some(json!({"motion": {"sensitivity": "high"}}))).await.expect(200);
     }
@@ -99,13 +111,23 @@ async fn round(seconds: u64) -> Value {
         }
         hurt[kind] += 1;
         worst = worst.max(SystemClock.mono().since(at));
-        wait_for("who was hurt is replaced", BACK_WITHIN, async || {
+        wait_for("who was hurt is replaced", REPLACED_WITHIN, async || {
             watching(&process).iter().all(|(_, pid)| *pid != child)
         })
         .await;
         // The test's own input: each has a good life before it is hurt again. Who ends again and again is started ever later.
         SystemClock.sleep(Duration::from_secs(1)).await;
     }
+
+    wait_for("each way to be broken is shown", SHOWN_WITHIN, async || broken.shown() > 0).await;
+    broken.mend();
+    let before = looked(&owner).await;
+    let mut now = before.clone();
+    wait_for("good pictures are looked at after broken ones", GOOD_WITHIN, async || {
+        now = looked(&owner).await;
+        breaks.iter().all(|id| now.get(id) >= before.get(id).map(|n| n + SURELY_NEW).as_ref())
+    })
+    .await;
 
     let kept_until = SystemClock.wall();
     let mut all = 0;
@@ -124,7 +146,7 @@ async fn round(seconds: u64) -> Value {
     process.stop().await;
     json!({
         "seconds": seconds, "cameras": ids.len(), "pictures_recorded": all, "pictures_lost": 0,
-        "killed": hurt[0], "stopped": hurt[1],
+        "killed": hurt[0], "stopped": hurt[1], "each_way_to_be_broken": broken.shown(),
         "back_within_s_at_most": (worst.as_secs_f64() * 100.0).round() / 100.0,
     })
 }

@@ -18,20 +18,51 @@ const MAX_OBJECTS: usize = 16;
 /// The model's word for a person; an event of one is of that kind.
 const PERSON: &str = "person";
 
+/// What moves, from the first finding of it to the last.
+pub(crate) struct Movement {
+    pub since: Mono,
+    /// When it was seen last.
+    pub last: Mono,
+    /// The most certain that was seen of it.
+    pub best: Moving,
+    /// The best picture of it, until it is taken.
+    pub picture: Option<Bytes>,
+    /// How certain what is in that was.
+    pictured: Option<f32>,
+}
+
+impl Movement {
+    /// It is found.
+    pub(crate) fn begin(finding: &Finding) -> Self {
+        let Finding { at, since, moving, picture, .. } = finding.clone();
+        Self { since, last: at, best: moving, pictured: picture.is_some().then_some(moving.score), picture }
+    }
+
+    /// It goes on. `true`: there is more to tell.
+    pub(crate) fn goes_on(&mut self, finding: &Finding) -> bool {
+        self.last = self.last.max(finding.at);
+        let score = finding.moving.score;
+        let better = score > self.best.score;
+        if better {
+            self.best = finding.moving;
+        }
+        let first_picture = finding.picture.is_some() && self.pictured.is_none();
+        if finding.picture.is_some() && self.pictured.is_none_or(|pictured| score > pictured) {
+            (self.picture, self.pictured) = (finding.picture.clone(), Some(score));
+        }
+        better || first_picture
+    }
+}
+
 /// Something that goes on at a camera.
 pub(crate) struct Happening {
     event: Event,
-    /// When it was seen last, and when the hub heard of that.
-    last: Mono,
+    seen: Movement,
+    /// When the hub heard of it last.
     heard: Mono,
-    /// The most certain that was seen of it.
-    best: Moving,
     told: Mono,
-    /// The best is better than what was told.
+    /// More was seen than was told.
     untold: bool,
-    /// A picture of it that is not kept yet, and how certain what is in it was.
-    picture: Option<Bytes>,
-    pictured: f32,
     has_thumbnail: bool,
     /// What moves, in the words of the owner's model.
     objects: BTreeSet<String>,
@@ -46,20 +77,9 @@ impl Happening {
         let stamp = Some(Stamp { boot, mono: finding.since });
         let detail = serde_json::Value::Null;
         let event = Event { id: EventId::at(start), camera, kind: EventKind::Motion, start, stamp, end: None, detail };
-        let (last, best) = (finding.at.min(now), finding.moving);
-        let (picture, pictured) = (finding.picture.clone(), best.score);
-        let mut it = Self {
-            event,
-            last,
-            heard: now,
-            best,
-            told: now,
-            untold: false,
-            picture,
-            pictured,
-            has_thumbnail: false,
-            objects: BTreeSet::new(),
-        };
+        let seen = Movement::begin(&heard_by(now, finding));
+        let objects = BTreeSet::new();
+        let mut it = Self { event, seen, heard: now, told: now, untold: false, has_thumbnail: false, objects };
         it.is_made_of(&finding.objects);
         it
     }
@@ -71,7 +91,7 @@ impl Happening {
 
     /// The best picture of it, if it is better than the one that is kept; it is to be kept now.
     pub(crate) fn take_picture(&mut self) -> Option<Bytes> {
-        self.picture.take()
+        self.seen.picture.take()
     }
 
     /// A picture of it is kept.
@@ -81,17 +101,11 @@ impl Happening {
 
     /// It goes on. `true`: there is more to tell.
     pub(crate) fn goes_on(&mut self, finding: &Finding, now: Mono) -> bool {
-        // Whatever a child says of when it was: not before, and not to come.
-        self.last = self.last.max(finding.at.min(now));
         self.heard = now;
-        if finding.moving.score > self.best.score {
-            (self.best, self.untold) = (finding.moving, true);
+        if !self.has_thumbnail && self.seen.picture.is_none() {
+            self.seen.pictured = None; // it could not be kept
         }
-        let pictured_before = self.has_thumbnail || self.picture.is_some();
-        if finding.picture.is_some() && (!pictured_before || finding.moving.score > self.pictured) {
-            (self.picture, self.pictured) = (finding.picture.clone(), finding.moving.score);
-            self.untold |= !pictured_before;
-        }
+        self.untold |= self.seen.goes_on(&heard_by(now, finding));
         // What it is, is told at once: somebody may be waiting for a person.
         let known = self.is_made_of(&finding.objects);
         let tell = known || self.untold && now.since(self.told) >= TOLD_EVERY;
@@ -119,7 +133,7 @@ impl Happening {
 
     /// As it is told.
     pub(crate) fn event(&self) -> Event {
-        let Moving { score, area, bounds, .. } = self.best;
+        let Moving { score, area, bounds, .. } = self.seen.best;
         // To two and four places: more is not known.
         let round = |part: f32, places: f32| (f64::from(part) * f64::from(places)).round() / f64::from(places);
         let part = |part: f32| round(part, 10_000.0);
@@ -137,10 +151,15 @@ impl Happening {
 
     /// It is over: it ended when it was seen last.
     pub(crate) fn end(&mut self) {
-        let since = self.event.stamp.map_or(Duration::ZERO, |stamp| self.last.since(stamp.mono));
+        let since = self.event.stamp.map_or(Duration::ZERO, |stamp| self.seen.last.since(stamp.mono));
         let length = jiff::SignedDuration::try_from(since).unwrap_or_default();
         self.event.end = Some(self.event.start.saturating_add(length).unwrap_or(self.event.start));
     }
+}
+
+/// Whatever a child says of when it was: not to come.
+fn heard_by(now: Mono, finding: &Finding) -> Finding {
+    Finding { at: finding.at.min(now), ..finding.clone() }
 }
 
 #[cfg(test)]

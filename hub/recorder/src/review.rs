@@ -9,7 +9,7 @@ use base::{Mono, Problem, ProblemKind};
 use bytes::Bytes;
 use vision::{Finding, Moving, Sight, Watch};
 
-use crate::happening::QUIET;
+use crate::happening::{Movement, QUIET};
 
 /// While all are looked at, so many may be on their way at once.
 const AHEAD: usize = 32;
@@ -19,7 +19,7 @@ pub struct Review {
     watch: Watch,
     /// What the pictures' present parameters are.
     init: Option<Bytes>,
-    now: Option<Reviewed>,
+    now: Option<Movement>,
     over: Vec<Reviewed>,
 }
 
@@ -76,7 +76,7 @@ impl Review {
     /// As [`Review::show`].
     pub async fn end(mut self) -> Result<Vec<Reviewed>, Problem> {
         self.settle().await?;
-        self.over.extend(self.now);
+        self.over.extend(self.now.map(Reviewed::from));
         Ok(self.over)
     }
 
@@ -102,26 +102,24 @@ impl Review {
                 },
             };
             match found {
-                Some(found) => self.take(found),
+                Some(found) => self.take(&found),
                 None => return Err(ProblemKind::ShuttingDown.into()),
             }
         }
     }
 
-    fn take(&mut self, Finding { at, since, moving, picture, .. }: Finding) {
-        let (at, since) = (Duration::from_nanos(at.0), Duration::from_nanos(since.0));
-        if let Some(before) = self.now.take_if(|now| at.saturating_sub(now.end) > QUIET) {
-            self.over.push(before);
+    fn take(&mut self, finding: &Finding) {
+        match &mut self.now {
+            Some(now) if finding.at.since(now.last) <= QUIET => {
+                now.goes_on(finding);
+            }
+            now => self.over.extend(now.replace(Movement::begin(finding)).map(Reviewed::from)),
         }
-        let new = Reviewed { start: since, end: at, best: moving, picture: None };
-        let now = self.now.get_or_insert(new);
-        now.end = now.end.max(at);
-        let better = moving.score > now.best.score;
-        if better {
-            now.best = moving;
-        }
-        if picture.is_some() && (better || now.picture.is_none()) {
-            now.picture = picture;
-        }
+    }
+}
+
+impl From<Movement> for Reviewed {
+    fn from(Movement { since, last, best, picture, .. }: Movement) -> Self {
+        Self { start: Duration::from_nanos(since.0), end: Duration::from_nanos(last.0), best, picture }
     }
 }

@@ -7,6 +7,7 @@ use base::{Clock, SystemClock};
 use camera_sim::{Options, Simulator};
 
 pub mod avahi;
+pub mod broken;
 pub mod browser;
 pub mod client;
 pub mod figures;

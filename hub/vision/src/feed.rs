@@ -1,8 +1,8 @@
 //! Which of a camera's pictures are looked at: the hub's side, in the thread that takes them from the camera.
 //!
-//! While nothing happens, key pictures, one a second at most: each is decoded by itself, and costs a hundredth of all of them.
-//! On suspicion every picture, from the last key picture on, which is why those since then are kept. What does not fit into the
-//! channel to the child is dropped and counted, and looking goes on at the next key picture. Nothing here waits.
+//! Which is decided by [`Attention`]. Where every picture is looked at, then from the last key picture on, which is why those since then
+//! are kept. What does not fit into the channel to the child is dropped and counted, and looking goes on at the next key picture. Nothing
+//! here waits.
 //!
 //! When a picture was taken is told by the camera's clock, which goes wrong by seconds a day: it is led after the hub's, too slowly for a
 //! network that is late for a moment to matter.
@@ -18,16 +18,11 @@ use base::footage::{AccessUnit, InitSegment, Track, VIDEO_TIMESCALE};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
+use crate::attention::{Attention, Look};
 use crate::coded::{Codec, Coded};
 
 /// Pictures that may wait for the child: some seconds of them.
 pub(crate) const WAITING: usize = 128;
-/// Key pictures are looked at so often at most while nothing happens.
-const IDLE_EVERY: Duration = Duration::from_millis(950);
-/// After a suspicion every picture is looked at for so long.
-const SUSPICIOUS: Duration = Duration::from_secs(8);
-/// A new child looks at every picture for so long, to learn what the scene is like.
-const LEARNS: Duration = Duration::from_secs(4);
 /// Bytes of them.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 /// The camera's clock is led after the hub's by so much a picture at most: back, and on. More back, since a picture cannot be taken
@@ -98,10 +93,8 @@ struct State {
     kept_bytes: usize,
     /// The child was sent the last key picture and all since then.
     follows: bool,
-    /// Every picture is looked at until then.
-    all_until: Mono,
-    /// When a key picture was last looked at by itself.
-    alone_at: Option<Mono>,
+    attention: Attention,
+    /// When the last picture was taken.
     last: Mono,
     /// What is added to the camera's time, in nanoseconds.
     lead: i64,
@@ -134,15 +127,10 @@ impl Feed {
         let picture = Sent { codec, config, data: unit.data.clone(), at, alone: false };
         state.last = at;
         state.keep(&picture, unit.key);
-        if at < state.all_until {
-            if unit.key || state.follows {
-                state.follows = self.send(picture);
-            }
-            return;
-        }
-        state.follows = false;
-        if unit.key && state.alone_at.is_none_or(|last| at < last || at.since(last) >= IDLE_EVERY) {
-            state.alone_at = Some(at);
+        let look = state.attention.picture(at, unit.key);
+        let follows = unit.key || state.follows;
+        state.follows = look == Look::Whole && follows && self.send(picture.clone());
+        if look == Look::Alone {
             self.send(Sent { alone: true, ..picture });
         }
     }
@@ -167,9 +155,14 @@ impl Feed {
         WAITING - self.0.to_child.capacity()
     }
 
-    /// Something is not as it was at `at`: every picture counts.
+    /// Something is not as it was at `at`.
     pub(crate) fn suspect(&self, at: Mono) {
-        self.look_until(at + SUSPICIOUS);
+        self.pays(|attention| attention.suspects(at));
+    }
+
+    /// Something moves at `at`; see [`Attention::moves`].
+    pub(crate) fn moves(&self, at: Mono, known: bool) {
+        self.pays(|attention| attention.moves(at, known));
     }
 
     /// Waits until all that was handed in was looked at, or given up.
@@ -186,17 +179,19 @@ impl Feed {
 
     /// A new child knows nothing.
     pub(crate) fn learn(&self) {
-        let mut state = self.lock();
-        (state.follows, state.alone_at) = (false, None);
-        let until = state.last + LEARNS;
-        drop(state);
-        self.look_until(until);
+        let last = {
+            let mut state = self.lock();
+            state.follows = false;
+            state.last
+        };
+        self.pays(|attention| attention.learns(last));
     }
 
-    fn look_until(&self, until: Mono) {
+    /// Another attention: if every picture counts now, from the last key picture on.
+    fn pays(&self, another: impl FnOnce(&mut Attention)) {
         let mut state = self.lock();
-        state.all_until = state.all_until.max(until);
-        if !state.follows && !state.kept.is_empty() {
+        another(&mut state.attention);
+        if !state.follows && !state.kept.is_empty() && state.attention.looks_at_all(state.last) {
             state.follows = state.kept.iter().all(|(picture, _)| self.send(picture.clone()));
         }
     }
@@ -221,7 +216,8 @@ impl Feed {
 impl State {
     fn forget(&mut self) {
         self.kept.clear();
-        (self.kept_bytes, self.follows, self.alone_at, self.lead) = (0, false, None, 0);
+        self.attention.begins();
+        (self.kept_bytes, self.follows, self.lead) = (0, false, 0);
     }
 
     /// By the hub's clock, when a picture was taken that the camera's clock puts at `at`.
@@ -235,7 +231,7 @@ impl State {
     }
 
     fn keep(&mut self, picture: &Sent, key: bool) {
-        let before = usize::from(key && picture.at < self.all_until);
+        let before = usize::from(key && self.attention.looks_at_all(picture.at));
         if key {
             while self.keys() > before {
                 self.forget_oldest();
@@ -374,7 +370,7 @@ mod tests {
         feed.suspect(Mono(3_400_000_000));
         push(&feed, 25..200);
         let looked = sent(&mut from);
-        let until = 24 + SUSPICIOUS.as_millis() as u64 / 100;
+        let until = 24 + 80;
         let all: Vec<_> = (20..until).map(|number| (number, false)).collect();
         assert_eq!(looked[..all.len()], all);
         assert!(looked[all.len()..].iter().all(|(number, alone)| *alone && number % 20 == 0), "{looked:?}");

@@ -18,6 +18,7 @@
 //! kernel.
 
 mod attempts;
+mod attention;
 pub mod child;
 mod choice;
 mod clip;
@@ -37,6 +38,7 @@ mod trial;
 mod watch;
 mod wire;
 
+pub use attention::{Attention, Look};
 pub use choice::Using;
 pub use coded::{Codec, Coded};
 pub use feed::Feed;

@@ -396,10 +396,11 @@ impl Watcher {
             (false, undecoded) if undecoded >= BLIND_AFTER => self.see(Sight::Blind),
             _ => {}
         }
-        if looked.suspicion || looked.moving.is_some() {
+        if looked.suspicion {
             self.feed.suspect(at);
         }
         let Some(moving) = looked.moving else { return Some(()) };
+        self.feed.moves(at, !self.looking.tells());
         self.find(looked.at, moving, picture, Vec::new()).await
     }
 

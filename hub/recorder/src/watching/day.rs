@@ -9,12 +9,10 @@ use films::day::{self, Day, FPS, HEIGHT, WIDTH, is_lively, script};
 use footage::Disk;
 use store::EventQuery;
 use vault::EpochSecrets;
-use vision::{Grey, Motion, MotionSettings};
+use vision::{Attention, Grey, Look, Motion, MotionSettings};
 
 use super::*;
 
-/// As the feed has it: while nothing happens key pictures, on a suspicion all for so long.
-const SUSPICIOUS_S: u64 = 8;
 /// From key picture to key picture, in seconds, and where nothing is near: a day has many.
 const KEYS_S: u64 = 2;
 const RARE_KEYS_S: u64 = 12;
@@ -22,6 +20,9 @@ const RARE_KEYS_S: u64 = 12;
 /// So far an event's begin and end may be off.
 const STARTS_S: f32 = KEYS_S as f32 + 0.2;
 const ENDS_S: f32 = 3.0;
+/// Something that has moved for so long may be looked at now and then: its end may be so much farther off.
+const LONG_S: f32 = 120.0;
+const LONG_ENDS_S: f32 = 8.5;
 
 /// One camera, watched without a child.
 struct Hub {
@@ -111,33 +112,39 @@ async fn a_virtual_day_has_the_events_of_its_script_and_no_others() {
     let (mut hub, day) = (Hub::new(), Day::new(1));
     let (midnight, boot) = (hub.clock.wall(), hub.clock.mono());
     let mut motion = Motion::new(MotionSettings::default());
-    let (mut all_until, mut lively) = (0, false);
+    let (mut attention, mut follows, mut lively) = (Attention::default(), false, false);
     for number in 0..day::SECONDS * FPS {
         if number % FPS == 0 {
             lively = is_lively((number / FPS) as f32);
         }
         let key = number % (FPS * if lively { KEYS_S } else { RARE_KEYS_S }) == 0;
-        if !key && number >= all_until {
-            continue;
-        }
         let at = Duration::from_micros(number * 1_000_000 / FPS);
         let now = boot + at;
+        let look = attention.picture(now, key);
+        follows = look == Look::Whole && (key || follows);
+        if look != Look::Alone && !follows {
+            continue;
+        }
         hub.advance(now.since(hub.clock.mono())).await;
         let seen = motion.see(&Grey::shrink(&day.picture(number), WIDTH, HEIGHT, WIDTH).unwrap(), at);
-        if seen.suspicion || seen.moving.is_some() {
-            all_until = number + SUSPICIOUS_S * FPS;
+        if seen.suspicion {
+            attention.suspects(now);
         }
         if let Some(moving) = seen.moving {
+            attention.moves(now, true);
             let since: Mono = boot + moving.since;
             hub.found(Finding { at: now, since, moving, picture: None, objects: Vec::new() }).await;
         }
+        // What came since the last key picture is looked at now.
+        follows |= attention.looks_at_all(now);
     }
     hub.advance(Duration::from_secs(60)).await;
     let (events, wanted) = (hub.events(midnight).await, wanted());
     assert_eq!(wanted.len(), script().len() - 2);
     let is = |event: &(f32, f32), wanted: &(f32, f32)| {
         // At the next key picture, or before; and until it is gone.
-        (event.0 - wanted.0).abs() <= STARTS_S && (event.1 - wanted.1).abs() <= ENDS_S
+        let ends_s = if wanted.1 - wanted.0 > LONG_S { LONG_ENDS_S } else { ENDS_S };
+        (event.0 - wanted.0).abs() <= STARTS_S && (event.1 - wanted.1).abs() <= ends_s
     };
     let equal = events.len() == wanted.len() && events.iter().zip(&wanted).all(|(event, wanted)| is(event, wanted));
     assert!(equal, "events {events:?}, the script has {wanted:?}");

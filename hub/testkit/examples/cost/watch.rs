@@ -17,6 +17,8 @@ use crate::tables;
 
 /// Until caches are warm, scenes are learnt, and what was taken for motion at the start is over.
 const WARM_UP: Duration = Duration::from_secs(30);
+/// Until what moves all the time is known to.
+const KNOWN: Duration = Duration::from_secs(135);
 const BEGIN: Duration = Duration::from_secs(90);
 /// The main stream of the cameras, which nobody decodes, and the small one.
 const MAIN: &str = "1280x720";
@@ -69,7 +71,7 @@ async fn measure(keepsight: &Path, cameras: &[Value], moves: bool, seconds: u64)
     std::fs::create_dir_all(&folder).expect("a folder");
     let motion = motion(&folder, cameras, moves);
     owner.wait_recording(&ids, BEGIN).await;
-    SystemClock.sleep(WARM_UP).await;
+    SystemClock.sleep(if moves { KNOWN } else { WARM_UP }).await;
 
     let looked_before = looked(&owner).await;
     let used = || [cpu_s(hub.pid()), cpu_s(motion.pid())];

@@ -30,6 +30,8 @@ const MOST: usize = 48;
 const NUISANCE: f32 = 1.5;
 /// That is forgotten in so many seconds.
 const NUISANCE_S: f32 = 10.0;
+/// So long after something was seen to move, only key pictures may be looked at: what is in one and not in the next is no nuisance.
+const RESTS: Duration = Duration::from_secs(8);
 /// At first, when nothing is known, it is as if there were so many, of so many times the least size.
 const NUISANCE_AT_FIRST: (f32, f32) = (2.0 * NUISANCE, 3.0);
 
@@ -43,6 +45,8 @@ pub(super) struct Tracks {
     nothing: f32,
     nothing_pixels: f32,
     last: Duration,
+    /// When something was last seen to move.
+    moved: Option<Duration>,
 }
 
 /// What it takes to be something.
@@ -77,6 +81,7 @@ impl Tracks {
             nothing: NUISANCE_AT_FIRST.0,
             nothing_pixels: least * NUISANCE_AT_FIRST.1,
             last: at,
+            moved: None,
         }
     }
 
@@ -95,6 +100,8 @@ impl Tracks {
         let mut blobs: Vec<_> = blobs.iter().filter(|blob| blob.pixels as f32 >= self.least).cloned().collect();
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.pixels));
         let suspicion = blobs.iter().filter(large).any(|blob| blob.counting as f32 >= bar.pixels / 2.0);
+        // Who is sure to be something is followed no further than it is seen: there may be pictures of seconds in between.
+        self.tracks.retain(|track| !track.believed || at.saturating_sub(track.last().0) <= GONE);
         // The longest known first: what is there already is what it most likely is.
         self.tracks.sort_by_key(|track| (!track.believed, track.since));
         for track in &mut self.tracks {
@@ -104,7 +111,7 @@ impl Tracks {
                 track.add(at, blobs.swap_remove(i));
             }
         }
-        self.end(at);
+        self.end(at, step);
         let free = MOST.saturating_sub(self.tracks.len());
         self.tracks.extend(blobs.into_iter().take(free).map(|blob| Track::new(at, blob)));
         for track in &mut self.tracks {
@@ -112,16 +119,21 @@ impl Tracks {
         }
         let moving = self.tracks.iter().filter(|track| track.believed && track.goes(at, self.width, bar));
         let moving = moving.map(|track| self.moving(track, bar.pixels));
-        Seen { suspicion, moving: moving.max_by(|a, b| a.score.total_cmp(&b.score)) }
+        let moving = moving.max_by(|a, b| a.score.total_cmp(&b.score));
+        if moving.is_some() {
+            self.moved = Some(at);
+        }
+        Seen { suspicion, moving }
     }
 
     /// Ends what is gone, and counts what never came to anything.
-    fn end(&mut self, at: Duration) {
+    fn end(&mut self, at: Duration, step: f32) {
         let (nothing, pixels) = (&mut self.nothing, &mut self.nothing_pixels);
+        let rests = step > GONE.as_secs_f32() && self.moved.is_some_and(|moved| at.saturating_sub(moved) < RESTS);
         self.tracks.retain(|track| {
             let (seen, blob) = track.last();
             let stays = at.saturating_sub(*seen) <= GONE;
-            if !stays && !track.believed {
+            if !stays && !track.believed && !rests {
                 *nothing += 1.0 / NUISANCE_S;
                 // Quickly up and slowly down: to where few are larger.
                 let off = blob.pixels as f32 - *pixels;

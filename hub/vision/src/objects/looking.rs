@@ -60,6 +60,11 @@ impl Looking {
         Self { asks, state, tracks: Tracks::default(), pending: None, next: Mono::default(), labels: Vec::new() }
     }
 
+    /// Whether there is a model that tells objects apart.
+    pub fn tells(&self) -> bool {
+        matches!(*self.state.borrow(), Objects::Ready(_))
+    }
+
     /// The picture that is wanted of what moves now; `None`: none.
     pub fn wants(&self, now: Mono) -> Option<Size> {
         match &*self.state.borrow() {
