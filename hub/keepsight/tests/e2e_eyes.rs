@@ -121,11 +121,14 @@ async fn round(seconds: u64) -> Value {
 
     wait_for("each way to be broken is shown", SHOWN_WITHIN, async || broken.shown() > 0).await;
     broken.mend();
-    let before = looked(&owner).await;
-    let mut now = before.clone();
+    let mut before = None;
     wait_for("good pictures are looked at after broken ones", GOOD_WITHIN, async || {
-        now = looked(&owner).await;
-        breaks.iter().all(|id| now.get(id) >= before.get(id).map(|n| n + SURELY_NEW).as_ref())
+        if !broken.mended() {
+            return false; // what is looked at until then is not good
+        }
+        let now = looked(&owner).await;
+        let before = before.get_or_insert_with(|| now.clone());
+        breaks.iter().all(|id| now[id] >= before[id] + SURELY_NEW)
     })
     .await;
 

@@ -116,6 +116,11 @@ impl BrokenCameras {
         shown.min().unwrap_or_default()
     }
 
+    /// Whether both have been connected to since they were mended.
+    pub fn mended(&self) -> bool {
+        self.sources.iter().all(|source| source.shows_good.load(Ordering::Relaxed))
+    }
+
     /// From the next connection on the pictures are good.
     pub fn mend(&self) {
         self.sources.iter().for_each(|source| source.good_from_now.store(true, Ordering::Relaxed));
@@ -129,6 +134,7 @@ struct Ways {
     next: AtomicU64,
     shown: [AtomicU64; WAYS.len()],
     good_from_now: AtomicBool,
+    shows_good: AtomicBool,
 }
 
 impl Ways {
@@ -160,6 +166,7 @@ impl Ways {
             next: AtomicU64::new(0),
             shown: Default::default(),
             good_from_now: AtomicBool::new(false),
+            shows_good: AtomicBool::new(false),
         };
         (media.clone(), Arc::new(ways))
     }
@@ -168,6 +175,7 @@ impl Ways {
 impl Source for Ways {
     fn play(&self) -> Playing {
         if self.good_from_now.load(Ordering::Relaxed) {
+            self.shows_good.store(true, Ordering::Relaxed);
             return self.good.play();
         }
         let way = (self.next.fetch_add(1, Ordering::Relaxed) % WAYS.len() as u64) as usize;

@@ -198,3 +198,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn who_is_followed_is_not_found_in_single_pictures_seconds_later_but_soon_where_all_are_looked_at_again() {
+    let film = films::all(0).into_iter().find(|film| film.name == "walk-20--60").unwrap(); // from 8.0 s to 20.6 s
+    let (mut motion, mut painter, mut found) = (Motion::new(MotionSettings::default()), film.painter(), Vec::new());
+    for number in 0..19 * FPS {
+        let t = number as f32 / FPS as f32;
+        let picture = painter.picture(number);
+        // As where something has moved for long: all, then key pictures, then all again.
+        if (12.0..16.0).contains(&t) && !number.is_multiple_of(2 * FPS) {
+            continue;
+        }
+        let seen = motion.see(&Grey::shrink(&picture, WIDTH, HEIGHT, WIDTH).unwrap(), Duration::from_secs_f32(t));
+        found.extend(seen.moving.map(|_| t));
+    }
+    let within = |from: f32, to: f32| found.iter().filter(|t| (from..to).contains(*t)).count();
+    assert!(within(8.0, 12.1) > 6, "{found:?}");
+    assert_eq!(within(12.1, 16.1), 0, "{found:?}");
+    assert!(within(16.1, 17.5) > 0, "{found:?}");
+}
