@@ -7,10 +7,11 @@ use base::{BootId, CameraId, Clock, EventId, Mono, Stamp};
 use bytes::Bytes;
 use serde_json::json;
 use store::{Event, EventKind};
-use vision::{Finding, Moving};
+use vision::{Attention, Finding, Moving};
 
 /// Nothing moved for so long: it is over. Whatever moves before belongs to it, so that who walks behind a tree is one event.
 pub(crate) const QUIET: Duration = Duration::from_secs(10);
+const _: () = assert!(Attention::BREAK.as_millis() <= QUIET.as_millis(), "what moves all the time is one event");
 /// What is told of something that goes on is told anew so often at most, and only when it is more than before.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Kinds of things that one event says at most: its row is a small one.

@@ -27,6 +27,10 @@ const BREAK: Duration = Duration::from_secs(10);
 /// break lies between two looks.
 const RESTS: Duration = Duration::from_secs(4);
 const REST_KEYS: Duration = Duration::from_millis(2_600);
+/// From a look to the next one.
+pub(crate) const LONGEST_REST: Duration = RESTS.saturating_add(REST_KEYS);
+// Then something has to be seen for a second, and a busy machine is late.
+const _: () = assert!(LONGEST_REST.as_secs() + 2 < BREAK.as_secs());
 
 /// What is to be done with a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,9 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// Who relies on it must not take a shorter one for the end of what moves.
+    pub const BREAK: Duration = BREAK;
+
     /// The next picture. `at`: when it was taken; `key`: can be decoded without others.
     pub fn picture(&mut self, at: Mono, key: bool) -> Look {
         if key {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::blobs::Blob;
 use super::{Bounds, Moving, Seen, Sensitivity};
+use crate::attention::LONGEST_REST;
 
 /// What is not seen for so long is gone.
 const GONE: Duration = Duration::from_millis(700);
@@ -31,7 +32,8 @@ const NUISANCE: f32 = 1.5;
 /// That is forgotten in so many seconds.
 const NUISANCE_S: f32 = 10.0;
 /// So long after something was seen to move, only key pictures may be looked at: what is in one and not in the next is no nuisance.
-const RESTS: Duration = Duration::from_secs(8);
+const RESTED: Duration = Duration::from_secs(8);
+const _: () = assert!(LONGEST_REST.as_millis() < RESTED.as_millis());
 /// At first, when nothing is known, it is as if there were so many, of so many times the least size.
 const NUISANCE_AT_FIRST: (f32, f32) = (2.0 * NUISANCE, 3.0);
 
@@ -129,7 +131,7 @@ impl Tracks {
     /// Ends what is gone, and counts what never came to anything.
     fn end(&mut self, at: Duration, step: f32) {
         let (nothing, pixels) = (&mut self.nothing, &mut self.nothing_pixels);
-        let rests = step > GONE.as_secs_f32() && self.moved.is_some_and(|moved| at.saturating_sub(moved) < RESTS);
+        let rests = step > GONE.as_secs_f32() && self.moved.is_some_and(|moved| at.saturating_sub(moved) < RESTED);
         self.tracks.retain(|track| {
             let (seen, blob) = track.last();
             let stays = at.saturating_sub(*seen) <= GONE;
