@@ -177,9 +177,13 @@ pub fn status(kind: ProblemKind) -> StatusCode {
         | P::UpdateFailed
         | P::NoNetwork
         | P::HostNameTaken => StatusCode::SERVICE_UNAVAILABLE,
-        P::NoDecoder | P::OtherDecoder | P::NoEncoder | P::EncoderFailed | P::NotWatched | P::WeakSandbox => {
-            StatusCode::NOT_IMPLEMENTED
-        }
+        P::NoDecoder
+        | P::OtherDecoder
+        | P::NoEncoder
+        | P::EncoderFailed
+        | P::NotWatched
+        | P::NoCameraEvents
+        | P::WeakSandbox => StatusCode::NOT_IMPLEMENTED,
         P::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         P::Internal | P::FootageForeign | P::FootageDamaged | P::WrongKey | P::NewerFormat | P::BadConfig => {
             StatusCode::INTERNAL_SERVER_ERROR

@@ -120,6 +120,7 @@ problems! {
     NoSubStream "no-sub-stream" "The camera has no small stream." "Look at its main stream, or give the address of its small one in the camera's settings."
     StillFailed "still-failed" "A still picture could not be made." "Try again in a moment; if it stays, see the hub's log. Recording is not concerned."
     NotWatched "not-watched" "This camera's pictures cannot be looked at." "It is recorded. Look into the hub's log; it tries again by itself."
+    NoCameraEvents "no-camera-events" "This camera does not tell what it notices." "Switch on its own motion detection and its ONVIF metadata, or have the hub look at its pictures. It is recorded, and asked again by itself."
     NoDecoder "no-decoder" "Nothing on this machine decodes the camera's pictures into still ones." "Install GStreamer's libav plugins (Debian: gstreamer1.0-libav). Recording and live pictures need none."
     EncoderFailed "encoder-failed" "The camera's pictures could not be encoded." "It is tried again by itself, with another encoder where there is one. If it stays, want less of the camera: at the end of its address ?size=640x360&fps=10, for example."
     NoEncoder "no-encoder" "Nothing on this machine encodes pictures for a camera of its own." "Install GStreamer's x264 plugin (Debian: gstreamer1.0-plugins-ugly). Cameras on the network need none."

@@ -61,6 +61,8 @@ pub enum Reason {
     OtherDecoder,
     /// A camera's pictures are not looked at: they cannot be decoded, or who looks at them ends again and again.
     NotWatched,
+    /// A camera that is to tell what it notices does not.
+    NoCameraEvents,
     /// The owner's model of objects is of no use: what moves is noticed, what it is is not told.
     BadModel,
     /// The machine is hot.

@@ -29,6 +29,7 @@ fn main() -> Result<()> {
     manifests()?;
     cameras()?;
     units()?;
+    notices()?;
     configs()
 }
 
@@ -312,6 +313,28 @@ fn configs() -> Result<()> {
                AAAAC3NzaC1lZDI1NTE5AAAAIMKZPML4KJp7aPajOV7VNOMbA5LYL3RUSnkzWJvajjjB ada@laptop\"]\n";
     seed("first-boot", "all", all.as_bytes())?;
     seed("first-boot", "off", b"wifi = false\r\nssh = false\r\n")
+}
+
+/// What cameras say, as ONVIF's Streaming Specification §5.2.1.1 has it.
+fn notices() -> Result<()> {
+    let message = |topic: &str, operation: &str, value: &str| {
+        format!(
+            r#"<wsnt:NotificationMessage><wsnt:Topic Dialect="d">tns1:{topic}</wsnt:Topic><wsnt:Message><tt:Message UtcTime="2008-10-10T12:24:57.321Z" PropertyOperation="{operation}"><tt:Source><tt:SimpleItem Name="Rule" Value="a &lt; b"/></tt:Source><tt:Key><tt:SimpleItem Name="ObjectId" Value="15"/></tt:Key><tt:Data><tt:SimpleItem Name="State" Value="{value}"/></tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage>"#
+        )
+    };
+    let whole = |inside: &str| {
+        format!(
+            r#"<?xml version="1.0" encoding="UTF-8"?><tt:MetadataStream xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:wsnt="http://docs.oasis-open.org/wsn/b-2">{inside}</tt:MetadataStream>"#
+        )
+    };
+    let motion = message("RuleEngine/CellMotionDetector/Motion", "Changed", "true");
+    let people = message("RuleEngine/tnsr:MyRuleDetector/PeopleDetect", "Deleted", "0");
+    seed("notices", "two", whole(&format!("<tt:Event>{motion}{people}</tt:Event>")).as_bytes())?;
+    let entities =
+        format!("<!DOCTYPE a [<!ENTITY a 'ha'>]>{}", message("VideoSource/MotionAlarm&a;", "Initialized", "&a;"));
+    seed("notices", "entities", entities.as_bytes())?;
+    let frame = r#"<tt:VideoAnalytics><tt:Frame UtcTime="2008-10-10T12:24:57.321Z"><tt:Object ObjectId="12"/><!-- - --><![CDATA[<]]></tt:Frame></tt:VideoAnalytics>"#;
+    seed("notices", "frame", whole(frame).as_bytes())
 }
 
 fn seed(target: &str, name: &str, bytes: &[u8]) -> Result<()> {

@@ -16,6 +16,7 @@ mod config;
 mod export;
 mod first_boot;
 mod manifest;
+mod notices;
 mod range;
 mod rows;
 mod segment;
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest", manifest::read),
     ("camera", camera::read),
     ("units", units::read),
+    ("notices", notices::read),
     ("first-boot", first_boot::read),
 ];
 

@@ -125,8 +125,11 @@ impl Hub {
             expected: system::Board::of(Path::new("/")).ok().flatten().map(|board| board.decoders).unwrap_or_default(),
         };
         let objects = api::objects::Keeper::open(data.join("objects"), eyes.clone());
+        let stills = vision::Stills::start(children, vision::Limits::default(), clock.clone(), shutdown.clone())
+            .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let recorder = Recorder::start(recorder::Parts {
             eyes: Some(eyes),
+            stills: Some(stills.clone()),
             store: store.clone(),
             footage: footage.clone(),
             keeper: keeper.clone(),
@@ -144,8 +147,6 @@ impl Hub {
             shutdown: shutdown.clone(),
         })
         .await?;
-        let stills = vision::Stills::start(children, vision::Limits::default(), clock.clone(), shutdown.clone())
-            .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let internet_time = crate::machine::internet_time(&config, &store).await;
         let updates = crate::updates::of(&config, &store, &recorder, &clock);
         if was_reset {

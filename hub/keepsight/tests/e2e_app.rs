@@ -322,6 +322,23 @@ async fn zones(browser: &Browser, owner: &Client, camera: &str) {
     let motion = &owner.camera(camera).await["motion"];
     assert_eq!(motion["zones"], json!([[[2000, 2000], [6000, 2000], [6000, 6000], [2000, 6000]]]));
     assert_eq!(motion["masks"], json!([[[2600, 2500], [6500, 2500], [6500, 6500], [2500, 6500]]]));
+
+    // The camera is to look by itself: this one does not, and the page says so; what was drawn is still there for the hub.
+    let choose = |who: &str| {
+        format!(
+            "const by = document.querySelector('[name=by]'); by.value = '{who}'; by.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        )
+    };
+    let looks = "return document.querySelector('[data-testid=motion] [name=sensitivity]') !== null";
+    browser.wait("the hub looks", SOON, looks).await;
+    browser.run(&choose("camera")).await;
+    let told = "const motion = document.querySelector('[data-testid=motion]'); \
+        return motion?.innerText.includes('does not tell what it notices') && !motion.querySelector('[name=sensitivity], a')";
+    browser.wait("it is said that the camera tells nothing", SOON, told).await;
+    assert_eq!(owner.camera(camera).await["motion"]["by"], "camera");
+    browser.run(&choose("hub")).await;
+    browser.wait("the hub looks again", SOON, looks).await;
+    assert_eq!(owner.camera(camera).await["motion"]["zones"].as_array().unwrap().len(), 1);
 }
 
 /// Somebody is invited with one camera, sees that one and no other, and is out as soon as they are removed.

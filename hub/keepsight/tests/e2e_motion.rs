@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use testkit::client::{Client, Listening};
 use testkit::hub::{self, Home, HubProcess};
 use testkit::people::invited;
+use testkit::tells::TellingCamera;
 use testkit::{pictures, wait_for};
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
@@ -45,7 +46,7 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
     {
         change(&owner, &ids[0], bad).await.expect(400);
     }
-    let wanted = json!({"sensitivity": "normal", "zones": [], "masks": []});
+    let wanted = json!({"by": "hub", "sensitivity": "normal", "zones": [], "masks": []});
     let after = change(&owner, &ids[0], json!({})).await.expect(200).json();
     assert_eq!(after["motion"], wanted);
 
@@ -84,12 +85,7 @@ async fn e2e_motion_is_an_event_from_its_first_picture_to_its_last() {
     // Nothing more comes, so nothing more moves.
     cameras.set_fault(1, Some(Fault::Stall)).unwrap();
     let stalled = SystemClock.wall();
-    let over = loop {
-        let event = next(&mut told).await;
-        if !event["end"].is_null() {
-            break event;
-        }
-    };
+    let over = ends(&mut told).await;
     assert_eq!(over["id"], event["id"]);
     assert!(
         (time(&over["end"]).duration_since(stalled)).as_secs_f64().abs() < 3.0,
@@ -163,6 +159,86 @@ async fn e2e_the_small_stream_is_looked_at_where_there_is_one_and_else_the_main_
         base::clock::timeout(&SystemClock, SOON, seen).await.expect(name);
     }
     process.stop().await;
+}
+
+#[tokio::test]
+async fn e2e_what_a_camera_notices_by_itself_is_an_event_for_as_long_as_it_says_so() {
+    const MOTION: &str = "tns1:RuleEngine/CellMotionDetector/Motion";
+    const PEOPLE: &str = "tns1:RuleEngine/MyRuleDetector/PeopleDetect";
+    let home = Home::new();
+    let (tells, mute) = (TellingCamera::start(), testkit::cameras(1).await);
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let id = owner.add_camera("Gate", tells.url()).await;
+    let silent = owner.add_camera("Cellar", &mute.addresses()[0].main).await;
+    owner.wait_recording(&[id.clone(), silent.clone()], SOON).await;
+    assert_eq!(tells.clients(), 1, "nobody asks what it notices");
+    let mut told = owner.listen(STREAM).await;
+    change(&owner, &id, json!({"by": "its mother"})).await.expect(400);
+    let by_camera = json!({"by": "camera"});
+    let after = change(&owner, &id, by_camera.clone()).await.expect(200).json();
+    assert_eq!(after["motion"]["by"], "camera");
+    wait_for("what it notices is asked for", SOON, async || tells.clients() == 2).await;
+
+    // Its pictures move all the time, which nobody looks at.
+    tells.say(MOTION, false);
+    tells.say(PEOPLE, false);
+    let began = SystemClock.wall();
+    tells.say(MOTION, true);
+    let event = next(&mut told).await;
+    assert_eq!((&event["camera"], &event["kind"], &event["end"]), (&json!(id), &json!("motion"), &Value::Null));
+    assert!(time(&event["start"]) >= began, "when the hub heard of it, whatever the camera's clock says: {event}");
+    assert_eq!(event["detail"]["by"], "camera", "{event}");
+    tells.say(PEOPLE, true);
+    let person = next(&mut told).await;
+    assert_eq!((&person["id"], &person["kind"]), (&event["id"], &json!("person")), "{person}");
+    wait_for("what goes on has a picture", SOON, async || next(&mut told).await["detail"]["thumbnail"] == true).await;
+    let picture = format!("/api/v1/events/{}/thumbnail.jpg", event["id"].as_str().unwrap());
+    let file = home.scratch("thumbnail.jpg");
+    std::fs::write(&file, owner.get(&picture).await.expect(200).body).unwrap();
+    assert_eq!(pictures::probe(&file).size, (320, 192));
+    SystemClock.sleep(Duration::from_secs(12)).await; // the test's own input: if nothing moved for so long it would be over
+    let ended = SystemClock.wall();
+    tells.say(MOTION, false);
+    tells.say(PEOPLE, false);
+    let over = ends(&mut told).await;
+    assert_eq!(over["id"], event["id"], "it was one event");
+    let off = time(&over["end"]).duration_since(ended).as_secs_f64();
+    assert!((0.0..2.0).contains(&off), "{off} s after the camera said so");
+
+    // A camera that starts anew is heard again, and says at once how it is.
+    tells.boot();
+    tells.say(MOTION, true);
+    let again = next(&mut told).await;
+    assert!(again["id"] != event["id"] && again["detail"]["by"] == "camera", "{again}");
+
+    // The other one tells nothing, and that is said; it is recorded.
+    change(&owner, &silent, by_camera).await.expect(200);
+    let watched = async || owner.camera(&silent).await["watched"].clone();
+    wait_for("it is known to be mute", SOON, async || watched().await["state"] == "degraded").await;
+    let watched = watched().await;
+    assert_eq!(watched["reason"], "no_camera_events");
+    let detail = watched["detail"].as_str().unwrap();
+    assert!(detail.contains("It offers no stream of metadata at this address"), "{detail}");
+    assert_eq!(owner.camera(&silent).await["state"], "recording");
+    assert_eq!(owner.camera(&id).await["watched"]["state"], "ok");
+
+    // The hub itself looks again.
+    change(&owner, &id, json!({"by": "hub"})).await.expect(200);
+    let by_hub = async || owner.camera(&id).await["decoder"] != Value::Null;
+    wait_for("the hub looks", SOON, by_hub).await;
+    wait_for("the camera is not asked any more", SOON, async || tells.clients() == 1).await;
+    process.stop().await;
+}
+
+/// The next event that is told to be over.
+async fn ends(told: &mut Listening) -> Value {
+    loop {
+        let event = next(told).await;
+        if !event["end"].is_null() {
+            return event;
+        }
+    }
 }
 
 /// The sealed pictures on the disk.

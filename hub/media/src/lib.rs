@@ -9,7 +9,8 @@
 //! keepsightlens    ──┘
 //! ```
 //!
-//! [`Ingest`] runs one; [`FragmentWriter`] is the sink's inside and stands alone; [`probe`] asks a camera what it has.
+//! [`Ingest`] runs one; [`FragmentWriter`] is the sink's inside and stands alone; [`probe`] asks a camera what it has. What it says
+//! beside its pictures, [`Messages`] reads.
 //! The crate knows no camera ids, keys or files.
 
 mod align;
@@ -23,6 +24,7 @@ mod frames;
 mod ingest;
 pub mod isolated;
 mod lens;
+mod messages;
 mod output;
 mod pace;
 mod probe;
@@ -39,6 +41,7 @@ pub use end::{EndReason, IngestEnd};
 pub use ingest::{Ingest, MediaError};
 pub use lens::Lens;
 pub use lens::encoders::{Encoders, Encoding, Tried};
+pub use messages::Messages;
 pub use output::Output;
 pub use pace::Pace;
 pub use probe::{Probe, probe};

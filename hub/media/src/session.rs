@@ -111,21 +111,7 @@ impl Parameters {
 impl Offer {
     /// Connects and asks what there is. `group` learns of the session once it must be torn down.
     pub async fn ask(source: &Rtsp, group: Arc<SessionGroup>) -> Result<Self, IngestEnd> {
-        let credentials = source
-            .credentials
-            .as_ref()
-            .map(|c| retina::client::Credentials { username: c.username.clone(), password: c.password().to_owned() });
-        let options = SessionOptions::default()
-            .creds(credentials)
-            .user_agent("Keepsight".into())
-            .session_group(group)
-            .teardown(TeardownPolicy::Auto)
-            .session_id(SessionIdPolicy::UseFirst); // some cameras change it between SETUPs
-        // A description goes through a parser that is not ours, and that panics at some (sdp-types 0.1.8, after a
-        // line that is none).
-        let described = AssertUnwindSafe(Client::describe(source.url.clone(), options)).catch_unwind().await;
-        let unreadable = |_| IngestEnd::new(EndReason::Unsupported, "Its description cannot be read");
-        let client = described.map_err(unreadable)?.map_err(connecting)?;
+        let client = describe(source, group).await?;
         let streams = client.streams();
         let found = streams.iter().enumerate().find_map(|(i, stream)| Some((i, Coding::of(stream)?)));
         let Some((video, coding)) = found else {
@@ -175,6 +161,25 @@ impl Offer {
         };
         Ok(Playing { frames, video: self.video, coding: self.coding, audio, dropped: self.dropped, sound_ended: false })
     }
+}
+
+/// Connects and asks for the session's description. `group` learns of the session once it must be torn down.
+pub(crate) async fn describe(source: &Rtsp, group: Arc<SessionGroup>) -> Result<Client<Described>, IngestEnd> {
+    let credentials = source
+        .credentials
+        .as_ref()
+        .map(|c| retina::client::Credentials { username: c.username.clone(), password: c.password().to_owned() });
+    let options = SessionOptions::default()
+        .creds(credentials)
+        .user_agent("Keepsight".into())
+        .session_group(group)
+        .teardown(TeardownPolicy::Auto)
+        .session_id(SessionIdPolicy::UseFirst); // some cameras change it between SETUPs
+    // A description goes through a parser that is not ours, and that panics at some (sdp-types 0.1.8, after a
+    // line that is none).
+    let described = AssertUnwindSafe(Client::describe(source.url.clone(), options)).catch_unwind().await;
+    let unreadable = |_| IngestEnd::new(EndReason::Unsupported, "Its description cannot be read");
+    described.map_err(unreadable)?.map_err(connecting)
 }
 
 impl Playing {
@@ -281,7 +286,7 @@ fn no_picture(streams: &[Stream]) -> String {
 }
 
 /// An error before anything plays.
-fn connecting(error: retina::Error) -> IngestEnd {
+pub(crate) fn connecting(error: retina::Error) -> IngestEnd {
     let reason = match error.status_code() {
         Some(401 | 403) => EndReason::Unauthorised,
         Some(406 | 461) => EndReason::NoTransport, // no RTP over the RTSP connection

@@ -106,6 +106,8 @@ pub struct Parts {
     pub storage: StorageOptions,
     /// Who looks for motion; `None`: nobody.
     pub eyes: Option<vision::Eyes>,
+    /// Who makes pictures of what cameras notice themselves; `None`: nobody.
+    pub stills: Option<vision::Stills>,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -150,6 +152,7 @@ impl Recorder {
         let space = Arc::new(Space::new());
         let watchers = Watchers {
             eyes: parts.eyes,
+            stills: parts.stills,
             store: parts.store.clone(),
             footage: parts.footage.clone(),
             space: space.clone(),
@@ -248,7 +251,7 @@ impl Recorder {
         self.0.notices.subscribe()
     }
 
-    /// Whether a camera's pictures are looked at for motion.
+    /// Whether what moves at a camera is noticed.
     pub fn watched(&self, id: CameraId) -> Health {
         self.0.camera(id).map_or(Health::Off, |camera| camera.watching.health())
     }

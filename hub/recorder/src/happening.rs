@@ -24,8 +24,8 @@ pub(crate) struct Movement {
     pub since: Mono,
     /// When it was seen last.
     pub last: Mono,
-    /// The most certain that was seen of it.
-    pub best: Moving,
+    /// The most certain that was seen of it; `None` where it was not the hub that noticed it.
+    pub best: Option<Moving>,
     /// The best picture of it, until it is taken.
     pub picture: Option<Bytes>,
     /// How certain what is in that was.
@@ -36,23 +36,28 @@ impl Movement {
     /// It is found.
     pub(crate) fn begin(finding: &Finding) -> Self {
         let Finding { at, since, moving, picture, .. } = finding.clone();
-        Self { since, last: at, best: moving, pictured: picture.is_some().then_some(moving.score), picture }
+        Self { since, last: at, best: moving, pictured: picture.is_some().then_some(score(moving)), picture }
     }
 
     /// It goes on. `true`: there is more to tell.
     pub(crate) fn goes_on(&mut self, finding: &Finding) -> bool {
         self.last = self.last.max(finding.at);
-        let score = finding.moving.score;
-        let better = score > self.best.score;
+        let score_now = score(finding.moving);
+        let better = score_now > score(self.best);
         if better {
             self.best = finding.moving;
         }
         let first_picture = finding.picture.is_some() && self.pictured.is_none();
-        if finding.picture.is_some() && self.pictured.is_none_or(|pictured| score > pictured) {
-            (self.picture, self.pictured) = (finding.picture.clone(), Some(score));
+        if finding.picture.is_some() && self.pictured.is_none_or(|pictured| score_now > pictured) {
+            (self.picture, self.pictured) = (finding.picture.clone(), Some(score_now));
         }
         better || first_picture
     }
+}
+
+/// How certain it is, from 0 to 1.
+fn score(moving: Option<Moving>) -> f32 {
+    moving.map_or(0.0, |moving| moving.score)
 }
 
 /// Something that goes on at a camera.
@@ -65,6 +70,8 @@ pub(crate) struct Happening {
     /// More was seen than was told.
     untold: bool,
     has_thumbnail: bool,
+    /// A picture of it came; it may not have been kept.
+    was_pictured: bool,
     /// What moves, in the words of the owner's model.
     objects: BTreeSet<String>,
 }
@@ -80,7 +87,9 @@ impl Happening {
         let event = Event { id: EventId::at(start), camera, kind: EventKind::Motion, start, stamp, end: None, detail };
         let seen = Movement::begin(&heard_by(now, finding));
         let objects = BTreeSet::new();
-        let mut it = Self { event, seen, heard: now, told: now, untold: false, has_thumbnail: false, objects };
+        let was_pictured = finding.picture.is_some();
+        let mut it =
+            Self { event, seen, heard: now, told: now, untold: false, has_thumbnail: false, was_pictured, objects };
         it.is_made_of(&finding.objects);
         it
     }
@@ -107,9 +116,10 @@ impl Happening {
             self.seen.pictured = None; // it could not be kept
         }
         self.untold |= self.seen.goes_on(&heard_by(now, finding));
-        // What it is, is told at once: somebody may be waiting for a person.
+        // What it is, and the first picture of it, are told at once: somebody may be waiting for a person.
         let known = self.is_made_of(&finding.objects);
-        let tell = known || self.untold && now.since(self.told) >= TOLD_EVERY;
+        let shown = finding.picture.is_some() && !std::mem::replace(&mut self.was_pictured, true);
+        let tell = known || shown || self.untold && now.since(self.told) >= TOLD_EVERY;
         if tell {
             (self.told, self.untold) = (now, false);
         }
@@ -134,16 +144,17 @@ impl Happening {
 
     /// As it is told.
     pub(crate) fn event(&self) -> Event {
-        let Moving { score, area, bounds, .. } = self.seen.best;
-        // To two and four places: more is not known.
-        let round = |part: f32, places: f32| (f64::from(part) * f64::from(places)).round() / f64::from(places);
-        let part = |part: f32| round(part, 10_000.0);
-        let mut detail = json!({
-            "score": round(score, 100.0),
-            "area": part(area),
-            "box": [part(bounds.left), part(bounds.top), part(bounds.width), part(bounds.height)],
-            "thumbnail": self.has_thumbnail,
-        });
+        let mut detail = match self.seen.best {
+            Some(Moving { score, area, bounds, .. }) => {
+                // To two and four places: more is not known.
+                let round = |part: f32, places: f32| (f64::from(part) * f64::from(places)).round() / f64::from(places);
+                let part = |part: f32| round(part, 10_000.0);
+                let bounds = [bounds.left, bounds.top, bounds.width, bounds.height].map(part);
+                json!({"score": round(score, 100.0), "area": part(area), "box": bounds})
+            }
+            None => json!({"by": "camera"}),
+        };
+        detail["thumbnail"] = json!(self.has_thumbnail);
         if !self.objects.is_empty() {
             detail["objects"] = json!(self.objects);
         }
@@ -172,7 +183,7 @@ mod tests {
 
     fn finding(at_s: u64, since_s: u64, score: f32) -> Finding {
         let bounds = Bounds { left: 0.25, top: 0.5, width: 0.125, height: 0.333_333 };
-        let moving = Moving { since: Duration::from_secs(since_s), score, area: 0.041_666, bounds };
+        let moving = Some(Moving { since: Duration::from_secs(since_s), score, area: 0.041_666, bounds });
         let mono = |s: u64| Mono(s * 1_000_000_000);
         Finding { at: mono(at_s), since: mono(since_s), moving, picture: None, objects: Vec::new() }
     }
@@ -204,6 +215,22 @@ mod tests {
             event.detail,
             json!({"score": 0.9, "area": 0.0417, "box": [0.25, 0.5, 0.125, 0.3333], "thumbnail": false})
         );
+    }
+
+    #[test]
+    fn what_a_camera_noticed_has_a_picture_and_says_who_noticed_it_and_nothing_that_nobody_knows() {
+        let clock = SimClock::default();
+        let (camera, boot) = (CameraId::new(&clock), BootId::new(&clock));
+        let told = |at_s| Finding { moving: None, ..finding(at_s, 1, 0.0) };
+        let mut it = Happening::begin(camera, &told(1), boot, &clock);
+        assert_eq!(it.event().detail, json!({"by": "camera", "thumbnail": false}));
+        let picture = |at_s, bytes: &'static [u8]| Finding { picture: Some(Bytes::from_static(bytes)), ..told(at_s) };
+        let now = clock.mono();
+        assert!(!it.goes_on(&told(2), now) && it.goes_on(&picture(3, b"it"), now), "the picture is told at once");
+        assert_eq!(it.take_picture().as_deref(), Some(&b"it"[..]));
+        it.has_thumbnail();
+        assert!(!it.goes_on(&picture(4, b"another"), now));
+        assert_eq!((it.take_picture(), it.event().detail), (None, json!({"by": "camera", "thumbnail": true})));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Review {
     /// As [`Review::show`].
     pub async fn end(mut self) -> Result<Vec<Reviewed>, Problem> {
         self.settle().await?;
-        self.over.extend(self.now.map(Reviewed::from));
+        self.over.extend(self.now.and_then(reviewed));
         Ok(self.over)
     }
 
@@ -113,13 +113,12 @@ impl Review {
             Some(now) if finding.at.since(now.last) <= QUIET => {
                 now.goes_on(finding);
             }
-            now => self.over.extend(now.replace(Movement::begin(finding)).map(Reviewed::from)),
+            now => self.over.extend(now.replace(Movement::begin(finding)).and_then(reviewed)),
         }
     }
 }
 
-impl From<Movement> for Reviewed {
-    fn from(Movement { since, last, best, picture, .. }: Movement) -> Self {
-        Self { start: Duration::from_nanos(since.0), end: Duration::from_nanos(last.0), best, picture }
-    }
+/// All of it: the hub's own eyes say where something is.
+fn reviewed(Movement { since, last, best, picture, .. }: Movement) -> Option<Reviewed> {
+    Some(Reviewed { start: Duration::from_nanos(since.0), end: Duration::from_nanos(last.0), best: best?, picture })
 }

@@ -1,29 +1,39 @@
-//! Looking at a camera's pictures: what moves there becomes events.
+//! What moves at a camera becomes events, whoever notices it: the hub, which looks at the camera's pictures, or the camera itself.
 //!
 //! ```text
-//! Intake ─▶ Watching ─▶ vision::Feed ─▶ child ─▶ findings ─▶ Happening ─▶ store, and who listens
+//! Intake ─▶ Watching ─┬▶ ByHub ─▶ vision::Feed ─▶ child ─▶ findings ─┬▶ Happening ─▶ store, and who listens
+//!                     └▶ ByCamera ◀─ the camera's words ─▶ findings ─┘
 //! ```
 //!
-//! The small stream is looked at where a camera has one and sends it, since its pictures cost a tenth; else the main one.
+//! The hub looks at the small stream where a camera has one and sends it, since its pictures cost a tenth; else at the main one.
 //!
 //! Nothing of it is in the way of the recording: the feed drops what does not fit, and whatever fails here is a state.
+
+mod by_camera;
+mod by_hub;
+mod rules;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::clock::SharedClock;
-use base::footage::{AccessUnit, InitSegment};
+use base::footage::{AccessUnit, InitSegment, StreamName};
 use base::state::{Health, Reason};
-use base::{BootId, CameraId, Mono, Problem, ProblemKind, Shutdown};
+use base::{BootId, CameraId, Mono, Problem, Shutdown};
 use footage::Footage;
-use store::{Event, MotionSettings, Sensitivity, Store};
+use store::{Event, MotionSettings, Store, StreamSource};
 use tokio::sync::{broadcast, mpsc, watch};
 use vault::EpochPublic;
-use vision::{Eyes, Feed, Finding, Polygon, Sight, Using};
+use vision::{Eyes, Finding, Stills, Using};
+use zeroize::Zeroizing;
 
+use crate::cameras::connect_to;
 use crate::happening::Happening;
-use crate::ring::{Hold, LiveRing};
+use crate::ring::LiveRing;
 use crate::space::Space;
+use by_camera::ByCamera;
+use by_hub::ByHub;
+pub(crate) use by_hub::looked_for;
 
 /// So many events may be behind of who listens.
 const BEHIND: usize = 256;
@@ -33,8 +43,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// What all cameras' watching shares. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Watchers {
-    /// `None`: nobody looks.
+    /// `None`: the hub does not look.
     pub(crate) eyes: Option<Eyes>,
+    /// Who makes pictures of what cameras notice themselves; `None`: nobody.
+    pub(crate) stills: Option<Stills>,
     pub(crate) store: Store,
     pub(crate) footage: Footage,
     pub(crate) space: Arc<Space>,
@@ -102,12 +114,43 @@ impl Watchers {
     }
 }
 
-/// Looking at one camera.
+/// Who notices what moves at a camera, and sends it to who makes events of it.
+trait Notices: Send + Sync {
+    /// A connection of a stream begins, or its parameters change. `zero`: the instant of its media time 0. `false`: its pictures are
+    /// of no use.
+    fn begin(&self, of: StreamName, init: &InitSegment, zero: Mono) -> bool;
+    /// One more picture, or sound, of the stream that is of use. Never waits.
+    fn unit(&self, unit: &AccessUnit);
+    /// Whether what moves is noticed.
+    fn health(&self) -> Health;
+    /// How many pictures were looked at, and how many did not fit.
+    fn looked(&self) -> Option<(u64, u64)> {
+        None
+    }
+    /// What pictures are decoded with.
+    fn decodes_with(&self) -> Option<Using> {
+        None
+    }
+}
+
+fn degraded(reason: Reason, problem: Problem) -> Health {
+    Health::Degraded { reason, detail: problem.to_string() }
+}
+
+/// What is to be noticed at a camera.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) settings: MotionSettings,
+    /// Where the camera tells it, with its password; `None`: the hub looks.
+    pub(crate) told_at: Option<(StreamSource, Option<Zeroizing<String>>)>,
+}
+
+/// Noticing what moves at one camera.
 pub(crate) struct Watching {
     camera: CameraId,
     watchers: Watchers,
     shutdown: Shutdown,
-    /// Held while the camera is watched, so that its small stream is connected to.
+    /// Held while the hub looks, so that the camera's small stream is connected to.
     sub: Arc<LiveRing>,
     /// What pictures of events are sealed to.
     epoch: watch::Sender<EpochPublic>,
@@ -130,23 +173,23 @@ impl State {
     /// Has the stream looked at that should be.
     fn show(&mut self) {
         let Some(watched) = &mut self.watched else { return };
-        let begins = |of: &Option<Begun>| of.as_ref().is_some_and(|Begun(init, zero)| watched.feed.begin(init, *zero));
+        let begins = |name, of: &Option<Begun>| {
+            of.as_ref().is_some_and(|Begun(init, zero)| watched.notices.begin(name, init, *zero))
+        };
         // A small stream in a coding that nobody here knows is none.
-        watched.shows_sub = begins(&self.sub);
-        if !watched.shows_sub {
-            begins(&self.main);
+        let shows_sub = begins(StreamName::Sub, &self.sub);
+        if !shows_sub {
+            begins(StreamName::Main, &self.main);
         }
+        watched.shows_sub = shows_sub;
     }
 }
 
 struct Watched {
-    settings: MotionSettings,
-    feed: Feed,
+    wanted: Wanted,
+    notices: Box<dyn Notices>,
     /// It is shown the small stream.
     shows_sub: bool,
-    _sub: Hold,
-    sight: watch::Receiver<Sight>,
-    using: watch::Receiver<Option<Using>>,
     stop: Shutdown,
 }
 
@@ -166,24 +209,36 @@ impl Watching {
         self.epoch.send_replace(epoch);
     }
 
-    /// Looks for this from now on; `None`: does not look. What is looked for already goes on.
-    pub(crate) fn set(&self, settings: Option<&MotionSettings>) {
+    /// This is noticed from now on; `None`: nothing. What is wanted already goes on.
+    pub(crate) fn set(&self, wanted: Option<Wanted>) {
         let mut state = self.lock();
-        if state.watched.as_ref().map(|watched| &watched.settings) == settings {
+        if state.watched.as_ref().map(|watched| &watched.wanted) == wanted.as_ref() {
             return;
         }
         if let Some(before) = state.watched.take() {
             before.stop.trigger();
         }
-        let (Some(settings), Some(eyes)) = (settings, &self.watchers.eyes) else { return };
-        let mut watch = eyes.watch(looked_for(settings));
-        let (feed, sight, using) = (watch.feed.clone(), watch.sight.clone(), watch.using.clone());
-        let stop = self.shutdown.child();
-        let (settings, _sub) = (settings.clone(), self.sub.hold());
-        state.watched = Some(Watched { settings, feed, shows_sub: false, _sub, sight, using, stop: stop.clone() });
-        state.show();
+        let Some(wanted) = wanted else { return };
         let (camera, watchers, epoch) = (self.camera, self.watchers.clone(), self.epoch.subscribe());
-        tokio::spawn(async move { follow(camera, watchers, &mut watch.findings, epoch, stop).await });
+        let stop = self.shutdown.child();
+        let until = stop.clone();
+        let notices: Box<dyn Notices> = match (&wanted.told_at, &self.watchers.eyes) {
+            (Some((row, password)), _) => {
+                let told = connect_to(row, password.clone()).ok(); // it was checked when it was given
+                let (tells, mut findings) = ByCamera::start(camera, told, &watchers, stop.clone());
+                tokio::spawn(async move { follow(camera, watchers, &mut findings, epoch, until).await });
+                Box::new(tells)
+            }
+            (None, Some(eyes)) => {
+                let mut watch = eyes.watch(looked_for(&wanted.settings));
+                let looks = ByHub::new(&watch, self.sub.hold());
+                tokio::spawn(async move { follow(camera, watchers, &mut watch.findings, epoch, until).await });
+                Box::new(looks)
+            }
+            (None, None) => return,
+        };
+        state.watched = Some(Watched { wanted, notices, shows_sub: false, stop });
+        state.show();
     }
 
     /// A connection begins, or its parameters change.
@@ -221,30 +276,23 @@ impl Watching {
 
     fn push(&self, unit: &AccessUnit, of_sub: bool) {
         if let Some(watched) = self.lock().watched.as_ref().filter(|watched| watched.shows_sub == of_sub) {
-            watched.feed.push(unit);
+            watched.notices.unit(unit);
         }
     }
 
-    /// Whether its pictures are looked at.
+    /// Whether what moves there is noticed.
     pub(crate) fn health(&self) -> Health {
-        let state = self.lock();
-        let Some(watched) = &state.watched else { return Health::Off };
-        let degraded = |reason, kind: ProblemKind| Health::Degraded { reason, detail: Problem::from(kind).to_string() };
-        match *watched.sight.borrow() {
-            Sight::Starting | Sight::Sees => Health::Ok,
-            Sight::NoDecoder => degraded(Reason::NoDecoder, ProblemKind::NoDecoder),
-            Sight::Blind => degraded(Reason::NotWatched, ProblemKind::NotWatched),
-        }
+        self.lock().watched.as_ref().map_or(Health::Off, |watched| watched.notices.health())
     }
 
     /// How many pictures were looked at since this was last set, and how many did not fit.
     pub(crate) fn looked(&self) -> Option<(u64, u64)> {
-        self.lock().watched.as_ref().map(|watched| (watched.feed.looked(), watched.feed.dropped()))
+        self.lock().watched.as_ref()?.notices.looked()
     }
 
     /// What its pictures are decoded with.
     pub(crate) fn decodes_with(&self) -> Option<Using> {
-        self.lock().watched.as_ref()?.using.borrow().clone()
+        self.lock().watched.as_ref()?.notices.decodes_with()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -296,25 +344,6 @@ async fn end(watchers: &Watchers, over: Option<Happening>, epoch: &EpochPublic, 
         over.end();
         watchers.keep(&mut over, epoch, stop).await;
     }
-}
-
-pub(crate) fn looked_for(settings: &MotionSettings) -> vision::MotionSettings {
-    let polygons = |zones: &[store::Zone]| zones.iter().filter_map(polygon).collect();
-    vision::MotionSettings {
-        sensitivity: match settings.sensitivity {
-            Sensitivity::Low => vision::Sensitivity::Low,
-            Sensitivity::Normal => vision::Sensitivity::Normal,
-            Sensitivity::High => vision::Sensitivity::High,
-        },
-        zones: polygons(&settings.zones),
-        masks: polygons(&settings.masks),
-    }
-}
-
-/// Of all zones: a zone has fewer corners than a polygon may have.
-fn polygon(zone: &store::Zone) -> Option<Polygon> {
-    let part = |at: u16| f32::from(at) / 10_000.0;
-    Polygon::new(zone.corners().iter().map(|[x, y]| (part(*x), part(*y))).collect())
 }
 
 #[cfg(test)]

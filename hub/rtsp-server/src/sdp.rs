@@ -35,7 +35,7 @@ pub enum Media {
     },
     /// Anything else, word for word.
     Other {
-        /// `video` or `audio`.
+        /// `video`, `audio` or `application`.
         kind: &'static str,
         /// Payload type.
         payload_type: u8,

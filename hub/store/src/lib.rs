@@ -40,7 +40,7 @@ pub use events::{BadEventCursor, Event, EventCursor, EventKind, EventPage, Event
 pub use export::{ExportHeader, ExportKind};
 pub use hub::{Claim, HubRow, RecoveryKitRow};
 pub use keep::{KeepLimit, LONGEST_BY_RULE, MOST_BY_RULES, ProtectedSpan};
-pub use motion::{BadZone, MAX_ZONES, MotionSettings, Sensitivity, Zone};
+pub use motion::{BadZone, By, MAX_ZONES, MotionSettings, Sensitivity, Zone};
 pub use people::{Grant, Principal, PrincipalKind, Rights, Role, Secret, SecretKind, Totp};
 pub use row::{MAX_ROW_BYTES, RowError, RowTooLong};
 pub use rules::{Actions, BadMinute, Day, Fired, MAX_EVENTS_FIRED, Minute, Mode, ModeNow, Roll, Rule, Times, Word};

@@ -12,6 +12,9 @@ const WHOLE: u16 = 10_000;
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MotionSettings {
+    /// Who looks; what else is set here is for the hub only. A word of a newer hub is read as `hub`.
+    #[serde(default, deserialize_with = "by", skip_serializing_if = "By::is_hub")]
+    pub by: By,
     /// How much it takes. A word of a newer hub is read as `normal`.
     #[serde(default, deserialize_with = "sensitivity")]
     pub sensitivity: Sensitivity,
@@ -21,6 +24,23 @@ pub struct MotionSettings {
     /// What is in these is not looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<Zone>,
+}
+
+/// Who notices what moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The hub looks at the pictures.
+    #[default]
+    Hub,
+    /// The camera tells it.
+    Camera,
+}
+
+impl By {
+    fn is_hub(&self) -> bool {
+        *self == By::Hub
+    }
 }
 
 /// How small and faint something may be that is still noticed.
@@ -68,6 +88,15 @@ impl From<Zone> for Vec<[u16; 2]> {
 }
 
 fn sensitivity<'de, D: Deserializer<'de>>(d: D) -> Result<Sensitivity, D::Error> {
+    known_word(d)
+}
+
+fn by<'de, D: Deserializer<'de>>(d: D) -> Result<By, D::Error> {
+    known_word(d)
+}
+
+/// A word that is known here; one of a newer hub is as if it were absent.
+fn known_word<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(d: D) -> Result<T, D::Error> {
     let word = serde_json::Value::String(String::deserialize(d)?);
     Ok(serde_json::from_value(word).unwrap_or_default())
 }
@@ -82,7 +111,9 @@ mod tests {
         let settings = read(r#"{"sensitivity":"high","zones":[[[0,0],[10000,0],[10000,10000]]]}"#).unwrap();
         assert_eq!((settings.sensitivity, settings.zones.len()), (Sensitivity::High, 1));
         assert_eq!(read(&serde_json::to_string(&settings).unwrap()).unwrap(), settings);
-        assert_eq!(read(r#"{"sensitivity":"as a cat"}"#).unwrap(), MotionSettings::default());
+        assert_eq!(read(r#"{"sensitivity":"as a cat","by":"the cat"}"#).unwrap(), MotionSettings::default());
+        let told = read(r#"{"by":"camera"}"#).unwrap();
+        assert_eq!((told.by, read(&serde_json::to_string(&told).unwrap()).unwrap()), (By::Camera, told));
         for bad in ["[[[0,0],[1,1]]]", "[[[0,0],[10001,0],[5,5]]]", "[[]]"] {
             assert!(read(&format!(r#"{{"zones":{bad}}}"#)).is_err(), "{bad}");
         }

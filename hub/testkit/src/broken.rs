@@ -73,7 +73,7 @@ const WAYS: [Way; 11] = [
 
 /// A coded picture: its parameter sets, if it has some, and then its slice; NAL units.
 #[derive(Debug, Clone, PartialEq)]
-struct Picture {
+pub(crate) struct Picture {
     parameters: Vec<Vec<u8>>,
     slice: Vec<u8>,
 }
@@ -140,15 +140,7 @@ struct Ways {
 impl Ways {
     fn new(codec: Codec, seed: u64) -> (Media, Arc<Self>) {
         let good = film(codec);
-        let sets: Vec<_> = good[0].parameters.iter().map(|nal| Bytes::from(nal.clone())).collect();
-        let framerate = Some(FPS as u32);
-        let media = match (codec, &sets[..]) {
-            (Codec::H264, [sps, pps]) => Media::H264 { parameter_sets: Some((sps.clone(), pps.clone())), framerate },
-            (Codec::H265, [vps, sps, pps]) => {
-                Media::H265 { parameter_sets: Some((vps.clone(), sps.clone(), pps.clone())), framerate }
-            }
-            _ => panic!("{codec:?} with {} parameter sets", sets.len()),
-        };
+        let media = media(codec, &good);
         let source = |pictures: &[Picture], after| {
             let clip = clip(codec, pictures, &media);
             ClipSource::new(
@@ -184,7 +176,20 @@ impl Source for Ways {
     }
 }
 
-fn clip(codec: Codec, pictures: &[Picture], media: &Media) -> Clip {
+/// How a film is described.
+pub(crate) fn media(codec: Codec, film: &[Picture]) -> Media {
+    let sets: Vec<_> = film[0].parameters.iter().map(|nal| Bytes::from(nal.clone())).collect();
+    let framerate = Some(FPS as u32);
+    match (codec, &sets[..]) {
+        (Codec::H264, [sps, pps]) => Media::H264 { parameter_sets: Some((sps.clone(), pps.clone())), framerate },
+        (Codec::H265, [vps, sps, pps]) => {
+            Media::H265 { parameter_sets: Some((vps.clone(), sps.clone(), pps.clone())), framerate }
+        }
+        _ => panic!("{codec:?} with {} parameter sets", sets.len()),
+    }
+}
+
+pub(crate) fn clip(codec: Codec, pictures: &[Picture], media: &Media) -> Clip {
     let unit = |(n, picture): (usize, &Picture)| {
         let at = Duration::from_millis((n * 1_000 / FPS) as u64);
         let (timestamp, key) = ((n * 90_000 / FPS) as u32, !picture.parameters.is_empty());
@@ -200,7 +205,7 @@ fn clip(codec: Codec, pictures: &[Picture], media: &Media) -> Clip {
 }
 
 /// A good film: each picture one slice, parameter sets before each key picture.
-fn film(codec: Codec) -> Vec<Picture> {
+pub(crate) fn film(codec: Codec) -> Vec<Picture> {
     let (coder, format) = match codec {
         Codec::H264 => ("libx264", "h264"),
         Codec::H265 => ("libx265", "hevc"),

@@ -24,6 +24,7 @@ mod preload;
 pub mod search;
 pub mod slow;
 pub mod sound;
+pub mod tells;
 pub mod tools;
 
 /// Waits until something is so.

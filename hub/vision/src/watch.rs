@@ -49,8 +49,8 @@ pub struct Finding {
     pub at: Mono,
     /// Since when it moves.
     pub since: Mono,
-    /// What is known of it; its `since` counts as [`Finding::at`] does.
-    pub moving: Moving,
+    /// What is known of it; its `since` counts as [`Finding::at`] does. `None` where somebody else noticed it, who does not say.
+    pub moving: Option<Moving>,
     /// A JPEG of it, where more is seen of it than before.
     pub picture: Option<Bytes>,
     /// What moves, where that was looked at by a model and told: `person`, `car`. Most findings say nothing of it.
@@ -411,7 +411,8 @@ impl Watcher {
 
     async fn find(&self, at: Duration, moving: Moving, picture: Option<Bytes>, objects: Vec<String>) -> Option<()> {
         let instant = |at: Duration| Mono(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
-        let finding = Finding { at: instant(at), since: instant(moving.since), moving, picture, objects };
+        let (at, since) = (instant(at), instant(moving.since));
+        let finding = Finding { at, since, moving: Some(moving), picture, objects };
         self.found.send(finding).await.ok()
     }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 use media::Way;
 use recorder::{CameraChange, CameraStatus, NewCamera, NewSource, SourceChange, Via};
 use serde::{Deserialize, Serialize};
-use store::{Actor, Camera, MAX_ZONES, MotionSettings, Sensitivity, StreamSource, Zone};
+use store::{Actor, By, Camera, MAX_ZONES, MotionSettings, Sensitivity, StreamSource, Zone};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -128,6 +128,11 @@ pub(crate) struct SourceJson {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MotionJson {
+    /// Who notices what moves: hub (it looks at the pictures, as if absent) or camera (it tells it beside its pictures; nothing else is
+    /// set then).
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    by: By,
     /// low (people near by), normal (people and animals in a garden) or high (whatever moves).
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -145,18 +150,18 @@ pub(crate) struct MotionJson {
 
 impl MotionJson {
     pub(super) fn into_settings(self) -> Result<MotionSettings, ApiError> {
-        let Self { sensitivity, zones, masks } = self;
+        let Self { by, sensitivity, zones, masks } = self;
         match zones.len() + masks.len() > MAX_ZONES {
             true => Err(ApiError::with(ProblemKind::BadRequest, "A camera has 8 zones and masks at most")),
-            false => Ok(MotionSettings { sensitivity, zones, masks }),
+            false => Ok(MotionSettings { by, sensitivity, zones, masks }),
         }
     }
 }
 
 impl From<MotionSettings> for MotionJson {
     fn from(settings: MotionSettings) -> Self {
-        let MotionSettings { sensitivity, zones, masks } = settings;
-        Self { sensitivity, zones, masks }
+        let MotionSettings { by, sensitivity, zones, masks } = settings;
+        Self { by, sensitivity, zones, masks }
     }
 }
 

@@ -85,7 +85,8 @@ struct EventItem {
     #[schema(value_type = Option<String>)]
     end: Option<Timestamp>,
     /// More of it. Of motion: score, how certain it is, 0 to 1; area, the largest part of the picture that moves, 0 to 1; box, where:
-    /// left, top, width and height, 0 to 1; thumbnail, whether there is a picture of it.
+    /// left, top, width and height, 0 to 1; thumbnail, whether there is a picture of it; objects, what moves, where that is known. Where the
+    /// camera told it itself, by is "camera", and there is neither score nor area nor box.
     #[schema(value_type = Option<Object>)]
     detail: serde_json::Value,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base::footage::StreamName;
 use base::{CameraId, Shutdown};
 use media::Source;
-use store::{Camera, Gap, StoreError, StreamSource};
+use store::{By, Camera, Gap, Learnt, StoreError, StreamSource};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -17,7 +17,7 @@ use crate::finding::refused;
 use crate::ledger::Told;
 use crate::ondemand::{OnDemand, SubPlan};
 use crate::ring::LiveRing;
-use crate::watching::Watching;
+use crate::watching::{Wanted, Watching};
 use crate::{epochs, history};
 
 /// A camera that could not be started is tried again so often.
@@ -63,7 +63,7 @@ impl Inner {
                 let plan = self.plan(camera)?;
                 running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
                 running.sub.set_plan(self.sub_plan(camera));
-                running.watching.set(looked_for(camera));
+                running.watching.set(self.wanted(camera));
                 Ok(())
             }
             None => self.begin(camera).await,
@@ -95,7 +95,7 @@ impl Inner {
             })
             .await?;
         let watching = Watching::new(id, sub.clone(), epoch, self.watchers.clone(), stop.clone());
-        watching.set(looked_for(camera));
+        watching.set(self.wanted(camera));
         let supervisor = Supervisor {
             shared: shared.clone(),
             watching: watching.clone(),
@@ -139,6 +139,20 @@ impl Inner {
             },
         }
     }
+
+    /// What is to be noticed at a camera, if anything is: one that is paused is left alone.
+    fn wanted(&self, camera: &Camera) -> Option<Wanted> {
+        let settings = camera.motion.clone().filter(|_| !camera.paused)?;
+        let told_at = (settings.by == By::Camera).then(|| {
+            let password = self.passwords.load(camera.id, StreamName::Main).unwrap_or_else(|e| {
+                tracing::error!(camera = %camera.id, error = &e as &dyn std::error::Error, "no password");
+                None
+            });
+            // What was learnt of the way to read it is not of it.
+            (StreamSource { learnt: Learnt::default(), ..camera.main.clone() }, password)
+        });
+        Some(Wanted { settings, told_at })
+    }
 }
 
 impl Running {
@@ -149,11 +163,6 @@ impl Running {
         }
         self.sub.ended().await;
     }
-}
-
-/// What is looked for at a camera, if anything is: of one that is paused nothing comes to be looked at.
-fn looked_for(camera: &Camera) -> Option<&store::MotionSettings> {
-    camera.motion.as_ref().filter(|_| !camera.paused)
 }
 
 /// A source to connect to, from its row and password.

@@ -43,6 +43,7 @@ impl Hub {
         let folder = tempfile::tempdir().unwrap();
         let watchers = Watchers {
             eyes: None,
+            stills: None,
             // Its own time is the machine's: what it puts off by it does not wait for the day to pass.
             store: Store::open(&folder.path().join("store"), hub, Arc::new(SystemClock)).unwrap(),
             footage: Footage::new(Disk::create(&folder.path().join("footage"), &clock).unwrap(), hub),
@@ -133,7 +134,7 @@ async fn a_virtual_day_has_the_events_of_its_script_and_no_others() {
         if let Some(moving) = seen.moving {
             attention.moves(now, true);
             let since: Mono = boot + moving.since;
-            hub.found(Finding { at: now, since, moving, picture: None, objects: Vec::new() }).await;
+            hub.found(Finding { at: now, since, moving: Some(moving), picture: None, objects: Vec::new() }).await;
         }
         // What came since the last key picture is looked at now.
         follows |= attention.looks_at_all(now);

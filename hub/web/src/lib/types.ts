@@ -39,6 +39,8 @@ export interface Via {
 
 /** Looking for motion; zones and masks are corners in ten-thousandths of the picture. */
 export interface Motion {
+  /** Who notices what moves. */
+  by: 'hub' | 'camera';
   sensitivity: string;
   zones: [number, number][][];
   masks: [number, number][][];

@@ -1,0 +1,273 @@
+//! A camera notices by itself what moves, and tells it beside its pictures.
+//!
+//! ```text
+//! camera ─ its metadata, over a connection of its own ─▶ media::Messages ─▶ onvif ─▶ Rules ─▶ findings
+//!        └ its newest key picture ─────────────────────▶ vision::Stills ─ a picture of it ─▶ findings
+//! ```
+//!
+//! Nothing is decoded but one picture for each event. What moves is dated by when the hub heard of it: cameras' clocks are wrong.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base::clock::{SharedClock, timeout};
+use base::footage::{AccessUnit, InitSegment, StreamName, Track};
+use base::state::{Health, Reason};
+use base::{CameraId, Mono, Problem, ProblemKind, Shutdown};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use media::{EndReason, IngestEnd, Messages, Source};
+use onvif::Movement;
+use tokio::sync::{mpsc, watch};
+use vision::{Coded, Finding, Stills};
+
+use super::rules::{Rules, Told};
+use super::{Notices, Watchers, degraded};
+use crate::backoff::Backoff;
+
+/// Findings that may wait for who takes them.
+const FINDINGS: usize = 16;
+/// Widest picture of an event, in pixels; as the hub's own eyes make it.
+const PICTURE_WIDTH: u16 = 640;
+/// A picture that takes longer comes too late: its event may be over.
+const PICTURE_WITHIN: Duration = Duration::from_secs(6);
+/// So many pictures of one movement are tried.
+const TRIES: u32 = 3;
+
+pub(super) struct ByCamera {
+    /// The connection that records the camera, by the instant of its media time 0: with a new one the camera may have started anew.
+    connection: watch::Sender<Option<Mono>>,
+    /// Parameters of its pictures; a leaf lock.
+    init: Mutex<Option<InitSegment>>,
+    newest: watch::Sender<Option<Coded>>,
+    health: watch::Receiver<Health>,
+}
+
+impl ByCamera {
+    /// Listens to the camera at this address, if it is one. Must be called inside a tokio runtime.
+    pub fn start(
+        camera: CameraId,
+        source: Option<Source>,
+        watchers: &Watchers,
+        stop: Shutdown,
+    ) -> (Self, mpsc::Receiver<Finding>) {
+        let (connection, newest) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (tell_health, health) = watch::channel(Health::Ok);
+        let (found, findings) = mpsc::channel(FINDINGS);
+        let listener = Listener {
+            camera,
+            connection: connection.subscribe(),
+            newest: newest.subscribe(),
+            health: tell_health,
+            found,
+            stills: watchers.stills.clone(),
+            clock: watchers.clock.clone(),
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = listener.run(source) => {}
+                () = stop.wait() => {}
+            }
+        });
+        (Self { connection, init: Mutex::default(), newest, health }, findings)
+    }
+}
+
+impl Notices for ByCamera {
+    fn begin(&self, of: StreamName, init: &InitSegment, zero: Mono) -> bool {
+        if of == StreamName::Sub {
+            return false;
+        }
+        *self.init.lock().unwrap_or_else(PoisonError::into_inner) = Some(init.clone());
+        self.connection.send_if_modified(|known| known.replace(zero) != Some(zero));
+        true
+    }
+
+    fn unit(&self, unit: &AccessUnit) {
+        if unit.track == Track::Video && unit.key {
+            let init = self.init.lock().unwrap_or_else(PoisonError::into_inner);
+            self.newest.send_replace(init.as_ref().and_then(|init| Coded::new(init, unit)));
+        }
+    }
+
+    fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+}
+
+struct Listener {
+    camera: CameraId,
+    connection: watch::Receiver<Option<Mono>>,
+    newest: watch::Receiver<Option<Coded>>,
+    health: watch::Sender<Health>,
+    found: mpsc::Sender<Finding>,
+    stills: Option<Stills>,
+    clock: SharedClock,
+}
+
+impl Listener {
+    /// Connects, again and again.
+    async fn run(mut self, source: Option<Source>) {
+        let mut backoff = Backoff::default();
+        loop {
+            // Not before it is known to be there, and is recorded.
+            if self.connection.wait_for(Option::is_some).await.is_err() {
+                return;
+            }
+            let mut connection = self.connection.clone();
+            let end = tokio::select! {
+                end = self.listen(source.as_ref(), &mut backoff) => end,
+                begins = connection.changed() => match begins {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            };
+            let Some(end) = end else { return };
+            let wait = backoff.next(end.reason);
+            let problem = Problem::with(ProblemKind::NoCameraEvents, &end.detail);
+            let health = degraded(Reason::NoCameraEvents, problem);
+            // Once, however often it is asked again.
+            if self.health.send_if_modified(|known| std::mem::replace(known, health.clone()) != health) {
+                let (camera, reason) = (self.camera, end.reason.as_str());
+                tracing::warn!(%camera, reason, detail = end.detail, "does not tell what it notices");
+            }
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                begins = self.connection.changed() => if begins.is_err() { return },
+            }
+        }
+    }
+
+    /// One connection, to its end. `None`: nobody takes what is found any more.
+    async fn listen(&mut self, source: Option<&Source>, backoff: &mut Backoff) -> Option<IngestEnd> {
+        let Some(source) = source else {
+            return Some(IngestEnd { reason: EndReason::Unsupported, detail: "Its address cannot be used".into() });
+        };
+        let mut messages = match Messages::connect(source, &self.clock, &media::Options::default()).await {
+            Ok(messages) => messages,
+            Err(end) => return Some(end),
+        };
+        backoff.worked();
+        backoff.reset();
+        self.health.send_replace(Health::Ok);
+        let (mut rules, mut picture) = (Rules::default(), Picture::default());
+        loop {
+            let now = tokio::select! {
+                document = messages.next() => match document {
+                    Ok(document) => self.told(&document, &mut rules),
+                    Err(end) => return Some(end),
+                },
+                () = until(&self.clock, rules.next_at()) => rules.again(self.clock.mono()),
+                made = picture.made() => {
+                    if let Some((bytes, at)) = made {
+                        let told = Told { at, ..rules.last().clone() };
+                        self.find(told, Some(bytes)).await?;
+                    }
+                    None
+                }
+                newest = self.newest.changed(), if picture.is_wanted() => {
+                    newest.ok()?;
+                    picture.begin(self.make());
+                    None
+                }
+            };
+            let Some(told) = now else { continue };
+            match (rules.moves(), picture.is_of(told.since)) {
+                // The next key picture shows it; one from before does not.
+                (true, false) => {
+                    picture = Picture::wanted(told.since);
+                    self.newest.mark_unchanged();
+                }
+                // None came while it moved: the newest one from before.
+                (false, _) if picture.is_wanted() => picture.begin(self.make()),
+                _ => {}
+            }
+            self.find(told, None).await?;
+        }
+    }
+
+    /// What a document changes, if it changes anything.
+    fn told(&self, document: &Bytes, rules: &mut Rules) -> Option<Told> {
+        match onvif::notices(document) {
+            Ok(notices) => {
+                let now = self.clock.mono();
+                notices.iter().filter_map(Movement::of).filter_map(|movement| rules.say(movement, now)).last()
+            }
+            Err(e) => {
+                tracing::debug!(camera = %self.camera, error = %e, "a document of a camera's cannot be read");
+                None
+            }
+        }
+    }
+
+    async fn find(&self, told: Told, picture: Option<Bytes>) -> Option<()> {
+        let Told { at, since, what } = told;
+        let objects = what.into_iter().map(str::to_owned).collect();
+        self.found.send(Finding { at, since, moving: None, picture, objects }).await.ok()
+    }
+
+    /// A JPEG of the newest key picture, made in a process that sees no other, and when it is from.
+    fn make(&self) -> BoxFuture<'static, Option<(Bytes, Mono)>> {
+        let (coded, stills, clock) = (self.newest.borrow().clone(), self.stills.clone(), self.clock.clone());
+        let (at, camera) = (clock.mono(), self.camera);
+        async move {
+            let (coded, stills) = (coded?, stills?);
+            match timeout(&*clock, PICTURE_WITHIN, stills.jpeg(&coded, Some(PICTURE_WIDTH))).await? {
+                Ok(jpeg) => Some((jpeg, at)),
+                Err(e) => {
+                    tracing::debug!(%camera, error = %e, "no picture of what a camera noticed");
+                    None
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// The one picture of a movement.
+#[derive(Default)]
+struct Picture {
+    /// Since when that moves; `None`: nothing did yet.
+    of: Option<Mono>,
+    tries_left: u32,
+    making: Option<BoxFuture<'static, Option<(Bytes, Mono)>>>,
+}
+
+impl Picture {
+    fn wanted(of: Mono) -> Self {
+        Self { of: Some(of), tries_left: TRIES, making: None }
+    }
+
+    fn is_of(&self, since: Mono) -> bool {
+        self.of == Some(since)
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.tries_left > 0 && self.making.is_none()
+    }
+
+    fn begin(&mut self, making: BoxFuture<'static, Option<(Bytes, Mono)>>) {
+        self.tries_left = self.tries_left.saturating_sub(1);
+        self.making = Some(making);
+    }
+
+    /// Waits for the one that is being made, or for ever. Cancel safe.
+    async fn made(&mut self) -> Option<(Bytes, Mono)> {
+        let Some(making) = &mut self.making else { return std::future::pending().await };
+        let made = making.await;
+        self.making = None;
+        if made.is_some() {
+            self.tries_left = 0;
+        }
+        made
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(clock: &SharedClock, at: Option<Mono>) {
+    match at {
+        Some(at) => clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
