@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use testkit::client::{Client, Listening};
 use testkit::hub::{self, Home, HubProcess};
 use testkit::people::invited;
-use testkit::tells::TellingCamera;
+use testkit::tells::{self, Flood, TellingCamera};
 use testkit::{pictures, wait_for};
 
 const KEEPSIGHT: &str = env!("CARGO_BIN_EXE_keepsight");
@@ -165,11 +165,12 @@ async fn e2e_the_small_stream_is_looked_at_where_there_is_one_and_else_the_main_
 async fn e2e_what_a_camera_notices_by_itself_is_an_event_for_as_long_as_it_says_so() {
     const MOTION: &str = "tns1:RuleEngine/CellMotionDetector/Motion";
     const PEOPLE: &str = "tns1:RuleEngine/MyRuleDetector/PeopleDetect";
+    const RINGS: &str = "tns1:RuleEngine/MyRuleDetector/Visitor";
     let home = Home::new();
     let (tells, mute) = (TellingCamera::start(), testkit::cameras(1).await);
     let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
     let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
-    let id = owner.add_camera("Gate", tells.url()).await;
+    let id = add_telling(&owner, "Gate", tells.url()).await;
     let silent = owner.add_camera("Cellar", &mute.addresses()[0].main).await;
     owner.wait_recording(&[id.clone(), silent.clone()], SOON).await;
     assert_eq!(tells.clients(), 1, "nobody asks what it notices");
@@ -179,10 +180,14 @@ async fn e2e_what_a_camera_notices_by_itself_is_an_event_for_as_long_as_it_says_
     let after = change(&owner, &id, by_camera.clone()).await.expect(200).json();
     assert_eq!(after["motion"]["by"], "camera");
     wait_for("what it notices is asked for", SOON, async || tells.clients() == 2).await;
+    let watched = async |id: &str| owner.camera(id).await["watched"].clone();
+    let said_nothing = async || watched(&id).await.to_string().contains("has said nothing of movement yet");
+    wait_for("nobody knows whether it will say anything", SOON, said_nothing).await;
 
     // Its pictures move all the time, which nobody looks at.
     tells.say(MOTION, false);
     tells.say(PEOPLE, false);
+    wait_for("it says how it is", SOON, async || watched(&id).await["state"] == "ok").await;
     let began = SystemClock.wall();
     tells.say(MOTION, true);
     let event = next(&mut told).await;
@@ -211,17 +216,27 @@ async fn e2e_what_a_camera_notices_by_itself_is_an_event_for_as_long_as_it_says_
     tells.say(MOTION, true);
     let again = next(&mut told).await;
     assert!(again["id"] != event["id"] && again["detail"]["by"] == "camera", "{again}");
+    tells.say(RINGS, true);
+    wait_for("somebody rings", SOON, async || next(&mut told).await["kind"] == "doorbell").await;
 
     // The other one tells nothing, and that is said; it is recorded.
     change(&owner, &silent, by_camera).await.expect(200);
-    let watched = async || owner.camera(&silent).await["watched"].clone();
-    wait_for("it is known to be mute", SOON, async || watched().await["state"] == "degraded").await;
-    let watched = watched().await;
-    assert_eq!(watched["reason"], "no_camera_events");
-    let detail = watched["detail"].as_str().unwrap();
+    wait_for("it is known to be mute", SOON, async || watched(&silent).await["state"] == "degraded").await;
+    let mute = watched(&silent).await;
+    assert_eq!(mute["reason"], "no_camera_events");
+    let detail = mute["detail"].as_str().unwrap();
     assert!(detail.contains("It offers no stream of metadata at this address"), "{detail}");
     assert_eq!(owner.camera(&silent).await["state"], "recording");
-    assert_eq!(owner.camera(&id).await["watched"]["state"], "ok");
+    assert_eq!(watched(&id).await["state"], "ok");
+
+    // A camera that is paused is left alone, and one that is not is heard again.
+    let paused = |paused: bool| (Method::PATCH, format!("/api/v1/cameras/{id}"), Some(json!({"paused": paused})));
+    for (is_paused, clients, state) in [(true, 0, "off"), (false, 2, "ok")] {
+        let (method, path, body) = paused(is_paused);
+        owner.request(method, &path, body).await.expect(200);
+        let so = async || tells.clients() == clients && watched(&id).await["state"] == state;
+        wait_for("nobody is connected, and then both are", SOON, so).await;
+    }
 
     // The hub itself looks again.
     change(&owner, &id, json!({"by": "hub"})).await.expect(200);
@@ -229,6 +244,38 @@ async fn e2e_what_a_camera_notices_by_itself_is_an_event_for_as_long_as_it_says_
     wait_for("the hub looks", SOON, by_hub).await;
     wait_for("the camera is not asked any more", SOON, async || tells.clients() == 1).await;
     process.stop().await;
+}
+
+#[tokio::test]
+async fn e2e_a_camera_whose_words_do_not_end_costs_neither_memory_nor_pictures() {
+    const AT_MOST: u64 = 64 << 20;
+    let home = Home::new();
+    let tells = TellingCamera::start();
+    let flood = Flood::before(tells.url()).await;
+    let process = HubProcess::start(Path::new(KEEPSIGHT), &home).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let id = add_telling(&owner, "Gate", flood.url()).await;
+    owner.wait_recording(std::slice::from_ref(&id), SOON).await;
+    let before = process.size().rss;
+    change(&owner, &id, json!({"by": "camera"})).await.expect(200);
+    let mut most = 0;
+    wait_for("it is asked again, and again", SOON, async || {
+        most = most.max(process.size().rss);
+        flood.begun() >= 4
+    })
+    .await;
+    assert!(most < before + AT_MOST, "{most} bytes, before {before}");
+    let failed = async || owner.camera(&id).await["watched"].to_string().contains("failed at what it sends");
+    wait_for("it is said why", SOON, failed).await;
+    assert_eq!(owner.camera(&id).await["state"], "recording");
+    assert_eq!(owner.timeline(&id).await["gaps"].as_array().unwrap().len(), 0, "and nothing is missing");
+    process.stop().await;
+}
+
+async fn add_telling(owner: &Client, name: &str, url: &str) -> String {
+    let main = json!({"url": url, "username": tells::USER, "password": tells::PASSWORD});
+    let added = owner.post("/api/v1/cameras", json!({"name": name, "main": main})).await.expect(201).json();
+    added["id"].as_str().unwrap().to_owned()
 }
 
 /// The next event that is told to be over.

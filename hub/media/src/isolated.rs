@@ -5,7 +5,8 @@
 //! the program begins itself anew for each such connection, hands it address and password by its standard input, and is
 //! given back what an [`Output`] is given, by its standard output. A child that dies ends this one connection.
 //!
-//! So it is with cameras of this machine, whose drivers and encoders may crash or hang: one that says nothing any more is killed.
+//! So it is with what a camera says beside its pictures, since the RTSP library gathers an answer that does not end without a bound:
+//! here the child's memory is one. And so it is with cameras of this machine, whose drivers and encoders may crash or hang: one that says nothing any more is killed.
 //! Encoders are tried in such children, too.
 //!
 //! ```text
@@ -13,6 +14,8 @@
 //! ```
 //!
 //! What the child says is taken as hostile: it is bounded, and fragments are checked again before they are kept.
+
+mod listener;
 
 use std::fs::File;
 use std::io::{BufRead, Write};
@@ -62,6 +65,8 @@ const GIVEN_UP: Duration = Duration::from_secs(2);
 /// What a child that reads a network may occupy: its threads' stacks and heaps are reserved, not used.
 const ADDRESS_SPACE: u64 = 4 << 30;
 
+pub(crate) use listener::Listener;
+
 static ISOLATED: AtomicBool = AtomicBool::new(false);
 
 /// From now on GStreamer's sources run in processes of their own. To be called by a program whose `main` knows [`COMMAND`]; others
@@ -80,6 +85,8 @@ pub(crate) fn is_isolated() -> bool {
 enum Request {
     /// A camera's pictures and sound.
     Connect(Connect),
+    /// What it says beside them.
+    Messages(Connect),
     /// Which encoders there are.
     Encoders,
     /// How one of them does.
@@ -109,15 +116,55 @@ impl Drop for Connect {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 enum Head {
-    Init { video: VideoParams, audio: Option<AudioParams>, zero: Mono },
-    Fragment { samples: Vec<Row>, start_90k: i64, end_90k: i64, key: bool, arrived: Mono },
-    Unit { track: Track, dts: i64, cts_offset: i32, duration: u32, key: bool, arrived: Mono },
-    SoundDropped { encoding: String },
-    Certificate { fingerprint: String },
-    Encodes { name: String },
-    Encoders { all: Vec<Candidate> },
-    Tried { outcome: Result<Speed, String> },
-    Ended { reason: String, detail: String },
+    Init {
+        video: VideoParams,
+        audio: Option<AudioParams>,
+        zero: Mono,
+    },
+    Fragment {
+        samples: Vec<Row>,
+        start_90k: i64,
+        end_90k: i64,
+        key: bool,
+        arrived: Mono,
+    },
+    Unit {
+        track: Track,
+        dts: i64,
+        cts_offset: i32,
+        duration: u32,
+        key: bool,
+        arrived: Mono,
+    },
+    SoundDropped {
+        encoding: String,
+    },
+    Certificate {
+        fingerprint: String,
+    },
+    Encodes {
+        name: String,
+    },
+    /// A camera will say what there is to say beside its pictures.
+    Listens,
+    /// It said something.
+    Document,
+    Encoders {
+        all: Vec<Candidate>,
+    },
+    Tried {
+        outcome: Result<Speed, String>,
+    },
+    Ended {
+        reason: String,
+        detail: String,
+    },
+}
+
+impl Head {
+    fn ended(end: IngestEnd) -> Self {
+        Head::Ended { reason: end.reason.as_str().to_owned(), detail: end.detail }
+    }
 }
 
 /// A sample: track, offset, size, dts, composition offset, duration, key.
@@ -298,6 +345,10 @@ impl Connect {
         }
     }
 
+    fn options(&self) -> Options {
+        Options { connect_timeout: self.connect_timeout, read_timeout: self.read_timeout, ..Options::default() }
+    }
+
     fn source(&self) -> Option<Source> {
         let password = self.password.as_deref().unwrap_or_default();
         let credentials = self.username.as_deref().map(|name| Credentials::new(name, password));
@@ -405,7 +456,7 @@ fn take(head: Head, body: Bytes, output: &mut dyn Output) -> Option<IngestEnd> {
         Head::SoundDropped { encoding } => output.sound_dropped(&encoding),
         Head::Certificate { fingerprint } => output.certificate(&fingerprint),
         Head::Encodes { name } => output.encodes(&name),
-        Head::Encoders { .. } | Head::Tried { .. } => {
+        Head::Listens | Head::Document | Head::Encoders { .. } | Head::Tried { .. } => {
             return Some(IngestEnd::new(EndReason::Broken, "The program that reads it says something else"));
         }
         Head::Ended { reason, detail } => {
@@ -442,8 +493,12 @@ fn serve() -> std::io::Result<()> {
                 Some(source) => read(source, &connect, wire)?,
                 None => IngestEnd::new(EndReason::Error, "The request cannot be read"),
             };
-            Head::Ended { reason: end.reason.as_str().to_owned(), detail: end.detail }
+            Head::ended(end)
         }
+        Request::Messages(connect) => match connect.source() {
+            Some(source) => Head::ended(listener::serve(&source, &connect, &wire)?),
+            None => Head::ended(IngestEnd::new(EndReason::Error, "The request cannot be read")),
+        },
         Request::Encoders => {
             crate::init().map_err(std::io::Error::other)?;
             Head::Encoders { all: encode::candidates() }
@@ -463,8 +518,7 @@ fn read(source: Source, connect: &Connect, wire: Wire) -> std::io::Result<Ingest
         // Drivers of graphics cards, which encoders use, reserve any amount.
         setrlimit(Resource::RLIMIT_AS, ADDRESS_SPACE, ADDRESS_SPACE)?;
     }
-    let options =
-        Options { connect_timeout: connect.connect_timeout, read_timeout: connect.read_timeout, ..Options::default() };
+    let options = connect.options();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let end = runtime.block_on(run(source, options, wire));
     runtime.shutdown_background();
@@ -481,13 +535,7 @@ async fn run(source: Source, options: Options, wire: Wire) -> IngestEnd {
         Ok(ingest) => ingest,
         Err(e) => return e.into(),
     };
-    let stop = Shutdown::new();
-    let told = stop.clone();
-    // Nothing more comes but the end, when the hub stops this or is gone itself.
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        told.trigger();
-    });
+    let stop = told_to_stop();
     let end = tokio::select! {
         end = ingest.ending() => end,
         () = stop.wait() => IngestEnd::stopped(),
@@ -498,6 +546,17 @@ async fn run(source: Source, options: Options, wire: Wire) -> IngestEnd {
         tracing::warn!("a camera's source does not stop");
     }
     end
+}
+
+/// Is triggered when the hub stops this, or is gone itself: nothing more comes from it but the end.
+fn told_to_stop() -> Shutdown {
+    let stop = Shutdown::new();
+    let told = stop.clone();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        told.trigger();
+    });
+    stop
 }
 
 /// Says to the hub what an output is given.
@@ -544,94 +603,4 @@ impl Output for Wire {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Remembers what it was given, as text.
-    #[derive(Default)]
-    struct Remember(Vec<String>);
-
-    impl Output for Remember {
-        fn init(&mut self, init: InitSegment, zero: Mono) {
-            self.0.push(format!("{init:?} {zero:?}"));
-        }
-        fn fragment(&mut self, fragment: Fragment) {
-            self.0.push(format!("{fragment:?}"));
-        }
-        fn unit(&mut self, unit: &AccessUnit) {
-            self.0.push(format!("{unit:?}"));
-        }
-        fn sound_dropped(&mut self, encoding: &str) {
-            self.0.push(encoding.to_owned());
-        }
-    }
-
-    fn give(output: &mut dyn Output) {
-        let video = VideoParams { codec: "hvc1.1.6.L93.B0".into(), width: 640, height: 360 };
-        let audio = Some(AudioParams { codec: "opus".into(), sample_rate: 48_000, channels: 2 });
-        output.init(InitSegment { bytes: Bytes::from_static(b"moov"), video, audio }, Mono(7));
-        let (track, key, arrived) = (Track::Video, true, Mono(9));
-        let data = Bytes::from_static(&[0, 1, 255]);
-        output.unit(&AccessUnit { track, dts: 90_000, cts_offset: -4_500, duration: 4_500, key, arrived, data });
-        let sample = Sample { track, offset: 8, size: 3, dts: 90_000, cts_offset: -4_500, duration: 4_500, key };
-        output.fragment(Fragment {
-            bytes: vec![9; 11],
-            samples: vec![sample],
-            start_90k: -1,
-            end_90k: 5,
-            key,
-            arrived,
-        });
-        output.sound_dropped("l16");
-    }
-
-    #[tokio::test]
-    async fn what_a_child_is_given_its_hub_is_given() {
-        let file = tempfile::tempfile().unwrap();
-        let wire = Wire(Arc::new(Mutex::new(file.try_clone().unwrap())));
-        give(&mut Wire(wire.0.clone()));
-        wire.say(&Head::Ended { reason: "stalled".into(), detail: "No picture".into() }, &[]);
-        let said = {
-            use std::io::{Read, Seek};
-            let (mut file, mut said) = (file, Vec::new());
-            file.rewind().unwrap();
-            file.read_to_end(&mut said).unwrap();
-            said
-        };
-
-        let (mut expected, mut seen, mut from) = (Remember::default(), Remember::default(), &said[..]);
-        give(&mut expected);
-        let end = loop {
-            let (head, body) = message(&mut from).await.unwrap();
-            if let Some(end) = take(head, body, &mut seen) {
-                break end;
-            }
-        };
-        assert_eq!((end.reason, end.detail.as_str()), (EndReason::Stalled, "No picture"));
-        assert_eq!(seen.0, expected.0);
-        // Cut anywhere, it is an error and no panic.
-        for len in 0..said.len() {
-            let mut from = &said[..len];
-            while message(&mut from).await.is_ok() {}
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_too_large_is_not_waited_for() {
-        let mut huge = &[&u32::MAX.to_le_bytes()[..], &0u32.to_le_bytes()].concat()[..];
-        assert_eq!(message(&mut huge).await.unwrap_err().to_string(), "a message is too large");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(async {
-                let mut from = &bytes[..];
-                while let Ok((head, body)) = message(&mut from).await {
-                    let _ = take(head, body, &mut Remember::default());
-                }
-            });
-        }
-    }
-}
+mod tests;

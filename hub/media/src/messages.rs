@@ -1,7 +1,7 @@
 //! What a camera says beside its pictures: ONVIF's stream of metadata (ONVIF Streaming Specification §5.2.1), document by document.
 //!
-//! It is read over a connection of its own, at which no pictures are asked for: whatever is wrong with it is in nobody's way.
-//! retina's own depacketiser puts documents together without a bound, so the packets are taken as they come.
+//! It is read over a connection of its own, at which no pictures are asked for, in a process of its own: whatever is wrong with it is in
+//! nobody's way. retina's own depacketiser puts documents together without a bound, so the packets are taken as they come.
 
 use std::sync::Arc;
 
@@ -11,14 +11,26 @@ use futures::StreamExt;
 use retina::client::{InitialTimestampPolicy, PacketItem, PlayOptions, Playing, Session, SessionGroup, SetupOptions};
 
 use crate::end::{EndReason, IngestEnd};
-use crate::session::{broken, connecting, describe};
+use crate::isolated;
+use crate::session::{after_describe, broken, describe};
 use crate::source::{Options, Rtsp, Source, Way};
 
 /// Longest document, in bytes; a longer one is passed over. One that says what moves has about a thousand.
-const MAX_DOCUMENT_BYTES: usize = 64 << 10;
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 64 << 10;
+
+/// What a document ends with, whatever its prefix.
+const END: &[u8] = b"MetadataStream>";
 
 /// A camera's documents.
-pub struct Messages {
+pub struct Messages(From);
+
+enum From {
+    /// A process of its own.
+    Child(isolated::Listener),
+    Camera(Box<Connection>),
+}
+
+struct Connection {
     session: Session<Playing>,
     document: Document,
 }
@@ -34,6 +46,9 @@ impl Messages {
             Source::Rtsp(rtsp) if rtsp.url.scheme() == "rtsp" => Rtsp { way: Way::Own, ..rtsp.clone() },
             _ => return Err(unsupported("Only cameras at an rtsp: address tell what they notice")),
         };
+        if isolated::is_isolated() {
+            return Ok(Self(From::Child(isolated::Listener::start(&Source::Rtsp(rtsp), clock, options).await?)));
+        }
         let limit = options.connect_timeout;
         timeout(&**clock, limit, ask(&rtsp)).await.unwrap_or_else(|| {
             let detail = format!("There was no answer within {} seconds", limit.as_secs());
@@ -46,6 +61,15 @@ impl Messages {
     /// # Errors
     /// The connection ended. Nothing comes after an error.
     pub async fn next(&mut self) -> Result<Bytes, IngestEnd> {
+        match &mut self.0 {
+            From::Child(listener) => listener.next().await,
+            From::Camera(connection) => connection.next().await,
+        }
+    }
+}
+
+impl Connection {
+    async fn next(&mut self) -> Result<Bytes, IngestEnd> {
         loop {
             match self.session.next().await {
                 Some(Ok(PacketItem::Rtp(packet))) => {
@@ -69,10 +93,10 @@ async fn ask(rtsp: &Rtsp) -> Result<Messages, IngestEnd> {
     let Some(stream) = client.streams().iter().position(is_metadata) else {
         return Err(unsupported("It offers no stream of metadata at this address"));
     };
-    client.setup(stream, SetupOptions::default()).await.map_err(connecting)?;
+    client.setup(stream, SetupOptions::default()).await.map_err(after_describe)?;
     let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
-    let session = client.play(options).await.map_err(connecting)?;
-    Ok(Messages { session, document: Document::default() })
+    let session = client.play(options).await.map_err(after_describe)?;
+    Ok(Messages(From::Camera(Box::new(Connection { session, document: Document::default() }))))
 }
 
 fn unsupported(detail: &str) -> IngestEnd {
@@ -90,8 +114,8 @@ struct Document {
 }
 
 impl Document {
-    /// One more packet; `whole`: none is missing before it. Gives a document that is complete: by the packet's marker, or, from a
-    /// camera that sets none, by the next one's first packet.
+    /// One more packet; `whole`: none is missing before it. Gives a document that is complete: by the packet's marker; from a camera
+    /// that sets none by what it ends with, or by the next one's first packet.
     fn packet(&mut self, timestamp: i64, ends: bool, whole: bool, payload: &[u8]) -> Option<Bytes> {
         let mut complete = None;
         if self.timestamp != Some(timestamp) {
@@ -104,7 +128,7 @@ impl Document {
             true => self.bytes.clear(),
             false => self.bytes.extend_from_slice(payload),
         }
-        if ends {
+        if ends || self.bytes.trim_ascii_end().ends_with(END) {
             // The one before had no marker, and is older than this: of two at once the newer one counts.
             complete = self.take().or(complete);
         }
@@ -143,6 +167,13 @@ mod tests {
         );
         assert_eq!(documents(&[(1, on, whole, b"ab"), (2, end, lost, b"ef"), (3, end, whole, b"g")]), ["g"]);
         assert_eq!(documents(&[(1, end, whole, b"")]), [""; 0]);
+        let unmarked =
+            [b"<t:MetadataStream>a</t:".as_slice(), b"MetadataStream>\r\n", b"<MetadataStream>b</MetadataStream>"];
+        let packets = unmarked.map(|part| (1, on, whole, part));
+        assert_eq!(
+            documents(&packets),
+            ["<t:MetadataStream>a</t:MetadataStream>\r\n", "<MetadataStream>b</MetadataStream>"]
+        );
     }
 
     #[test]

@@ -286,7 +286,7 @@ fn no_picture(streams: &[Stream]) -> String {
 }
 
 /// An error before anything plays.
-pub(crate) fn connecting(error: retina::Error) -> IngestEnd {
+fn connecting(error: retina::Error) -> IngestEnd {
     let reason = match error.status_code() {
         Some(401 | 403) => EndReason::Unauthorised,
         Some(406 | 461) => EndReason::NoTransport, // no RTP over the RTSP connection
@@ -308,7 +308,7 @@ pub(crate) fn connecting(error: retina::Error) -> IngestEnd {
 
 /// An error of SETUP or PLAY. The camera that took the password in DESCRIBE and refuses it now wants it for another nonce
 /// or realm, which retina does not ask for anew (GStreamer's source does); a wrong password it will refuse there, too.
-fn after_describe(error: retina::Error) -> IngestEnd {
+pub(crate) fn after_describe(error: retina::Error) -> IngestEnd {
     let end = connecting(error);
     match end.reason {
         EndReason::Unauthorised => IngestEnd::new(EndReason::Beyond, "It asks for the password in more than one way"),

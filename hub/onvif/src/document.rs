@@ -29,17 +29,16 @@ pub struct Notice {
     pub source: String,
     /// There is no such rule any more.
     pub deleted: bool,
-    /// The values that it gives.
-    pub data: Vec<String>,
+    /// What it gives: names and values.
+    pub data: Vec<(String, String)>,
 }
 
 /// The notices of a document, oldest first, 64 at most. What else is in it, such as where things are in the picture, is passed over.
 ///
 /// # Errors
-/// It is no XML, or a hundred elements deep. Notices before that are lost with it.
+/// It is no XML, or its elements lie more than 32 deep in one another. Notices before that are lost with it.
 pub fn notices(document: &[u8]) -> Result<Vec<Notice>, BadDocument> {
     let mut reader = Reader::from_reader(document);
-    reader.config_mut().check_end_names = true;
     let mut all = Vec::new();
     let mut now: Option<Notice> = None;
     let (mut depth, mut place) = (0usize, Place::Elsewhere);
@@ -52,20 +51,16 @@ pub fn notices(document: &[u8]) -> Result<Vec<Notice>, BadDocument> {
                 }
                 begin(&element, &mut now, &mut place);
             }
-            Event::Empty(element) => begin(&element, &mut now, &mut place),
+            Event::Empty(element) => {
+                begin(&element, &mut now, &mut place);
+                all.extend(end(element.local_name().as_ref(), &mut now, &mut place));
+            }
             Event::End(element) => {
                 depth = depth.saturating_sub(1);
-                match element.local_name().as_ref() {
-                    b"NotificationMessage" => all.extend(now.take().map(named)),
-                    b"Topic" | b"Source" | b"Key" | b"Data" => place = Place::Elsewhere,
-                    _ => {}
-                }
+                all.extend(end(element.local_name().as_ref(), &mut now, &mut place));
             }
-            Event::Text(text) if place == Place::Topic => {
-                if let Some(now) = &mut now {
-                    now.topic.push_str(&String::from_utf8_lossy(&text));
-                }
-            }
+            Event::Text(text) => topic(&text, &mut now, place),
+            Event::CData(text) => topic(&text, &mut now, place),
             Event::Eof => break,
             _ => {}
         }
@@ -96,17 +91,30 @@ fn begin(element: &BytesStart, now: &mut Option<Notice>, place: &mut Place) {
             now.deleted |= attribute(element, b"PropertyOperation").is_some_and(|word| word == "Deleted");
         }
         b"SimpleItem" => {
-            let value = attribute(element, b"Value").unwrap_or_default();
+            let [name, value] = [b"Name".as_slice(), b"Value"].map(|name| attribute(element, name).unwrap_or_default());
             match place {
-                Place::Source => {
-                    let name = attribute(element, b"Name").unwrap_or_default();
-                    now.source.push_str(&format!("{name}={value} "));
-                }
-                Place::Data => now.data.push(value),
+                Place::Source => now.source.push_str(&format!("{name}={value} ")),
+                Place::Data => now.data.push((name, value)),
                 Place::Elsewhere | Place::Topic => {}
             }
         }
         _ => {}
+    }
+}
+
+/// A notice that is complete with this element.
+fn end(element: &[u8], now: &mut Option<Notice>, place: &mut Place) -> Option<Notice> {
+    match element {
+        b"NotificationMessage" => return now.take().map(named),
+        b"Topic" | b"Source" | b"Key" | b"Data" => *place = Place::Elsewhere,
+        _ => {}
+    }
+    None
+}
+
+fn topic(text: &[u8], now: &mut Option<Notice>, place: Place) {
+    if let Some(now) = now.as_mut().filter(|_| place == Place::Topic) {
+        now.topic.push_str(&String::from_utf8_lossy(text));
     }
 }
 

@@ -33,6 +33,7 @@ const MOVES: &[(&str, Option<&str>)] = &[
     ("RuleEngine/MyRuleDetector/FaceDetect", Some(PERSON)),
     ("RuleEngine/MyRuleDetector/VehicleDetect", Some("vehicle")),
     ("RuleEngine/MyRuleDetector/DogCatDetect", Some("animal")),
+    ("RuleEngine/MyRuleDetector/Visitor", Some("doorbell")), // somebody rings
 ];
 const PERSON: &str = "person";
 
@@ -43,7 +44,7 @@ pub struct Movement {
     pub rule: String,
     /// Something moves; else nothing does any more.
     pub moves: bool,
-    /// What it is, in a word, where the rule is for one kind of thing.
+    /// What it is, in a word, where the rule is for one kind of thing: person, vehicle, animal, doorbell.
     pub what: Option<&'static str>,
 }
 
@@ -52,18 +53,19 @@ impl Movement {
     pub fn of(notice: &Notice) -> Option<Self> {
         let (_, what) = MOVES.iter().find(|(topic, _)| *topic == notice.topic)?;
         // A rule that was taken away notices nothing more.
-        let moves = if notice.deleted { false } else { notice.data.iter().find_map(|value| truth(value))? };
+        let moves = if notice.deleted { false } else { truth(&notice.data)? };
         Some(Self { rule: format!("{} {}", notice.topic, notice.source), moves, what: *what })
     }
 }
 
-/// XML Schema Part 2 §3.2.2.1, and what makers write.
-fn truth(value: &str) -> Option<bool> {
-    match value.trim() {
-        "1" => Some(true),
-        "0" => Some(false),
-        word if word.eq_ignore_ascii_case("true") => Some(true),
-        word if word.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
+/// What is true or false among these: a word, or else a digit (XML Schema Part 2 §3.2.2.1) that is no number of an object.
+fn truth(data: &[(String, String)]) -> Option<bool> {
+    let word = |value: &str| ["false", "true"].iter().position(|word| value.trim().eq_ignore_ascii_case(word));
+    let digit = |value: &str| ["0", "1"].iter().position(|digit| value.trim() == *digit);
+    let no_number = data.iter().filter(|(name, _)| !name.ends_with("Id"));
+    let truth = data
+        .iter()
+        .find_map(|(_, value)| word(value))
+        .or_else(|| no_number.clone().find_map(|(_, value)| digit(value)));
+    truth.map(|truth| truth == 1)
 }

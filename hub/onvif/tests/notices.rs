@@ -51,16 +51,19 @@ fn a_rule_says_that_something_moves_and_that_it_does_no_more() {
 
 #[test]
 fn makers_prefixes_do_not_count_and_what_they_tell_apart_is_told() {
-    let item = r#"<tt:SimpleItem Name="ObjectId" Value="15"/><tt:SimpleItem Name="State" Value="true"/>"#;
+    let item = r#"<tt:SimpleItem Name="ObjectId" Value="0"/><tt:SimpleItem Name="State" Value="true"/>"#;
     for (topic, what) in [
         ("tns1:VideoSource/MotionAlarm", None),
         ("tns1:RuleEngine/tnsreolink:MyRuleDetector/PeopleDetect", Some("person")),
         ("x:RuleEngine/MyRuleDetector/VehicleDetect", Some("vehicle")),
         ("RuleEngine/MyRuleDetector/tns1:DogCatDetect", Some("animal")),
+        ("<![CDATA[tns1:RuleEngine/MyRuleDetector/Visitor]]>", Some("doorbell")),
     ] {
         let moved = moved(&told(topic, "Changed", item));
         assert_eq!((moved.len(), moved[0].moves, moved[0].what), (1, true, what), "{topic}");
     }
+    let number = r#"<tt:SimpleItem Name="ObjectId" Value="1"/><tt:SimpleItem Name="IsInside" Value="0"/>"#;
+    assert!(!moved(&told("tns1:RuleEngine/FieldDetector/ObjectsInside", "Changed", number))[0].moves);
     for other in ["tns1:Device/Trigger/DigitalInput", "tns1:RuleEngine/TamperDetector/Tamper", ""] {
         let document = told(other, "Changed", item);
         assert_eq!((moved(&document), notices(document.as_bytes()).unwrap().len()), (vec![], 1), "{other}");
@@ -77,10 +80,13 @@ fn what_a_camera_draws_around_things_is_passed_over_and_several_notices_are_read
                <NotificationMessage><Topic>d</Topic><Data><SimpleItem Name='x' Value='7'/></Data></NotificationMessage></a>";
     let notice = |topic: &str, data: &[&str]| Notice {
         topic: topic.into(),
-        data: data.iter().map(|v| (*v).into()).collect(),
+        data: data.iter().map(|v| ("x".into(), (*v).into())).collect(),
         ..Notice::default()
     };
     assert_eq!(notices(two.as_bytes()).unwrap(), [notice("b/c", &[]), notice("d", &["7"])]);
+    // What is empty has nothing in it.
+    let empty = "<NotificationMessage><Data/><SimpleItem Name='x' Value='1'/><Topic/>e</NotificationMessage><NotificationMessage/>";
+    assert_eq!(notices(empty.as_bytes()).unwrap(), [notice("", &[]), notice("", &[])]);
 }
 
 #[test]

@@ -367,6 +367,7 @@ impl Supervisor {
         };
         drop(turn);
         ingest.stop().await;
+        self.watching.end();
         self.writer.end();
         self.shared.ring.end();
         let came = self.shared.lock().pictures > pictures;

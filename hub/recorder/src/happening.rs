@@ -16,8 +16,8 @@ const _: () = assert!(Attention::BREAK.as_millis() <= QUIET.as_millis(), "what m
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Kinds of things that one event says at most: its row is a small one.
 const MAX_OBJECTS: usize = 16;
-/// The model's word for a person; an event of one is of that kind.
-const PERSON: &str = "person";
+/// Words that make an event one of another kind, the most telling one last: of the owner's model, or of a camera.
+const KINDS: [(&str, EventKind); 2] = [("person", EventKind::Person), ("doorbell", EventKind::Doorbell)];
 
 /// What moves, from the first finding of it to the last.
 pub(crate) struct Movement {
@@ -131,8 +131,10 @@ impl Happening {
         let before = self.objects.len();
         let room = MAX_OBJECTS - before;
         self.objects.extend(objects.iter().take(room).cloned());
-        if self.objects.contains(PERSON) {
-            self.event.kind = EventKind::Person;
+        for (word, kind) in KINDS {
+            if self.objects.contains(word) {
+                self.event.kind = kind;
+            }
         }
         self.objects.len() > before
     }
@@ -248,6 +250,11 @@ mod tests {
         assert_eq!((it.event().kind, &it.event().detail["objects"]), (EventKind::Motion, &json!(["dog"])));
         assert!(it.goes_on(&of(3, &["person", "dog"]), now));
         assert_eq!((it.event().kind, &it.event().detail["objects"]), (EventKind::Person, &json!(["dog", "person"])));
+        assert!(it.goes_on(&of(3, &["doorbell"]), now));
+        assert_eq!(
+            (it.event().kind, it.event().detail["objects"].clone()),
+            (EventKind::Doorbell, json!(["dog", "doorbell", "person"]))
+        );
         for n in 0..99 {
             it.goes_on(&of(4, &[&format!("thing {n}")]), now);
         }

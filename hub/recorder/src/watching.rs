@@ -119,6 +119,8 @@ trait Notices: Send + Sync {
     /// A connection of a stream begins, or its parameters change. `zero`: the instant of its media time 0. `false`: its pictures are
     /// of no use.
     fn begin(&self, of: StreamName, init: &InitSegment, zero: Mono) -> bool;
+    /// The connection that records the camera has ended.
+    fn end(&self) {}
     /// One more picture, or sound, of the stream that is of use. Never waits.
     fn unit(&self, unit: &AccessUnit);
     /// Whether what moves is noticed.
@@ -250,7 +252,16 @@ impl Watching {
         }
     }
 
-    /// The same of the small stream.
+    /// The connection has ended.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.main = None;
+        if let Some(watched) = &state.watched {
+            watched.notices.end();
+        }
+    }
+
+    /// As [`begin`](Self::begin), of the small stream.
     pub(crate) fn begin_sub(&self, init: &InitSegment, zero: Mono) {
         let mut state = self.lock();
         state.sub = Some(Begun(init.clone(), zero));

@@ -1,16 +1,23 @@
 //! A camera that tells what it notices: pictures, and beside them ONVIF's stream of metadata.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::clock::SharedClock;
 use base::{Mono, SystemClock};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use rtsp_server::{
-    After, ClipSource, Config, Media, Mount, Packet, Parting, Playing, Reserved, Server, Source, Start, TrackStart,
+    After, ClipSource, Config, Credentials, Media, Mount, Packet, Parting, Playing, Reserved, Server, Source, Start,
+    TrackStart,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use url::Url;
 
 use crate::broken::{Codec, clip, film, media};
 
@@ -20,6 +27,11 @@ const METADATA: usize = 1;
 const PACKET_BYTES: usize = 300;
 /// Ticks a second of its timestamps.
 const RATE: u32 = 90_000;
+
+/// Who may ask it.
+pub const USER: &str = "hub";
+/// With this password.
+pub const PASSWORD: &str = "gate and garden";
 
 /// What it says: whether something moves, by topic.
 #[derive(Clone, Default, PartialEq)]
@@ -59,7 +71,9 @@ impl TellingCamera {
         let source = Arc::new(Telling { film, says: says.clone(), clock: clock.clone() });
         let mount = Mount { name: "telling".into(), tracks: vec![picture, metadata], source };
         let port = Reserved::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-        let server = Server::start(port, Config::new(clock), [("telling".to_owned(), mount)]).expect("it listens");
+        let credentials = Some(Credentials::new(USER, PASSWORD));
+        let config = Config { credentials, ..Config::new(clock) };
+        let server = Server::start(port, config, [("telling".to_owned(), mount)]).expect("it listens");
         let url = format!("rtsp://{}/telling", server.addr());
         Self { _server: server, url, says }
     }
@@ -84,6 +98,87 @@ impl TellingCamera {
     /// How many clients are played to.
     pub fn clients(&self) -> usize {
         self.says.receiver_count()
+    }
+}
+
+/// A relay to a camera: good, until somebody asks for the camera's metadata. Then comes an answer that never ends.
+pub struct Flood {
+    url: String,
+    begun: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Flood {
+    /// In front of this address of a camera on this machine.
+    ///
+    /// # Panics
+    /// If the address is none, or no port is free.
+    pub async fn before(camera: &str) -> Self {
+        let mut url = Url::parse(camera).expect("a camera's address");
+        let to = (url.host_str().expect("a host").to_owned(), url.port().expect("a port"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        url.set_port(Some(port)).expect("an address that has a port");
+        let begun = Arc::<AtomicUsize>::default();
+        let count = begun.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (to, count) = (to.clone(), count.clone());
+                // Ends with the client, or with the camera.
+                tokio::spawn(async move { relay(client, &to, &count).await });
+            }
+        });
+        Self { url: url.into(), begun, task }
+    }
+
+    /// Where the hub is to ask.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many answers without an end were begun.
+    pub fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn relay(mut client: TcpStream, to: &(String, u16), begun: &AtomicUsize) -> io::Result<()> {
+    let mut camera = TcpStream::connect((to.0.as_str(), to.1)).await?;
+    let (mut request, mut answer) = (vec![0; 4_096], vec![0; 65_536]);
+    let mut asks_for_metadata = false;
+    loop {
+        tokio::select! {
+            n = client.read(&mut request) => {
+                let asked = &request[..n?];
+                if asked.is_empty() {
+                    return Ok(());
+                }
+                let text = String::from_utf8_lossy(asked);
+                asks_for_metadata |= text.starts_with("SETUP") && text.contains(&format!("trackID={METADATA}"));
+                if asks_for_metadata && text.starts_with("PLAY") {
+                    break;
+                }
+                camera.write_all(asked).await?;
+            }
+            n = camera.read(&mut answer) => {
+                let said = &answer[..n?];
+                if said.is_empty() {
+                    return Ok(());
+                }
+                client.write_all(said).await?;
+            }
+        }
+    }
+    begun.fetch_add(1, Ordering::Relaxed);
+    client.write_all(b"RTSP/1.0 200 OK\r\nContent-Length: 4000000000\r\n\r\n").await?;
+    loop {
+        client.write_all(&answer).await?;
     }
 }
 

@@ -32,6 +32,8 @@ const FINDINGS: usize = 16;
 const PICTURE_WIDTH: u16 = 640;
 /// A picture that takes longer comes too late: its event may be over.
 const PICTURE_WITHIN: Duration = Duration::from_secs(6);
+/// A connection that lasted so long was a good one: the next failure begins with a short wait.
+const GOOD_CONNECTION: Duration = Duration::from_secs(30);
 /// So many pictures of one movement are tried.
 const TRIES: u32 = 3;
 
@@ -61,6 +63,7 @@ impl ByCamera {
             newest: newest.subscribe(),
             health: tell_health,
             found,
+            spoke: false,
             stills: watchers.stills.clone(),
             clock: watchers.clock.clone(),
         };
@@ -84,6 +87,10 @@ impl Notices for ByCamera {
         true
     }
 
+    fn end(&self) {
+        self.connection.send_replace(None);
+    }
+
     fn unit(&self, unit: &AccessUnit) {
         if unit.track == Track::Video && unit.key {
             let init = self.init.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,6 +109,8 @@ struct Listener {
     newest: watch::Receiver<Option<Coded>>,
     health: watch::Sender<Health>,
     found: mpsc::Sender<Finding>,
+    /// It has said of something that it moves, or does not.
+    spoke: bool,
     stills: Option<Stills>,
     clock: SharedClock,
 }
@@ -109,38 +118,40 @@ struct Listener {
 impl Listener {
     /// Connects, again and again.
     async fn run(mut self, source: Option<Source>) {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut failed) = (Backoff::default(), None);
         loop {
-            // Not before it is known to be there, and is recorded.
+            // Never in the way of who records it, and not with a password that it refuses.
             if self.connection.wait_for(Option::is_some).await.is_err() {
                 return;
             }
-            let mut connection = self.connection.clone();
+            let (began, mut connection) = (self.clock.mono(), self.connection.clone());
             let end = tokio::select! {
-                end = self.listen(source.as_ref(), &mut backoff) => end,
-                begins = connection.changed() => match begins {
+                end = self.listen(source.as_ref()) => end,
+                changed = connection.changed() => match changed {
                     Ok(()) => continue,
                     Err(_) => return,
                 },
             };
             let Some(end) = end else { return };
+            // Not asked as often as for pictures: nothing is lost of what was recorded.
+            if self.clock.mono().since(began) >= GOOD_CONNECTION {
+                backoff.reset();
+            }
             let wait = backoff.next(end.reason);
-            let problem = Problem::with(ProblemKind::NoCameraEvents, &end.detail);
-            let health = degraded(Reason::NoCameraEvents, problem);
-            // Once, however often it is asked again.
-            if self.health.send_if_modified(|known| std::mem::replace(known, health.clone()) != health) {
+            self.health.send_replace(tells_nothing(&end.detail));
+            if failed.replace(end.reason) != Some(end.reason) {
                 let (camera, reason) = (self.camera, end.reason.as_str());
-                tracing::warn!(%camera, reason, detail = end.detail, "does not tell what it notices");
+                tracing::warn!(%camera, reason, detail = end.detail, "does not tell what it notices; it is asked again");
             }
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
-                begins = self.connection.changed() => if begins.is_err() { return },
+                changed = self.connection.changed() => if changed.is_err() { return },
             }
         }
     }
 
     /// One connection, to its end. `None`: nobody takes what is found any more.
-    async fn listen(&mut self, source: Option<&Source>, backoff: &mut Backoff) -> Option<IngestEnd> {
+    async fn listen(&mut self, source: Option<&Source>) -> Option<IngestEnd> {
         let Some(source) = source else {
             return Some(IngestEnd { reason: EndReason::Unsupported, detail: "Its address cannot be used".into() });
         };
@@ -148,51 +159,63 @@ impl Listener {
             Ok(messages) => messages,
             Err(end) => return Some(end),
         };
-        backoff.worked();
-        backoff.reset();
-        self.health.send_replace(Health::Ok);
+        // Cameras say at the begin how it is. Whether one that does not ever will, nobody knows.
+        let mut health = if self.spoke {
+            Health::Ok
+        } else {
+            tells_nothing("It is connected, and has said nothing of movement yet")
+        };
+        self.health.send_replace(health.clone());
         let (mut rules, mut picture) = (Rules::default(), Picture::default());
         loop {
-            let now = tokio::select! {
+            let told = tokio::select! {
                 document = messages.next() => match document {
-                    Ok(document) => self.told(&document, &mut rules),
+                    Ok(document) => {
+                        let told = self.told(&document, &mut rules);
+                        if self.spoke && health != Health::Ok {
+                            health = Health::Ok;
+                            self.health.send_replace(Health::Ok);
+                        }
+                        told
+                    }
                     Err(end) => return Some(end),
                 },
                 () = until(&self.clock, rules.next_at()) => rules.again(self.clock.mono()),
                 made = picture.made() => {
                     if let Some((bytes, at)) = made {
-                        let told = Told { at, ..rules.last().clone() };
-                        self.find(told, Some(bytes)).await?;
+                        // It shows what moved until then, and makes it no longer.
+                        let last = rules.last().clone();
+                        self.find(Told { at: at.min(last.at), ..last }, Some(bytes)).await?;
                     }
                     None
                 }
-                newest = self.newest.changed(), if picture.is_wanted() => {
+                newest = self.newest.changed(), if rules.moves() && picture.is_wanted() => {
                     newest.ok()?;
                     picture.begin(self.make());
                     None
                 }
             };
-            let Some(told) = now else { continue };
-            match (rules.moves(), picture.is_of(told.since)) {
+            let Some(told) = told else { continue };
+            if rules.moves() && !picture.is_of(told.since) {
                 // The next key picture shows it; one from before does not.
-                (true, false) => {
-                    picture = Picture::wanted(told.since);
-                    self.newest.mark_unchanged();
-                }
-                // None came while it moved: the newest one from before.
-                (false, _) if picture.is_wanted() => picture.begin(self.make()),
-                _ => {}
+                picture = Picture::wanted(told.since);
+                self.newest.mark_unchanged();
+            } else if !rules.moves() && picture.is_wanted() {
+                // None came while it moved: the newest one from before is all there is.
+                picture.begin(self.make());
+                picture.tries_left = 0;
             }
             self.find(told, None).await?;
         }
     }
 
     /// What a document changes, if it changes anything.
-    fn told(&self, document: &Bytes, rules: &mut Rules) -> Option<Told> {
+    fn told(&mut self, document: &Bytes, rules: &mut Rules) -> Option<Told> {
         match onvif::notices(document) {
             Ok(notices) => {
                 let now = self.clock.mono();
-                notices.iter().filter_map(Movement::of).filter_map(|movement| rules.say(movement, now)).last()
+                let movements = notices.iter().filter_map(Movement::of);
+                movements.inspect(|_| self.spoke = true).filter_map(|movement| rules.say(movement, now)).last()
             }
             Err(e) => {
                 tracing::debug!(camera = %self.camera, error = %e, "a document of a camera's cannot be read");
@@ -223,6 +246,10 @@ impl Listener {
         }
         .boxed()
     }
+}
+
+fn tells_nothing(why: &str) -> Health {
+    degraded(Reason::NoCameraEvents, Problem::with(ProblemKind::NoCameraEvents, why))
 }
 
 /// The one picture of a movement.

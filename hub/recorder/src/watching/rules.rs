@@ -33,6 +33,8 @@ pub(super) struct Told {
 pub(super) struct Rules {
     /// Those that say that something moves; when they said it, and what it is.
     moving: BTreeMap<String, (Mono, Option<&'static str>)>,
+    /// When the last of them said that nothing does any more.
+    ended: Option<Mono>,
     /// What was told last.
     last: Told,
 }
@@ -51,9 +53,12 @@ impl Rules {
                 self.moving.remove(&rule);
             }
         }
-        if before == 0 {
-            // Nothing moved that could end.
+        // What moves again soon belongs to the same event.
+        if before == 0 && moves && self.ended.is_none_or(|ended| now.since(ended) > QUIET) {
             self.last.since = now;
+        }
+        if before > 0 && !self.moves() {
+            self.ended = Some(now);
         }
         (self.moving.len() != before).then(|| self.tell(now))
     }
@@ -65,7 +70,11 @@ impl Rules {
 
     /// It goes on; `None`: it does not.
     pub fn again(&mut self, now: Mono) -> Option<Told> {
+        let before = self.moving.len();
         self.moving.retain(|_, (said, _)| now.since(*said) < STUCK);
+        if before > 0 && !self.moves() {
+            self.ended = Some(self.last.at);
+        }
         self.moves().then(|| self.tell(now))
     }
 
@@ -118,7 +127,11 @@ mod tests {
         assert_eq!(rules.say(says("motion", false), second(15)), told(15, 10, &["person"]));
         assert_eq!(rules.say(says("people", false), second(20)), told(20, 10, &[]), "its end, to the moment");
         assert_eq!((rules.next_at(), rules.moves()), (None, false));
-        assert_eq!(rules.say(says("motion", true), second(30)), told(30, 30, &[]));
+        // Soon again, and again: it is the same.
+        assert_eq!(rules.say(says("motion", true), second(30)), told(30, 10, &[]));
+        assert_eq!(rules.say(says("motion", false), second(31)), told(31, 10, &[]));
+        assert_eq!(rules.say(says("motion", false), second(32)), None);
+        assert_eq!(rules.say(says("motion", true), second(42)), told(42, 42, &[]));
     }
 
     #[test]
