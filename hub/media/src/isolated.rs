@@ -480,11 +480,15 @@ fn serve() -> std::io::Result<()> {
     for (resource, limit) in [(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_NOFILE, 256)] {
         setrlimit(resource, limit, limit)?;
     }
-    nix::sys::prctl::set_dumpable(false)?;
     nix::sys::prctl::set_no_new_privs()?;
     let mut line = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
+    if let Request::Messages(_) = request {
+        // The kernel out of memory takes this process, not the hub. Before it is made not dumpable, which shuts this file.
+        let _ = std::fs::write("/proc/self/oom_score_adj", "1000"); // a kernel without it chooses by size
+    }
+    nix::sys::prctl::set_dumpable(false)?;
     let to = Arc::new(Mutex::new(File::from(std::io::stdout().as_fd().try_clone_to_owned()?)));
     let wire = Wire(to.clone());
     let said = match request {

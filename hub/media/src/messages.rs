@@ -42,6 +42,16 @@ impl Messages {
     /// As of an ingest; [`EndReason::Unsupported`] where the camera has no such stream there, or is none that is read over RTSP
     /// in the open: `rtsps:` only GStreamer's source reads, which gives no metadata.
     pub async fn connect(source: &Source, clock: &SharedClock, options: &Options) -> Result<Self, IngestEnd> {
+        Self::connect_in(&Arc::default(), source, clock, options).await
+    }
+
+    /// The same; `group` learns of the session once it must be torn down.
+    pub(crate) async fn connect_in(
+        group: &Arc<SessionGroup>,
+        source: &Source,
+        clock: &SharedClock,
+        options: &Options,
+    ) -> Result<Self, IngestEnd> {
         let rtsp = match source {
             Source::Rtsp(rtsp) if rtsp.url.scheme() == "rtsp" => Rtsp { way: Way::Own, ..rtsp.clone() },
             _ => return Err(unsupported("Only cameras at an rtsp: address tell what they notice")),
@@ -50,7 +60,7 @@ impl Messages {
             return Ok(Self(From::Child(isolated::Listener::start(&Source::Rtsp(rtsp), clock, options).await?)));
         }
         let limit = options.connect_timeout;
-        timeout(&**clock, limit, ask(&rtsp)).await.unwrap_or_else(|| {
+        timeout(&**clock, limit, ask(&rtsp, group)).await.unwrap_or_else(|| {
             let detail = format!("There was no answer within {} seconds", limit.as_secs());
             Err(IngestEnd::new(EndReason::Unreachable, detail))
         })
@@ -86,8 +96,8 @@ impl Connection {
     }
 }
 
-async fn ask(rtsp: &Rtsp) -> Result<Messages, IngestEnd> {
-    let mut client = describe(rtsp, Arc::new(SessionGroup::default())).await?;
+async fn ask(rtsp: &Rtsp, group: &Arc<SessionGroup>) -> Result<Messages, IngestEnd> {
+    let mut client = describe(rtsp, group.clone()).await?;
     let is_metadata =
         |s: &retina::client::Stream| (s.media(), s.encoding_name()) == ("application", "vnd.onvif.metadata");
     let Some(stream) = client.streams().iter().position(is_metadata) else {

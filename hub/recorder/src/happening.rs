@@ -139,6 +139,11 @@ impl Happening {
         self.objects.len() > before
     }
 
+    /// When it was seen last.
+    pub(crate) fn seen_last(&self) -> Mono {
+        self.seen.last
+    }
+
     /// When it is over, if nothing more moves.
     pub(crate) fn over_at(&self) -> Mono {
         self.heard + QUIET

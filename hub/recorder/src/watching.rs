@@ -322,6 +322,8 @@ async fn follow(
     // Taken at the moment of sealing: never one from before.
     let epoch = || epoch.borrow().clone();
     let mut now: Option<Happening> = None;
+    // When the one before was seen last: no two are at the same time.
+    let mut before = Mono::default();
     loop {
         let over = now.as_ref().map(Happening::over_at);
         let quiet = async {
@@ -336,12 +338,14 @@ async fn follow(
                 None => break,
             },
             () = quiet => {
+                before = now.as_ref().map_or(before, Happening::seen_last);
                 end(&watchers, now.take(), &epoch(), &stop).await;
                 continue;
             }
             () = stop.wait() => break,
         };
         let begins = now.is_none();
+        let found = Finding { since: found.since.max(before), ..found };
         let now = now.get_or_insert_with(|| Happening::begin(camera, &found, watchers.boot, &*watchers.clock));
         if begins || now.goes_on(&found, watchers.clock.mono()) {
             watchers.keep(now, &epoch(), &stop).await;

@@ -1,31 +1,37 @@
 //! What a camera says beside its pictures, read in a process of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{SharedClock, SystemClock, clock};
+use base::{SharedClock, Shutdown, SystemClock, clock};
 use bytes::Bytes;
 use nix::sys::resource::{Resource, setrlimit};
-use tokio::process::Child;
+use retina::client::SessionGroup;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStdout};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use super::{Connect, Head, Request, SILENT, Wire, begin, message, told_to_stop};
+use super::{Connect, GIVEN_UP, Head, Request, SILENT, STOPS_WITHIN, Wire, begin, message, told_to_stop};
 use crate::end::{EndReason, IngestEnd};
 use crate::messages::{MAX_DOCUMENT_BYTES, Messages};
 use crate::source::{Options, Source};
 
 /// What the child may fill: an answer that does not end ends there.
-const MAX_BYTES: u64 = 128 << 20;
+const MAX_BYTES: u64 = 64 << 20;
+/// What is added to its niceness: recording comes first.
+const NICE: i32 = 10;
+/// A document takes at least so long: a camera that says more waits.
+const PACE: Duration = Duration::from_millis(10);
 
 /// A child that reads what a camera says beside its pictures; it ends with this.
 pub(crate) struct Listener {
     said: mpsc::Receiver<Result<Bytes, IngestEnd>>,
-    task: JoinHandle<()>,
+    stop: Shutdown,
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.task.abort(); // the child goes with it
+        self.stop.trigger();
     }
 }
 
@@ -35,9 +41,11 @@ impl Listener {
         let request = Request::Messages(Connect::new(source, None, options));
         // What waits here waits in the child's pipe then, and then at the camera.
         let (tell, said) = mpsc::channel(1);
-        let task = tokio::spawn(async move {
+        let mut listener = Self { said, stop: Shutdown::new() };
+        let (stop, of_child) = (listener.stop.clone(), clock.clone());
+        tokio::spawn(async move {
             let end = match begin(&request).await {
-                Ok(mut child) => hear(&mut child, &tell).await,
+                Ok(child) => hear(child, &tell, &stop, &of_child).await,
                 Err(e) => {
                     tracing::error!(error = &e as &dyn std::error::Error, "a camera's process does not start");
                     IngestEnd::new(EndReason::Error, "The program that reads it does not start")
@@ -45,7 +53,6 @@ impl Listener {
             };
             let _ = tell.send(Err(end)).await; // nobody listens any more
         });
-        let mut listener = Self { said, task };
         let listens = clock::timeout(&**clock, options.connect_timeout + SILENT, listener.next()).await;
         let hangs = || Err(IngestEnd::new(EndReason::Stalled, "The program that reads it hangs"));
         listens.unwrap_or_else(hangs).map(|_| listener)
@@ -57,11 +64,28 @@ impl Listener {
     }
 }
 
-/// Hands on what a child says, until it ends or nobody listens.
-async fn hear(child: &mut Child, tell: &mpsc::Sender<Result<Bytes, IngestEnd>>) -> IngestEnd {
-    let Some(mut from) = child.stdout.take() else { return IngestEnd::stopped() };
+/// Hands on what a child says, until it ends or nobody listens. Then it has some time for the camera's goodbye, and is killed.
+async fn hear(
+    mut child: Child,
+    tell: &mpsc::Sender<Result<Bytes, IngestEnd>>,
+    stop: &Shutdown,
+    clock: &SharedClock,
+) -> IngestEnd {
+    let (to, Some(mut from)) = (child.stdin.take(), child.stdout.take()) else { return IngestEnd::stopped() };
+    let end = tokio::select! {
+        end = hand_on(&mut from, tell) => return end,
+        () = stop.wait() => IngestEnd::stopped(),
+    };
+    // The end of its input tells it to stop; nobody wants what it still says.
+    drop(to);
+    let said = async { while from.read(&mut [0; 4_096]).await.is_ok_and(|n| n > 0) {} };
+    let _ = clock::timeout(&**clock, STOPS_WITHIN, said).await;
+    end
+}
+
+async fn hand_on(from: &mut ChildStdout, tell: &mpsc::Sender<Result<Bytes, IngestEnd>>) -> IngestEnd {
     loop {
-        match message(&mut from).await {
+        match message(from).await {
             Ok((Head::Listens | Head::Document, body)) if body.len() <= MAX_DOCUMENT_BYTES => {
                 if tell.send(Ok(body)).await.is_err() {
                     return IngestEnd::stopped();
@@ -82,26 +106,34 @@ async fn hear(child: &mut Child, tell: &mpsc::Sender<Result<Bytes, IngestEnd>>) 
 /// Hands on what a camera says beside its pictures, to its end.
 pub(super) fn serve(source: &Source, connect: &Connect, wire: &Wire) -> std::io::Result<IngestEnd> {
     setrlimit(Resource::RLIMIT_DATA, MAX_BYTES, MAX_BYTES)?;
+    // SAFETY: changes only how often this process runs.
+    unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, NICE) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (clock, group): (SharedClock, _) = (Arc::new(SystemClock), Arc::<SessionGroup>::default());
     let said = async {
-        let clock: SharedClock = Arc::new(SystemClock);
-        let mut messages = match Messages::connect(source, &clock, &connect.options()).await {
+        let mut messages = match Messages::connect_in(&group, source, &clock, &connect.options()).await {
             Ok(messages) => messages,
             Err(end) => return end,
         };
         wire.say(&Head::Listens, &[]);
         loop {
             match messages.next().await {
-                Ok(document) => wire.say(&Head::Document, &document),
+                Ok(document) => {
+                    wire.say(&Head::Document, &document);
+                    clock.sleep(PACE).await;
+                }
                 Err(end) => return end,
             }
         }
     };
     Ok(runtime.block_on(async {
         let stop = told_to_stop();
-        tokio::select! {
+        let end = tokio::select! {
             end = said => end,
             () = stop.wait() => IngestEnd::stopped(),
-        }
+        };
+        // Some cameras go on sending to whoever comes next, if nobody says goodbye.
+        let _ = clock::timeout(&*clock, GIVEN_UP, group.await_teardown()).await;
+        end
     }))
 }

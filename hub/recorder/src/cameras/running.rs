@@ -61,7 +61,9 @@ impl Inner {
             // A change of the name alone leaves the connection as it is.
             Some(running) => {
                 let plan = self.plan(camera)?;
-                running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan);
+                if running.plan.send_if_modified(|old| std::mem::replace(old, plan.clone()) != plan) {
+                    running.watching.end(); // what it is asked now, it is asked once it is recorded so
+                }
                 running.sub.set_plan(self.sub_plan(camera));
                 running.watching.set(self.wanted(camera));
                 Ok(())

@@ -24,16 +24,23 @@ use vision::{Coded, Finding, Stills};
 
 use super::rules::{Rules, Told};
 use super::{Notices, Watchers, degraded};
-use crate::backoff::Backoff;
+use crate::happening::QUIET;
 
 /// Findings that may wait for who takes them.
 const FINDINGS: usize = 16;
 /// Widest picture of an event, in pixels; as the hub's own eyes make it.
 const PICTURE_WIDTH: u16 = 640;
-/// A picture that takes longer comes too late: its event may be over.
-const PICTURE_WITHIN: Duration = Duration::from_secs(6);
+/// A key picture that comes so long after the end of a movement still shows it; and a picture that takes longer is of no use.
+/// Together they are shorter than what ends an event.
+const AFTER_THE_END: Duration = Duration::from_secs(5);
+const PICTURE_WITHIN: Duration = Duration::from_secs(4);
+const _: () = assert!(AFTER_THE_END.as_millis() + PICTURE_WITHIN.as_millis() < QUIET.as_millis());
 /// A connection that lasted so long was a good one: the next failure begins with a short wait.
-const GOOD_CONNECTION: Duration = Duration::from_secs(30);
+const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// How long it is until a camera is asked again, after one failure and after many; the wait doubles.
+const FIRST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(300);
+const MAX_DOUBLINGS: u32 = 10;
 /// So many pictures of one movement are tried.
 const TRIES: u32 = 3;
 
@@ -55,7 +62,7 @@ impl ByCamera {
         stop: Shutdown,
     ) -> (Self, mpsc::Receiver<Finding>) {
         let (connection, newest) = (watch::Sender::new(None), watch::Sender::new(None));
-        let (tell_health, health) = watch::channel(Health::Ok);
+        let (tell_health, health) = watch::channel(tells_nothing("It is asked as soon as it is recorded"));
         let (found, findings) = mpsc::channel(FINDINGS);
         let listener = Listener {
             camera,
@@ -116,37 +123,43 @@ struct Listener {
 }
 
 impl Listener {
-    /// Connects, again and again.
+    /// Connects, again and again. Whoever records the camera comes first: it is asked while that is so, and later and later where asking
+    /// fails, or is soon followed by the end of the recording, as with a camera that takes few connections.
     async fn run(mut self, source: Option<Source>) {
-        let (mut backoff, mut failed) = (Backoff::default(), None);
+        let (mut failures, mut failed) = (0, None);
         loop {
-            // Never in the way of who records it, and not with a password that it refuses.
             if self.connection.wait_for(Option::is_some).await.is_err() {
                 return;
             }
             let (began, mut connection) = (self.clock.mono(), self.connection.clone());
             let end = tokio::select! {
-                end = self.listen(source.as_ref()) => end,
+                end = self.listen(source.as_ref()) => match end {
+                    Some(end) => end,
+                    None => return,
+                },
                 changed = connection.changed() => match changed {
-                    Ok(()) => continue,
+                    Ok(()) => IngestEnd { reason: EndReason::Stopped, detail: "It was lost soon after it was asked".into() },
                     Err(_) => return,
                 },
             };
-            let Some(end) = end else { return };
-            // Not asked as often as for pictures: nothing is lost of what was recorded.
             if self.clock.mono().since(began) >= GOOD_CONNECTION {
-                backoff.reset();
+                (failures, failed) = (0, None);
+                if end.reason == EndReason::Stopped {
+                    continue;
+                }
             }
-            let wait = backoff.next(end.reason);
             self.health.send_replace(tells_nothing(&end.detail));
             if failed.replace(end.reason) != Some(end.reason) {
                 let (camera, reason) = (self.camera, end.reason.as_str());
                 tracing::warn!(%camera, reason, detail = end.detail, "does not tell what it notices; it is asked again");
             }
-            tokio::select! {
-                () = self.clock.sleep(wait) => {}
-                changed = self.connection.changed() => if changed.is_err() { return },
-            }
+            let wait = match end.reason {
+                // Cameras lock accounts.
+                EndReason::Unauthorised => LONGEST,
+                _ => FIRST.saturating_mul(1 << failures).min(LONGEST),
+            };
+            failures = (failures + 1).min(MAX_DOUBLINGS);
+            self.clock.sleep(wait).await;
         }
     }
 
@@ -168,6 +181,7 @@ impl Listener {
         self.health.send_replace(health.clone());
         let (mut rules, mut picture) = (Rules::default(), Picture::default());
         loop {
+            let given_up_at = picture.given_up_at();
             let told = tokio::select! {
                 document = messages.next() => match document {
                     Ok(document) => {
@@ -189,8 +203,14 @@ impl Listener {
                     }
                     None
                 }
-                newest = self.newest.changed(), if rules.moves() && picture.is_wanted() => {
+                newest = self.newest.changed(), if picture.is_wanted() => {
                     newest.ok()?;
+                    picture.begin(self.make());
+                    None
+                }
+                () = until(&self.clock, given_up_at) => {
+                    // None came: the newest one from before is all there is.
+                    picture.tries_left = 1;
                     picture.begin(self.make());
                     None
                 }
@@ -200,11 +220,8 @@ impl Listener {
                 // The next key picture shows it; one from before does not.
                 picture = Picture::wanted(told.since);
                 self.newest.mark_unchanged();
-            } else if !rules.moves() && picture.is_wanted() {
-                // None came while it moved: the newest one from before is all there is.
-                picture.begin(self.make());
-                picture.tries_left = 0;
             }
+            picture.given_up_at = (!rules.moves()).then(|| told.at + AFTER_THE_END);
             self.find(told, None).await?;
         }
     }
@@ -258,12 +275,14 @@ struct Picture {
     /// Since when that moves; `None`: nothing did yet.
     of: Option<Mono>,
     tries_left: u32,
+    /// When it moves no more, and no key picture is waited for any more.
+    given_up_at: Option<Mono>,
     making: Option<BoxFuture<'static, Option<(Bytes, Mono)>>>,
 }
 
 impl Picture {
     fn wanted(of: Mono) -> Self {
-        Self { of: Some(of), tries_left: TRIES, making: None }
+        Self { of: Some(of), tries_left: TRIES, ..Self::default() }
     }
 
     fn is_of(&self, since: Mono) -> bool {
@@ -272,6 +291,10 @@ impl Picture {
 
     fn is_wanted(&self) -> bool {
         self.tries_left > 0 && self.making.is_none()
+    }
+
+    fn given_up_at(&self) -> Option<Mono> {
+        self.given_up_at.filter(|_| self.is_wanted())
     }
 
     fn begin(&mut self, making: BoxFuture<'static, Option<(Bytes, Mono)>>) {
