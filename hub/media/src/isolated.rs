@@ -6,8 +6,8 @@
 //! given back what an [`Output`] is given, by its standard output. A child that dies ends this one connection.
 //!
 //! So it is with what a camera says beside its pictures, since the RTSP library gathers an answer that does not end without a bound:
-//! here the child's memory is one. And so it is with cameras of this machine, whose drivers and encoders may crash or hang: one that says nothing any more is killed.
-//! Encoders are tried in such children, too.
+//! here the child's memory is one. And so it is with cameras of this machine, whose drivers and encoders may crash or hang: one that
+//! says nothing any more is killed. Encoders are tried in such children, too.
 //!
 //! ```text
 //! Ingest ── request, a line ──▶ child: source ! keepsightsink ── init, units, fragments, end ──▶ Ingest's output
@@ -45,6 +45,7 @@ use crate::lens::trial::{self, Speed};
 use crate::lens::{Encoder, Lens};
 use crate::output::Output;
 use crate::source::{Credentials, Options, Source, Way};
+pub(crate) use listener::Listener;
 
 /// The hidden subcommand that calls [`main`].
 pub const COMMAND: &str = "media-child";
@@ -64,8 +65,6 @@ const BEGINS_WITHIN: Duration = Duration::from_secs(75);
 const GIVEN_UP: Duration = Duration::from_secs(2);
 /// What a child that reads a network may occupy: its threads' stacks and heaps are reserved, not used.
 const ADDRESS_SPACE: u64 = 4 << 30;
-
-pub(crate) use listener::Listener;
 
 static ISOLATED: AtomicBool = AtomicBool::new(false);
 
@@ -112,53 +111,22 @@ impl Drop for Connect {
     }
 }
 
-/// What a child says; the bytes follow it.
+/// What a child says; the bytes follow it. `Listens`: a camera will say what there is to say beside its pictures; `Document`: it
+/// said something.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 enum Head {
-    Init {
-        video: VideoParams,
-        audio: Option<AudioParams>,
-        zero: Mono,
-    },
-    Fragment {
-        samples: Vec<Row>,
-        start_90k: i64,
-        end_90k: i64,
-        key: bool,
-        arrived: Mono,
-    },
-    Unit {
-        track: Track,
-        dts: i64,
-        cts_offset: i32,
-        duration: u32,
-        key: bool,
-        arrived: Mono,
-    },
-    SoundDropped {
-        encoding: String,
-    },
-    Certificate {
-        fingerprint: String,
-    },
-    Encodes {
-        name: String,
-    },
-    /// A camera will say what there is to say beside its pictures.
+    Init { video: VideoParams, audio: Option<AudioParams>, zero: Mono },
+    Fragment { samples: Vec<Row>, start_90k: i64, end_90k: i64, key: bool, arrived: Mono },
+    Unit { track: Track, dts: i64, cts_offset: i32, duration: u32, key: bool, arrived: Mono },
+    SoundDropped { encoding: String },
+    Certificate { fingerprint: String },
+    Encodes { name: String },
     Listens,
-    /// It said something.
     Document,
-    Encoders {
-        all: Vec<Candidate>,
-    },
-    Tried {
-        outcome: Result<Speed, String>,
-    },
-    Ended {
-        reason: String,
-        detail: String,
-    },
+    Encoders { all: Vec<Candidate> },
+    Tried { outcome: Result<Speed, String> },
+    Ended { reason: String, detail: String },
 }
 
 impl Head {
@@ -491,18 +459,15 @@ fn serve() -> std::io::Result<()> {
     nix::sys::prctl::set_dumpable(false)?;
     let to = Arc::new(Mutex::new(File::from(std::io::stdout().as_fd().try_clone_to_owned()?)));
     let wire = Wire(to.clone());
+    let unreadable = || IngestEnd::new(EndReason::Error, "The request cannot be read");
     let said = match request {
         Request::Connect(connect) => {
-            let end = match connect.source() {
-                Some(source) => read(source, &connect, wire)?,
-                None => IngestEnd::new(EndReason::Error, "The request cannot be read"),
-            };
-            Head::ended(end)
+            Head::ended(connect.source().map_or_else(|| Ok(unreadable()), |source| read(source, &connect, wire))?)
         }
-        Request::Messages(connect) => match connect.source() {
-            Some(source) => Head::ended(listener::serve(&source, &connect, &wire)?),
-            None => Head::ended(IngestEnd::new(EndReason::Error, "The request cannot be read")),
-        },
+        Request::Messages(connect) => {
+            let source = connect.source();
+            Head::ended(source.map_or_else(|| Ok(unreadable()), |source| listener::serve(&source, &connect, &wire))?)
+        }
         Request::Encoders => {
             crate::init().map_err(std::io::Error::other)?;
             Head::Encoders { all: encode::candidates() }

@@ -73,8 +73,9 @@ async fn hear(
 ) -> IngestEnd {
     let (to, Some(mut from)) = (child.stdin.take(), child.stdout.take()) else { return IngestEnd::stopped() };
     let end = tokio::select! {
-        end = hand_on(&mut from, tell) => return end,
+        biased; // whoever listens no more has said so: the goodbye comes first
         () = stop.wait() => IngestEnd::stopped(),
+        end = hand_on(&mut from, tell) => return end,
     };
     // The end of its input tells it to stop; nobody wants what it still says.
     drop(to);
