@@ -83,6 +83,9 @@ pub enum Command {
         /// Tell objects apart
         #[arg(long, conflicts_with_all = ["watch", "hardware"])]
         objects: bool,
+        /// Likewise, with another library than the hub's own
+        #[arg(long, requires = "objects")]
+        runtime: Option<vision::Runtime>,
     },
     /// Reads one camera for a running hub, which starts it
     #[command(hide = true)]
@@ -173,9 +176,9 @@ impl Command {
             Command::FactoryReset(reset) => block_on(reset.run())?,
             Command::Store(store) => store.run()?,
             Command::CameraSim(args) => return Ok(camera_sim::cli::run(args)),
-            Command::VisionChild { hub, watch, hardware, objects } => {
+            Command::VisionChild { hub, watch, hardware, objects, runtime } => {
                 let life = match (watch, hardware, objects) {
-                    (_, _, true) => vision::child::Life::Objects,
+                    (_, _, true) => vision::child::Life::Objects(runtime),
                     (_, true, _) => vision::child::Life::Hardware,
                     (true, false, _) => vision::child::Life::Watch,
                     (false, false, _) => vision::child::Life::Picture,

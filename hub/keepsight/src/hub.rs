@@ -117,13 +117,13 @@ impl Hub {
             None
         });
         let children = Program::own().in_group(children);
-        let eyes = vision::Eyes::start(children.clone(), clock.clone(), shutdown.clone())
+        // A board that cannot be read is told as such.
+        let board = system::Board::of(Path::new("/")).ok().flatten();
+        let (decoders, detectors) = board.map(|board| (board.decoders, board.detectors)).unwrap_or_default();
+        let runtimes = detectors.into_iter().map(runtime).collect();
+        let eyes = vision::Eyes::start_with(runtimes, children.clone(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
-        let decoders = api::decoders::Decoders {
-            tried: eyes.decoders(),
-            // A board that cannot be read is told as such.
-            expected: system::Board::of(Path::new("/")).ok().flatten().map(|board| board.decoders).unwrap_or_default(),
-        };
+        let decoders = api::decoders::Decoders { tried: eyes.decoders(), expected: decoders };
         let objects = api::objects::Keeper::open(data.join("objects"), eyes.clone());
         let stills = vision::Stills::start(children, vision::Limits::default(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
@@ -358,6 +358,16 @@ fn reached(address: SocketAddr) -> SocketAddr {
         other => other,
     };
     SocketAddr::new(own, address.port())
+}
+
+/// A library that the board names to run models.
+fn runtime(system::Detector { library, provider, devices }: system::Detector) -> vision::Runtime {
+    let provider = match provider {
+        system::Provider::Cpu => vision::Provider::Cpu,
+        system::Provider::Cuda => vision::Provider::Cuda,
+        system::Provider::TensorRt => vision::Provider::TensorRt,
+    };
+    vision::Runtime { library, provider, devices }
 }
 
 /// Cameras of which there is footage of the last hour in which the hub ran. Not of the last hour: it may have been off.

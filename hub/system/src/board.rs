@@ -3,7 +3,7 @@
 //! A hub without these files runs on a machine of its owner's own making. That is no error: it has no board, no slots and
 //! no updates.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use base::fs::FsError;
 use base::{Problem, ProblemKind, Timestamp};
@@ -39,6 +39,9 @@ pub struct Board {
     /// What it should decode with, best first.
     #[serde(default)]
     pub decoders: Vec<Decoder>,
+    /// What it should look for objects with, best first, besides the hub's own library.
+    #[serde(default)]
+    pub detectors: Vec<Detector>,
     /// Names in `/sys/class/leds` that the hub may use.
     #[serde(default)]
     pub leds: Vec<String>,
@@ -87,6 +90,31 @@ pub struct Decoder {
     pub codec: String,
     /// GStreamer's element, such as `v4l2h264dec`.
     pub element: String,
+}
+
+/// A library that runs models which tell objects apart: ONNX Runtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detector {
+    /// Where it lies: an absolute path.
+    pub library: PathBuf,
+    /// What of it runs them.
+    pub provider: Provider,
+    /// Device files, and folders of them, that it needs.
+    #[serde(default)]
+    pub devices: Vec<PathBuf>,
+}
+
+/// ONNX Runtime's execution providers that the hub knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// The processor.
+    Cpu,
+    /// A GPU of NVIDIA's.
+    Cuda,
+    /// The same, by TensorRT.
+    TensorRt,
 }
 
 /// `[limits]`
@@ -146,6 +174,15 @@ impl Board {
         let board: Self = parse(path, text)?;
         if !is_name(&board.name) {
             return Err(bad(path, text, "name", "a board's name is made of a-z, 0-9 and -"));
+        }
+        let paths =
+            board.detectors.iter().flat_map(|d| d.devices.iter().map(|d| (d, "/dev")).chain([(&d.library, "/")]));
+        for (found, below) in paths {
+            let is_plain = found.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
+            if !found.starts_with(below) || !is_plain || found.to_string_lossy().chars().any(char::is_control) {
+                let why = format!("{} is no path below {below}", found.to_string_lossy().escape_debug());
+                return Err(bad(path, text, "detectors", &why));
+            }
         }
         Ok(board)
     }
@@ -232,7 +269,12 @@ mod tests {
         assert_eq!(pi.decoders, [Decoder { codec: "h264".into(), element: "v4l2h264dec".into() }]);
         let least = board("name = \"pc\"\ntitle = \"A PC\"\narch = \"amd64\"\n").unwrap();
         assert_eq!((least.kernel.flavour, least.limits.cameras), (Flavour::Debian, None));
-        assert!(least.firmware.is_empty() && least.decoders.is_empty());
+        assert!(least.firmware.is_empty() && least.decoders.is_empty() && least.detectors.is_empty());
+        let jetson = "name = \"j\"\ntitle = \"J\"\narch = \"arm64\"\ndetectors = [{ library = \"/usr/lib/a.so\", \
+            provider = \"tensorrt\", devices = [\"/dev/nvmap\"] }, { library = \"/usr/lib/a.so\", provider = \"cpu\" }]\n";
+        let detectors = board(jetson).unwrap().detectors;
+        assert_eq!(detectors.iter().map(|d| d.provider).collect::<Vec<_>>(), [Provider::TensorRt, Provider::Cpu]);
+        assert_eq!((&detectors[0].devices[..], &detectors[1].devices[..]), (&["/dev/nvmap".into()][..], &[][..]));
     }
 
     #[test]
@@ -245,6 +287,19 @@ mod tests {
             (
                 "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\n[kernel]\nflavour = \"bsd\"\n",
                 "line 5: unknown variant",
+            ),
+            (
+                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"a.so\", provider = \"cpu\" }]\n",
+                "line 4: a.so is no path below /",
+            ),
+            (
+                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/a.so\", provider = \"cuda\", \
+                 devices = [\"/dev/../etc\"] }]\n",
+                "line 4: /dev/../etc is no path below /dev",
+            ),
+            (
+                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/a.so\", provider = \"npu\" }]\n",
+                "line 4: unknown variant `npu`",
             ),
             ("name =", "line 1:"),
         ] {

@@ -11,8 +11,9 @@ use base::SystemClock;
 
 use crate::decode::{self, Failure};
 use crate::motion::{Motion, Moving, Settings};
-use crate::objects::{self, Detector, Onnx};
+use crate::objects::{self, Detector, Onnx, OnnxRuntime};
 use crate::pictures::Pictures;
+use crate::runtime::Provider;
 pub use crate::sandbox::Life;
 use crate::wire::trial;
 use crate::wire::watch::{self, Looked, MAX_BEST_BYTES};
@@ -27,6 +28,8 @@ pub const WATCH: &str = "--watch";
 pub const HARDWARE: &str = "--hardware";
 /// See [`COMMAND`]: it has a model that tells objects apart.
 pub const OBJECTS: &str = "--objects";
+/// See [`COMMAND`]: it is run by another library than the hub's own, which follows.
+pub const RUNTIME: &str = "--runtime";
 
 /// A child's whole life: standard input is the socket to the hub, standard output the file for the JPEG. To be called first in
 /// the process, before there is another thread.
@@ -36,35 +39,41 @@ pub fn main(parent: i32, life: Life) -> ExitCode {
 
 /// The same, where GStreamer learns of more elements once it has started: for tests, of hardware that they make up.
 pub fn main_with(parent: i32, life: Life, more: impl FnOnce()) -> ExitCode {
-    match serve(parent, life, more) {
+    match serve(parent, &life, more) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE, // the hub sees that the socket closed, and nobody reads more
     }
 }
 
-fn serve(parent: i32, life: Life, more: impl FnOnce()) -> io::Result<()> {
+fn serve(parent: i32, life: &Life, more: impl FnOnce()) -> io::Result<()> {
     sandbox::limit(parent, life)?;
     // Files, not sockets: a child may read and write what is open, and no system call of sockets.
     let mut hub = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let picture = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let nothing = decode::Decoders { devices: Vec::new(), lacks: String::new() };
+    // What is wrong with a library is told once there is a model.
+    let mut runtime = None;
     let loaded = match life {
-        Life::Objects => {
+        Life::Objects(by) => {
             objects::prepare();
-            Ok(decode::Decoders { devices: Vec::new(), lacks: String::new() })
+            runtime = by.as_ref().map(|by| objects::open(by).map(|()| by.provider));
+            Ok(nothing)
         }
-        _ => decode::load(life == Life::Hardware),
+        _ => decode::load(*life == Life::Hardware),
     };
     let decoders = match loaded {
         Ok(decoders) => decoders,
         Err(lacks) => return Hello { sandbox: sandbox::Sandbox::default(), lacks }.write(&mut hub),
     };
     more();
-    let sandbox = sandbox::lock(&decoders.devices)?;
+    let sandbox = sandbox::lock(&sandbox::Needs::of(life, decoders.devices))?;
     Hello { sandbox, lacks: decoders.lacks }.write(&mut hub)?;
     let reply = match wire::request(&mut hub)? {
         None => return Ok(()),
         Some(Request::Watch { settings, first }) => return watch_camera(&mut hub, &picture, settings, first),
-        Some(Request::Detect { description, model }) => return tell_objects(&mut hub, &description, model),
+        Some(Request::Detect { description, model }) => {
+            return tell_objects(&mut hub, &description, model, runtime.transpose());
+        }
         Some(Request::Candidates) => Reply::Text(trial::list(&crate::trial::candidates())),
         Some(Request::Try { codec, name }) => {
             Reply::Text(trial::outcome(&crate::trial::run(codec, &name, &SystemClock)))
@@ -122,10 +131,22 @@ fn watch_camera(hub: &mut File, file: &File, settings: Settings, first: Vec<Stri
 }
 
 /// Reads a model, and says what is in picture after picture.
-fn tell_objects(hub: &mut File, description: &str, model: Vec<u8>) -> io::Result<()> {
-    let onnx = Onnx::load(&model, description);
-    drop(model);
-    let mut detector = match onnx.and_then(objects::measured) {
+fn tell_objects(
+    hub: &mut File,
+    description: &str,
+    model: Vec<u8>,
+    runtime: Result<Option<Provider>, String>,
+) -> io::Result<()> {
+    let ready = runtime.and_then(|by| {
+        let onnx = Onnx::load(&model, description)?;
+        let onnx = match by {
+            Some(provider) => onnx.run_by(OnnxRuntime::start(provider, &model)?)?,
+            None => onnx,
+        };
+        drop(model);
+        objects::measured(onnx, by, &SystemClock)
+    });
+    let mut detector = match ready {
         Ok((detector, about)) => {
             wire::objects::say_ready(hub, &Ok(about))?;
             detector

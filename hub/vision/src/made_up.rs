@@ -29,9 +29,9 @@ const STUCK: &str = "stuck";
 static CALLED: OnceLock<String> = OnceLock::new();
 
 /// Has GStreamer know it, in a child that may use hardware, if the program is called so.
-pub(crate) fn register(life: Life, called: &str) {
+pub(crate) fn register(life: &Life, called: &str) {
     let name = Path::new(called).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if life != Life::Hardware {
+    if *life != Life::Hardware {
         return;
     }
     if Path::new(called).with_file_name(STUCK).exists() {

@@ -15,11 +15,13 @@ fn main() -> ExitCode {
     let life = match args.next().as_deref() {
         Some(child::WATCH) => child::Life::Watch,
         Some(child::HARDWARE) => child::Life::Hardware,
-        Some(child::OBJECTS) => child::Life::Objects,
+        Some(child::OBJECTS) => child::Life::Objects(args.nth(1).and_then(|runtime| runtime.parse().ok())),
         _ => child::Life::Picture,
     };
     match (command.as_deref(), parent) {
-        (Some(child::COMMAND), Some(parent)) => child::main_with(parent, life, || made_up::register(life, &called)),
+        (Some(child::COMMAND), Some(parent)) => {
+            child::main_with(parent, life.clone(), || made_up::register(&life, &called))
+        }
         _ => ExitCode::from(2),
     }
 }

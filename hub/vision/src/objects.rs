@@ -13,20 +13,28 @@ mod detecting;
 mod heads;
 mod looking;
 mod onnx;
+mod onnx_runtime;
 mod picture;
+mod runners;
 mod tracks;
+mod tract;
 
 pub(crate) use detecting::{Detecting, start};
 pub(crate) use looking::{Looking, Told};
-pub(crate) use onnx::{Onnx, prepare};
+pub(crate) use onnx::Onnx;
+pub(crate) use onnx_runtime::{OnnxRuntime, open};
 pub(crate) use picture::{Place, Rgb, Size, part};
+pub use runners::{Outcome, Tried};
+pub(crate) use tract::prepare;
 
-use base::element::processor_time;
 use std::time::Duration;
 
+use base::Clock;
+use base::element::processor_time;
 use bytes::Bytes;
 
 use crate::motion::Bounds;
+use crate::runtime::Provider;
 
 /// The largest model, in bytes. A small one of the usual families has 6 to 25 MB.
 pub const MAX_MODEL_BYTES: usize = 64 << 20;
@@ -75,6 +83,17 @@ pub struct About {
     pub height: u16,
     /// Processor time that a picture takes.
     pub per_picture: Duration,
+    /// Time that passes meanwhile, if nothing else is to be done.
+    pub took: Duration,
+    /// Who runs it: `None`: the hub itself, by tract.
+    pub by: Option<Provider>,
+}
+
+impl About {
+    /// What a picture costs: of what computes the processor's time, or the time of the hardware that does it instead.
+    pub fn cost(&self) -> Duration {
+        if self.by.is_some_and(Provider::is_hardware) { self.took } else { self.per_picture }
+    }
 }
 
 /// Something that a detector sees.
@@ -108,15 +127,21 @@ const MEASURED: u32 = 2;
 ///
 /// # Errors
 /// It cannot: why, for a person.
-pub(crate) fn measured<D: Detector>(mut detector: D) -> Result<(D, About), String> {
+pub(crate) fn measured<D: Detector>(
+    mut detector: D,
+    by: Option<Provider>,
+    clock: &dyn Clock,
+) -> Result<(D, About), String> {
     let size = detector.size();
     let grey = Rgb { size, pixels: vec![128; size.bytes()] };
     detector.detect(&grey)?;
-    let before = processor_time();
+    let (before, began) = (processor_time(), clock.mono());
     for _ in 0..MEASURED {
         detector.detect(&grey)?;
     }
     let per_picture = (processor_time() - before) / MEASURED;
-    let about = About { labels: detector.labels().to_vec(), width: size.width, height: size.height, per_picture };
+    let took = clock.mono().since(began) / MEASURED;
+    let labels = detector.labels().to_vec();
+    let about = About { labels, width: size.width, height: size.height, per_picture, took, by };
     Ok((detector, about))
 }

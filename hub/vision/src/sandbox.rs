@@ -25,12 +25,15 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
+use crate::runtime::{Provider, Runtime};
 use crate::wire::MAX_JPEG_BYTES;
 
 /// Bytes of memory that a child may write to. A 4K picture in H.265 with its reference pictures takes about 200 MB.
 const MAX_MEMORY_BYTES: u64 = 512 << 20;
 /// The same of one with a model: that has its model several times in memory while it reads it.
 const MAX_MEMORY_BYTES_OF_OBJECTS: u64 = 1 << 30;
+/// The same of one with a model for hardware: TensorRT tries many programs for it before it takes one.
+const MAX_MEMORY_BYTES_OF_ACCELERATORS: u64 = 4 << 30;
 /// Bytes of address space: the decoders' libraries, and what allocators only reserve.
 const MAX_ADDRESSES_BYTES: u64 = 2 << 30;
 /// Seconds of processor time of a child that sees one picture, its start included: a 4K picture takes about one on a slow
@@ -40,6 +43,8 @@ const MAX_CPU_SECONDS: u64 = 10;
 const MAX_CPU_SECONDS_OF_WATCHING: u64 = 3_600;
 /// Open files.
 const MAX_FILES: u64 = 64;
+/// The same where drivers open their devices many times.
+const MAX_FILES_OF_ACCELERATORS: u64 = 512;
 /// Processes and threads of the hub's user, all of them together (that is how the kernel counts): the hub has some tens.
 /// Where there is seccomp, a child can start none at all.
 const MAX_PROCESSES: u64 = 4_096;
@@ -47,7 +52,7 @@ const MAX_PROCESSES: u64 = 4_096;
 const NICE: i32 = 5;
 
 /// What a child is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Life {
     /// One picture.
     Picture,
@@ -55,9 +60,58 @@ pub enum Life {
     Watch,
     /// The same, with hardware decoders.
     Hardware,
-    /// What is in pictures of all cameras, by a model; it decodes nothing.
-    Objects,
+    /// What is in pictures of all cameras, by a model; it decodes nothing. The model is run by the hub's own library, or by another.
+    Objects(Option<Runtime>),
 }
+
+impl Life {
+    /// Its model is run by hardware, whose driver wants much of the machine.
+    fn has_accelerator(&self) -> bool {
+        matches!(self, Life::Objects(Some(Runtime { provider: Provider::Cuda | Provider::TensorRt, .. })))
+    }
+}
+
+/// What of the machine a child goes on needing once it is locked in.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    /// Device files, or folders of them.
+    devices: Vec<PathBuf>,
+    /// Files and folders that are read: an accelerator's driver loads libraries when it is used, and asks the kernel what there is.
+    files: Vec<PathBuf>,
+}
+
+impl Needs {
+    /// Of a child of this life, with the device files of its decoders.
+    pub fn of(life: &Life, decoders: Vec<PathBuf>) -> Self {
+        match life {
+            Life::Objects(Some(runtime)) if life.has_accelerator() => {
+                let beside = runtime.library.parent().map(PathBuf::from);
+                let files = LIBRARIES.iter().map(PathBuf::from).chain(beside).collect();
+                Self { devices: runtime.devices.clone(), files }
+            }
+            _ => Self { devices: decoders, files: Vec::new() },
+        }
+    }
+
+    fn anything(&self) -> bool {
+        !self.devices.is_empty() || !self.files.is_empty()
+    }
+}
+
+/// Where the libraries of accelerators lie, and what their drivers ask the kernel: of `/proc` neither another process nor a setting.
+const LIBRARIES: [&str; 11] = [
+    "/usr/lib",
+    "/usr/local",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/sys",
+    "/proc/self",
+    "/proc/driver",
+    "/proc/devices",
+    "/proc/meminfo",
+    "/proc/cpuinfo",
+];
 
 /// Which of the kernel's protections hold a child, beyond those that every kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,8 +161,14 @@ impl Sandbox {
 ///
 /// # Errors
 /// The hub is gone already, or the kernel refuses a limit.
-pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
-    let cpu_seconds = if life == Life::Picture { MAX_CPU_SECONDS } else { MAX_CPU_SECONDS_OF_WATCHING };
+pub(crate) fn limit(parent: i32, life: &Life) -> io::Result<()> {
+    let cpu_seconds = if *life == Life::Picture { MAX_CPU_SECONDS } else { MAX_CPU_SECONDS_OF_WATCHING };
+    let accelerator = life.has_accelerator();
+    let memory = match life {
+        Life::Objects(_) if accelerator => MAX_MEMORY_BYTES_OF_ACCELERATORS,
+        Life::Objects(_) => MAX_MEMORY_BYTES_OF_OBJECTS,
+        _ => MAX_MEMORY_BYTES,
+    };
     // SAFETY: closes files that this program has not opened: nothing here refers to any beyond the first three.
     unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -121,9 +181,9 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
     for (resource, most) in [
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_DATA, if life == Life::Objects { MAX_MEMORY_BYTES_OF_OBJECTS } else { MAX_MEMORY_BYTES }),
+        (Resource::RLIMIT_DATA, memory),
         (Resource::RLIMIT_CPU, cpu_seconds),
-        (Resource::RLIMIT_NOFILE, MAX_FILES),
+        (Resource::RLIMIT_NOFILE, if accelerator { MAX_FILES_OF_ACCELERATORS } else { MAX_FILES }),
         (Resource::RLIMIT_NPROC, MAX_PROCESSES),
         (Resource::RLIMIT_FSIZE, u64::from(MAX_JPEG_BYTES)),
         (Resource::RLIMIT_MEMLOCK, 0),
@@ -131,7 +191,7 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
     ] {
         setrlimit(resource, most, most)?;
     }
-    if life != Life::Hardware {
+    if *life != Life::Hardware && !accelerator {
         // Drivers set aside addresses for all memory that their hardware could use.
         setrlimit(Resource::RLIMIT_AS, MAX_ADDRESSES_BYTES, MAX_ADDRESSES_BYTES)?;
     }
@@ -140,28 +200,28 @@ pub(crate) fn limit(parent: i32, life: Life) -> io::Result<()> {
     Ok(())
 }
 
-/// Then, once all is loaded that decoding needs: what this kernel has. `devices` are the files of hardware decoders; with
-/// none of them no file can be opened at all.
+/// Then, once all is loaded that it needs: what this kernel has. A child that needs no device and no file can open none at all.
 ///
 /// # Errors
 /// There are other threads already, which would stay outside; or the kernel has a protection and refuses it.
-pub(crate) fn lock(devices: &[PathBuf]) -> io::Result<Sandbox> {
+pub(crate) fn lock(needs: &Needs) -> io::Result<Sandbox> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("there are other threads already"));
     }
-    let files = no_files(devices).map_err(io::Error::other)?;
+    let files = no_files(needs).map_err(io::Error::other)?;
     let kernel = Sandbox::of_kernel();
     if kernel.calls {
-        // Without Landlock, who may open devices could open any file: then hardware does not decode.
-        for filter in filters(files && !devices.is_empty()).map_err(io::Error::other)? {
+        // Without Landlock, who may open devices could open any file: then hardware neither decodes nor looks for objects.
+        let (devices, libraries) = (files && needs.anything(), files && !needs.files.is_empty());
+        for filter in filters(devices, libraries).map_err(io::Error::other)? {
             seccompiler::apply_filter(&filter).map_err(io::Error::other)?;
         }
     }
     Ok(Sandbox { files, calls: kernel.calls })
 }
 
-/// Whether Landlock holds.
-fn no_files(devices: &[PathBuf]) -> Result<bool, landlock::RulesetError> {
+/// No file but those that are needed. Whether Landlock holds.
+fn no_files(needs: &Needs) -> Result<bool, landlock::RulesetError> {
     // The newest rules known here; on an older kernel those that it has.
     let abi = ABI::V6;
     let all = AccessFs::from_all(abi);
@@ -170,9 +230,11 @@ fn no_files(devices: &[PathBuf]) -> Result<bool, landlock::RulesetError> {
         .handle_access(AccessNet::from_all(abi))?
         .scope(Scope::from_all(abi))?
         .create()?;
-    for device in devices {
-        if let Ok(path) = PathFd::new(device) {
-            let access = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let devices = needs.devices.iter().map(|path| (path, read | AccessFs::WriteFile | AccessFs::IoctlDev));
+    let files = needs.files.iter().map(|path| (path, read));
+    for (path, access) in devices.chain(files) {
+        if let Ok(path) = PathFd::new(path) {
             rules = rules.add_rule(PathBeneath::new(path, access))?;
         }
     }
@@ -180,7 +242,7 @@ fn no_files(devices: &[PathBuf]) -> Result<bool, landlock::RulesetError> {
 }
 
 /// Which system calls are let through; the others fail with EPERM, so that a library that only tries goes on.
-fn filters(devices: bool) -> Result<[BpfProgram; 2], seccompiler::BackendError> {
+fn filters(devices: bool, libraries: bool) -> Result<[BpfProgram; 2], seccompiler::BackendError> {
     let arch: TargetArch = std::env::consts::ARCH.try_into()?;
     // A filter cannot look into clone3's arguments. A C library that is told that there is none takes clone.
     let clone3 = BTreeMap::from([(libc::SYS_clone3, vec![])]);
@@ -197,6 +259,12 @@ fn filters(devices: bool) -> Result<[BpfProgram; 2], seccompiler::BackendError> 
     // Memory, but no code that was not there before.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         rules.insert(call, vec![when(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]);
+    }
+    if libraries {
+        // Code out of files that may be read, which nobody here can write; still none that is made meanwhile.
+        let (code, changed) = (libc::PROT_EXEC as u64, libc::PROT_WRITE as u64);
+        rules.entry(libc::SYS_mmap).or_default().push(when(2, SeccompCmpOp::MaskedEq(code | changed), code)?);
+        rules.extend(LIBRARY_CALLS.iter().map(|call| (*call, vec![])));
     }
     // To ask for limits, but not to set them.
     rules.insert(libc::SYS_prlimit64, vec![when_long(2, SeccompCmpOp::Eq, 0)?]);
@@ -284,6 +352,36 @@ const DEVICE_CALLS: &[i64] = &[
     libc::SYS_faccessat,
 ];
 
+/// What an accelerator's driver may want beyond that: by what libraries of its kind are known to call, since none is here to try.
+/// None of it leads out of the child.
+const LIBRARY_CALLS: &[i64] = &[
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_fstatfs,
+    libc::SYS_get_mempolicy,
+    libc::SYS_getcwd,
+    libc::SYS_getegid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getuid,
+    libc::SYS_mbind,
+    libc::SYS_mincore,
+    libc::SYS_msync,
+    libc::SYS_sched_getparam,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_statfs,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,8 +399,8 @@ mod tests {
 
     #[test]
     fn the_filters_can_be_made() {
-        for devices in [false, true] {
-            assert!(filters(devices).unwrap().iter().all(|f| f.len() > 3));
+        for (devices, libraries) in [(false, false), (true, false), (true, true)] {
+            assert!(filters(devices, libraries).unwrap().iter().all(|f| f.len() > 3));
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::sandbox::Life;
 use crate::wire::MAX_JPEG_BYTES;
 
 /// What is started as a child; its last arguments are [`child::COMMAND`], this process's id, and
-/// [`child::WATCH`] if it is to watch, [`child::HARDWARE`] if it may do so with hardware, [`child::OBJECTS`] if it is to have a model.
+/// [`child::WATCH`] if it is to watch, [`child::HARDWARE`] if it may do so with hardware, [`child::OBJECTS`] if it is to have a model, with
+/// [`child::RUNTIME`] and what is to run it, where that is not the hub's own.
 #[derive(Debug, Clone)]
 pub struct Program {
     path: PathBuf,
@@ -66,7 +67,7 @@ impl Spawner {
         std::thread::Builder::new().name("vision".into()).spawn(move || {
             let _runtime = runtime.enter(); // sockets and processes are followed by it
             for (life, wanted) in asked {
-                let _ = wanted.send(start(&program, life)); // who waited may be gone; then the child ends again
+                let _ = wanted.send(start(&program, &life)); // who waited may be gone; then the child ends again
             }
         })?;
         Ok(Self(wanted))
@@ -81,7 +82,7 @@ impl Spawner {
     }
 }
 
-fn start(program: &Program, life: Life) -> io::Result<Child> {
+fn start(program: &Program, life: &Life) -> io::Result<Child> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let memory = memfd_create("keepsight-picture", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
@@ -91,10 +92,13 @@ fn start(program: &Program, life: Life) -> io::Result<Child> {
     let process = Command::new(&program.path)
         .args([OsString::from(child::COMMAND), std::process::id().to_string().into()])
         .args(match life {
-            Life::Picture => None,
-            Life::Watch => Some(child::WATCH),
-            Life::Hardware => Some(child::HARDWARE),
-            Life::Objects => Some(child::OBJECTS),
+            Life::Picture => vec![],
+            Life::Watch => vec![child::WATCH.into()],
+            Life::Hardware => vec![child::HARDWARE.into()],
+            Life::Objects(None) => vec![child::OBJECTS.into()],
+            Life::Objects(Some(runtime)) => {
+                vec![child::OBJECTS.into(), child::RUNTIME.into(), runtime.to_argument()]
+            }
         })
         .env_clear()
         .envs([

@@ -18,8 +18,9 @@ use crate::choice::{Choice, Using};
 use crate::coded::Codec;
 use crate::feed::{Feed, Sent, Waiting};
 use crate::motion::{Moving, Settings};
-use crate::objects::{self, About, Detecting, Looking, Model, Objects, Rgb, Size, Told};
+use crate::objects::{self, About, Detecting, Looking, Model, Objects, Rgb, Size, Told, Tried};
 use crate::planner::{Decoders, Planner};
+use crate::runtime::Runtime;
 use crate::sandbox::Life;
 use crate::spawn::{Child, Program, Spawner};
 use crate::stills::is_jpeg;
@@ -107,12 +108,25 @@ impl Eyes {
     /// # Errors
     /// A thread cannot be started.
     pub fn start(program: Program, clock: SharedClock, shutdown: Shutdown) -> io::Result<Self> {
+        Self::start_with(Vec::new(), program, clock, shutdown)
+    }
+
+    /// The same, with other libraries that may run a model, best first.
+    ///
+    /// # Errors
+    /// As [`Eyes::start`].
+    pub fn start_with(
+        runtimes: Vec<Runtime>,
+        program: Program,
+        clock: SharedClock,
+        shutdown: Shutdown,
+    ) -> io::Result<Self> {
         let spawner = Spawner::start(program, tokio::runtime::Handle::current())?;
         let starts = Arc::new(Starts { spawner, clock: clock.clone() });
         let (told, decoders) = watch::channel(Decoders::default());
         let planner = Planner { starts: starts.clone(), clock: clock.clone(), shutdown: shutdown.clone(), told };
         tokio::spawn(planner.run());
-        let detecting = objects::start(starts.clone(), clock.clone(), shutdown.clone());
+        let detecting = objects::start(runtimes, starts.clone(), clock.clone(), shutdown.clone());
         Ok(Self(Arc::new(Inner { starts, decoders, detecting, clock, shutdown })))
     }
 
@@ -129,6 +143,11 @@ impl Eyes {
     /// Whether objects are told apart, now and later.
     pub fn objects(&self) -> watch::Receiver<Objects> {
         self.0.detecting.state()
+    }
+
+    /// What is known of the other libraries that may run a model, now and later.
+    pub fn runtimes(&self) -> watch::Receiver<Vec<Tried>> {
+        self.0.detecting.runtimes()
     }
 
     /// Tries a model, in a child of its own.

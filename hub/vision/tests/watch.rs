@@ -91,8 +91,8 @@ async fn a_child_that_watches_can_touch_nothing_but_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "the hub's").unwrap();
-    for life in [Life::Watch, Life::Hardware, Life::Objects] {
-        let attempts = eyes(CHILD).attempts(life, secret.to_str().unwrap()).await.unwrap();
+    for life in [Life::Watch, Life::Hardware, Life::Objects(None)] {
+        let attempts = eyes(CHILD).attempts(life.clone(), secret.to_str().unwrap()).await.unwrap();
         assert_eq!(attempts.len(), 14, "{life:?} lived to tell of all: {attempts:?}");
         let possible: Vec<_> = attempts.iter().filter(|a| a.possible).collect();
         assert!(possible.is_empty(), "{life:?}: {possible:?}");

@@ -8,10 +8,10 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use store::Actor;
 use utoipa::ToSchema;
-use vision::{MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Objects};
+use vision::{MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Objects, Outcome, Tried};
 
 use crate::hub::Ctx;
-use crate::objects::pictures_per_second;
+use crate::objects::{ms, pictures_per_second, run_by};
 use crate::problem::ApiError;
 use crate::reply::{self, Response};
 use crate::route::{Access, Request, Route};
@@ -51,14 +51,34 @@ struct ObjectsJson {
     width: Option<u16>,
     /// See `width`.
     height: Option<u16>,
-    /// Processor time of a picture, in milliseconds.
+    /// Who runs it, by name: the hub's own `tract`, or a library that the board names.
+    run_by: Option<String>,
+    /// Processor time of a picture, in milliseconds; where hardware runs it, the time until it is looked at.
     ms_per_picture: Option<f64>,
-    /// Pictures that one core looks at in a second.
+    /// Pictures that one core, or the hardware, looks at in a second.
     pictures_per_second: Option<f64>,
+    /// The libraries that the board names, best first: the first that costs less than the hub's own is used.
+    runtimes: Vec<RuntimeJson>,
     /// The model's size; null: there is none.
     model_bytes: Option<u64>,
     /// Its description, as it was given.
     description: Option<String>,
+}
+
+/// A library that may run the model.
+#[derive(Serialize, ToSchema)]
+struct RuntimeJson {
+    /// What of it runs the model, by name.
+    name: String,
+    /// Where it lies.
+    library: String,
+    /// untried (there is no model, or one before it is good), trying, used, no_better (than the hub's own), or failed: then it is
+    /// tried again later.
+    state: &'static str,
+    /// What a picture costs, in milliseconds.
+    ms_per_picture: Option<f64>,
+    /// Why it failed, in words.
+    problem: Option<String>,
 }
 
 /// A model.
@@ -127,9 +147,23 @@ async fn told(hub: &Ctx) -> Result<ObjectsJson, ApiError> {
         labels: about.map(|about| about.labels.clone()).unwrap_or_default(),
         width: about.map(|about| about.width),
         height: about.map(|about| about.height),
-        ms_per_picture: about.map(|about| (about.per_picture.as_secs_f64() * 10_000.0).round() / 10.0),
+        run_by: about.map(run_by),
+        ms_per_picture: about.map(|about| ms(about.cost())),
         pictures_per_second: about.map(|about| (pictures_per_second(about) * 10.0).round() / 10.0),
+        runtimes: hub.parts.objects.runtimes().into_iter().map(runtime).collect(),
         model_bytes: kept.as_ref().map(|(bytes, _)| *bytes),
         description: kept.map(|(_, description)| description),
     })
+}
+
+fn runtime(Tried { runtime, outcome }: Tried) -> RuntimeJson {
+    let (state, cost, problem) = match outcome {
+        Outcome::Untried => ("untried", None, None),
+        Outcome::Trying => ("trying", None, None),
+        Outcome::Used(cost) => ("used", Some(cost), None),
+        Outcome::NoBetter(cost) => ("no_better", Some(cost), None),
+        Outcome::Failed(why) => ("failed", None, Some(why)),
+    };
+    let (name, library) = (runtime.provider.to_string(), runtime.library.to_string_lossy().into_owned());
+    RuntimeJson { name, library, state, ms_per_picture: cost.map(ms), problem }
 }

@@ -1,7 +1,7 @@
 //! The hub's side of the child that has the model: one picture after the other, from whichever camera asked first.
 //!
 //! It takes half a core at most: after each picture it rests as long as that took. A camera asks anew only when it was answered, so
-//! each gets its turn.
+//! each gets its turn. The hub's own library runs the model at first, and whenever another fails that the board names.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use base::clock::{SharedClock, timeout};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::runners::{Runner, Runners, Tried};
 use super::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Rgb, Seen};
+use crate::runtime::Runtime;
 use crate::sandbox::Life;
 use crate::spawn::Child;
 use crate::watch::Starts;
@@ -29,6 +31,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const GOOD: Duration = Duration::from_secs(20);
 /// So many children that failed, one after the other: it is told.
 const FAILED_AFTER: u32 = 3;
+/// Another library than the hub's own that takes twice as long as that, so often in a row, is of no use any more.
+const SLOW: u32 = 2;
+/// See [`SLOW`].
+const SLOW_AFTER: u32 = 5;
 /// A picture that waits: from most cameras one.
 const WAITING: usize = 64;
 
@@ -43,6 +49,7 @@ pub(super) struct Ask {
 pub(crate) struct Detecting {
     pub(super) asks: mpsc::Sender<Ask>,
     pub(super) state: watch::Receiver<Objects>,
+    runtimes: watch::Receiver<Vec<Tried>>,
     model: Arc<watch::Sender<Option<Model>>>,
     starts: Arc<Starts>,
 }
@@ -58,12 +65,17 @@ impl Detecting {
         self.state.clone()
     }
 
-    /// Tries a model, in a child of its own.
+    /// What is known of the libraries that the board names, now and later.
+    pub fn runtimes(&self) -> watch::Receiver<Vec<Tried>> {
+        self.runtimes.clone()
+    }
+
+    /// Tries a model, in a child of its own, with the hub's own library.
     ///
     /// # Errors
     /// Why it is of no use, for a person.
     pub async fn attempt(&self, model: &Model) -> Result<About, String> {
-        match begin(&self.starts, model).await {
+        match begin(&self.starts, model, None, START_PATIENCE).await {
             Ok((_, about)) => about,
             Err(e) => Err(gone(&e)),
         }
@@ -79,18 +91,20 @@ fn gone(e: &io::Error) -> String {
 }
 
 /// Starts it. Must be called inside a tokio runtime.
-pub(crate) fn start(starts: Arc<Starts>, clock: SharedClock, shutdown: Shutdown) -> Detecting {
+pub(crate) fn start(runtimes: Vec<Runtime>, starts: Arc<Starts>, clock: SharedClock, shutdown: Shutdown) -> Detecting {
     let (asks, asked) = mpsc::channel(WAITING);
     let (tell, state) = watch::channel(Objects::None);
     let (set, model) = watch::channel(None);
-    let task = Task { starts: starts.clone(), clock, model, asked, tell, failed: 0 };
+    let runners = Runners::new(runtimes, starts.clone(), clock.clone());
+    let runtimes = runners.state();
+    let task = Task { starts: starts.clone(), clock, model, asked, tell, runners, failed: 0 };
     tokio::spawn(async move {
         tokio::select! {
             () = task.run() => {}
             () = shutdown.wait() => {}
         }
     });
-    Detecting { asks, state, model: Arc::new(set), starts }
+    Detecting { asks, state, runtimes, model: Arc::new(set), starts }
 }
 
 struct Task {
@@ -99,6 +113,7 @@ struct Task {
     model: watch::Receiver<Option<Model>>,
     asked: mpsc::Receiver<Ask>,
     tell: watch::Sender<Objects>,
+    runners: Runners,
     /// Children in a row that failed.
     failed: u32,
 }
@@ -110,26 +125,27 @@ impl Task {
             let model = self.model.borrow_and_update().clone();
             let Some(model) = model else {
                 self.tell.send_replace(Objects::None);
-                (wait, self.failed) = (FIRST_WAIT, 0);
                 if self.model.changed().await.is_err() {
                     return; // the hub stops
                 }
+                self.runners.forget();
+                (wait, self.failed) = (FIRST_WAIT, 0);
                 continue;
             };
             if self.failed < FAILED_AFTER {
                 self.tell.send_replace(Objects::Starting);
             }
-            let refused = match begin(&self.starts, &model).await {
-                Ok((mut child, Ok(about))) => {
-                    self.tell.send_replace(Objects::Ready(about));
+            let refused = match begin(&self.starts, &model, None, START_PATIENCE).await {
+                Ok((child, Ok(about))) => {
+                    self.tell.send_replace(Objects::Ready(about.clone()));
                     let began = self.clock.mono();
-                    let served = self.serve(&mut child).await;
+                    let served = self.serve(Runner { child, about, which: None }, &model).await;
                     if self.clock.mono().since(began) >= GOOD {
                         (wait, self.failed) = (FIRST_WAIT, 0);
                     }
                     let Err(e) = served else {
                         (wait, self.failed) = (FIRST_WAIT, 0);
-                        continue; // another model, or none
+                        continue; // another model, or none; or the hub's own is to run it again
                     };
                     tracing::warn!(error = &e as &dyn std::error::Error, "who tells objects apart has ended");
                     self.failed += 1;
@@ -147,7 +163,10 @@ impl Task {
             }
             tokio::select! {
                 changed = self.model.changed() => match changed {
-                    Ok(()) => (wait, self.failed) = (FIRST_WAIT, 0),
+                    Ok(()) => {
+                        self.runners.forget();
+                        (wait, self.failed) = (FIRST_WAIT, 0);
+                    }
                     Err(_) => return,
                 },
                 () = self.clock.sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
@@ -155,37 +174,80 @@ impl Task {
         }
     }
 
-    /// Until there is another model.
-    async fn serve(&mut self, child: &mut Child) -> io::Result<()> {
+    /// Until there is another model, or another library fails to which that was left.
+    ///
+    /// # Errors
+    /// The hub's own fails.
+    async fn serve(&mut self, mut by: Runner, model: &Model) -> io::Result<()> {
         // What waited meanwhile is old.
         while self.asked.try_recv().is_ok() {}
-        loop {
-            let ask = tokio::select! {
-                _ = self.model.changed() => return Ok(()),
-                Some(ask) = self.asked.recv() => ask,
-            };
-            let began = self.clock.mono();
-            let seen = timeout(&*self.clock, PATIENCE, detect(child, &ask.picture)).await;
-            let seen = seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
-            let _ = ask.answer.send(seen); // the camera may be gone
-            self.clock.sleep(self.clock.mono().since(began)).await;
+        let own = by.about.clone();
+        let failed = {
+            let mut better = std::pin::pin!(self.runners.better(model, own.cost()));
+            let mut slow = 0;
+            loop {
+                let ask = tokio::select! {
+                    _ = self.model.changed() => break None,
+                    runner = &mut better, if by.which.is_none() => {
+                        self.tell.send_replace(Objects::Ready(runner.about.clone()));
+                        by = runner;
+                        continue;
+                    }
+                    Some(ask) = self.asked.recv() => ask,
+                };
+                let began = self.clock.mono();
+                let seen = timeout(&*self.clock, PATIENCE, detect(&mut by.child, &ask.picture)).await;
+                match seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok(seen) => drop(ask.answer.send(seen)), // the camera may be gone
+                    Err(e) => break Some(e),
+                }
+                let took = self.clock.mono().since(began);
+                slow = if by.which.is_some() && took > own.took * SLOW { slow + 1 } else { 0 };
+                if slow >= SLOW_AFTER {
+                    break Some(io::Error::other("it became slow"));
+                }
+                self.clock.sleep(took).await;
+            }
+        };
+        match (failed, by.which) {
+            (None, _) => self.runners.forget(),
+            (Some(e), Some(which)) => {
+                tracing::warn!(error = &e as &dyn std::error::Error, provider = ?by.about.by, "another library for models fails");
+                self.runners.fails(which, failed_later(&e));
+            }
+            (Some(e), None) => return Err(e),
         }
+        Ok(())
     }
 }
 
-/// A child that has read the model; or why the model is of no use.
-async fn begin(starts: &Starts, model: &Model) -> io::Result<(Child, Result<About, String>)> {
+/// How a library failed that was good at first.
+fn failed_later(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::TimedOut => "It took longer than ten seconds for a picture".into(),
+        io::ErrorKind::Other => "It became slow".into(),
+        _ => "It took its process with it".into(),
+    }
+}
+
+/// A child that has read the model, and has it run by the hub's own library or another; or why it is of no use.
+pub(super) async fn begin(
+    starts: &Starts,
+    model: &Model,
+    runtime: Option<&Runtime>,
+    patience: Duration,
+) -> io::Result<(Child, Result<About, String>)> {
     if model.onnx.len() > MAX_MODEL_BYTES || model.description.len() > MAX_DESCRIPTION_BYTES {
         return Err(io::Error::other("a model larger than any that is kept"));
     }
-    let mut child = starts.child(Life::Objects).await?;
+    let mut child = starts.child(Life::Objects(runtime.cloned())).await?;
     let ready = async {
         child.socket.write_all(&wire::head(model)).await?;
         child.socket.write_all(model.description.as_bytes()).await?;
         child.socket.write_all(&model.onnx).await?;
-        wire::ready(&mut child.socket).await
+        wire::ready(&mut child.socket, runtime.map(|runtime| runtime.provider)).await
     };
-    let ready = timeout(&*starts.clock, START_PATIENCE, ready).await;
+    let ready = timeout(&*starts.clock, patience, ready).await;
     let ready = ready.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
     Ok((child, ready))
 }

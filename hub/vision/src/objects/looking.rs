@@ -119,7 +119,8 @@ mod tests {
 
     fn ready() -> Objects {
         let labels = vec!["person".to_owned()];
-        Objects::Ready(About { labels, width: 64, height: 64, per_picture: Duration::from_millis(300) })
+        let took = Duration::from_millis(300);
+        Objects::Ready(About { labels, width: 64, height: 64, per_picture: took, took, by: None })
     }
 
     fn show(looking: &mut Looking, left: f32, now: Mono) {

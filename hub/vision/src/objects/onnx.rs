@@ -1,10 +1,11 @@
-//! A model in the ONNX format, run on the processor by tract; in the detecting child only.
+//! A model in the ONNX format: read and judged with tract, whoever runs it; in the detecting child only.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
 use super::description::{self, Colors, Description, Values};
 use super::heads::{Head, Shape};
+use super::tract::Tract;
 use super::{Detector, MAX_SIDE, Rgb, Seen, Size};
 
 /// The most of a library's words that a person is told.
@@ -12,9 +13,30 @@ const MAX_WHY: usize = 240;
 /// Numbers in one output at most: a thousand labels at 8,400 places have as many.
 const MAX_OUTPUT: usize = 16 << 20;
 
+/// Runs a model.
+pub(crate) trait Runs {
+    /// All outputs for a picture, in the model's own order, as numbers with a point.
+    ///
+    /// # Errors
+    /// It cannot: why, for a person.
+    fn run(&mut self, input: &Input) -> Result<Vec<Vec<f32>>, String>;
+}
+
+/// A picture as a model wants it.
+pub(crate) struct Input {
+    pub shape: [usize; 4],
+    pub pixels: Pixels,
+}
+
+/// See [`Input`].
+pub(crate) enum Pixels {
+    Bytes(Vec<u8>),
+    Floats(Vec<f32>),
+}
+
 /// A model that was read.
 pub(crate) struct Onnx {
-    plan: TypedRunnableModel<TypedModel>,
+    by: Box<dyn Runs>,
     /// Colours are planes one after the other, not side by side.
     planes: bool,
     /// It wants bytes, not numbers with a point.
@@ -122,20 +144,35 @@ impl Onnx {
         let plan = model.into_runnable().map_err(|e| why("It cannot be run", &e))?;
         let values = description.values.unwrap_or(if bytes { Values::Bytes } else { Values::Parts });
         let (colors, least_score) = (description.colors, description.least_score());
-        Ok(Self { plan, planes, bytes, size, colors, values, head, shapes, labels, least_score })
+        let by = Box::new(Tract(plan));
+        Ok(Self { by, planes, bytes, size, colors, values, head, shapes, labels, least_score })
+    }
+
+    /// Has another run it, who gives the same as tract for a picture.
+    ///
+    /// # Errors
+    /// It does not: why, for a person.
+    pub fn run_by(mut self, mut other: impl Runs + 'static) -> Result<Self, String> {
+        let input = self.input(&some_picture(self.size));
+        if !are_alike(&self.by.run(&input)?, &other.run(&input)?) {
+            return Err("It gives something else than the hub's own".into());
+        }
+        self.by = Box::new(other);
+        Ok(self)
     }
 
     /// The picture as the model wants it.
-    fn input(&self, picture: &Rgb) -> TractResult<Tensor> {
+    fn input(&self, picture: &Rgb) -> Input {
         let (w, h) = (usize::from(self.size.width), usize::from(self.size.height));
         let color = |n: usize| if self.colors == Colors::Bgr { 2 - n } else { n };
-        let pixels = picture.pixels.as_chunks::<3>().0;
+        let shape = if self.planes { [1, 3, h, w] } else { [1, h, w, 3] };
+        let from = picture.pixels.as_chunks::<3>().0;
         if self.bytes {
-            let values: Vec<u8> = match self.planes {
-                true => (0..3).flat_map(|n| pixels.iter().map(move |pixel| pixel[color(n)])).collect(),
-                false => pixels.iter().flat_map(|pixel| [0, 1, 2].map(|n| pixel[color(n)])).collect(),
+            let bytes = match self.planes {
+                true => (0..3).flat_map(|n| from.iter().map(move |pixel| pixel[color(n)])).collect(),
+                false => from.iter().flat_map(|pixel| [0, 1, 2].map(|n| pixel[color(n)])).collect(),
             };
-            return Tensor::from_shape(&if self.planes { [1, 3, h, w] } else { [1, h, w, 3] }, &values);
+            return Input { shape, pixels: Pixels::Bytes(bytes) };
         }
         // Each of the 256 values of each colour once.
         let tables = self.values.shift_and_scale().map(|(shift, scale)| {
@@ -143,18 +180,11 @@ impl Onnx {
             table
         });
         let value = |pixel: &[u8; 3], n: usize| tables[color(n)][usize::from(pixel[color(n)])];
-        let values: Vec<f32> = match self.planes {
-            true => (0..3).flat_map(|n| pixels.iter().map(move |pixel| value(pixel, n))).collect(),
-            false => pixels.iter().flat_map(|pixel| [0, 1, 2].map(|n| value(pixel, n))).collect(),
+        let floats = match self.planes {
+            true => (0..3).flat_map(|n| from.iter().map(move |pixel| value(pixel, n))).collect(),
+            false => from.iter().flat_map(|pixel| [0, 1, 2].map(|n| value(pixel, n))).collect(),
         };
-        Tensor::from_shape(&if self.planes { [1, 3, h, w] } else { [1, h, w, 3] }, &values)
-    }
-
-    fn run(&self, picture: &Rgb) -> TractResult<Vec<Seen>> {
-        let outputs = self.plan.run(tvec!(self.input(picture)?.into()))?;
-        let outputs = outputs.iter().map(|output| output.cast_to::<f32>()).collect::<TractResult<Vec<_>>>()?;
-        let outputs = outputs.iter().map(|output| output.as_slice::<f32>()).collect::<TractResult<Vec<_>>>()?;
-        Ok(self.head.read(&outputs, &self.shapes, self.size, self.labels.len(), self.least_score))
+        Input { shape, pixels: Pixels::Floats(floats) }
     }
 }
 
@@ -171,7 +201,14 @@ impl Detector for Onnx {
         if picture.size != self.size || picture.pixels.len() != self.size.bytes() {
             return Err("the picture has another size".into());
         }
-        self.run(picture).map_err(|e| why("It fails", &e))
+        let input = self.input(picture);
+        let outputs = self.by.run(&input)?;
+        let counts = self.shapes.iter().map(|shape| shape.sides.iter().product::<usize>());
+        if !counts.eq(outputs.iter().map(Vec::len)) {
+            return Err("Other numbers come out of it than it says".into());
+        }
+        let outputs: Vec<_> = outputs.iter().map(Vec::as_slice).collect();
+        Ok(self.head.read(&outputs, &self.shapes, self.size, self.labels.len(), self.least_score))
     }
 }
 
@@ -180,15 +217,75 @@ fn shown(sides: &[Option<usize>]) -> String {
     format!("[{}]", sides.iter().take(8).map(side).collect::<Vec<_>>().join(", "))
 }
 
-/// The library's own words, the innermost first, since that says what is wrong.
-fn why(what: &str, error: &TractError) -> String {
-    let mut causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-    causes.reverse();
-    let said: String = causes.join(" < ").chars().filter(|c| !c.is_control()).take(MAX_WHY).collect();
-    format!("{what}: {said}")
+/// A picture of nothing, in which there is something for every layer: slopes of each colour, and noise.
+fn some_picture(size: Size) -> Rgb {
+    let mut noise = 1u32;
+    let mut pixel = |at: usize| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (x, y) = (at / 3 % usize::from(size.width), at / 3 / usize::from(size.width));
+        let slope = [x + y, 2 * x + 255 - y % 256, x / 2 + 3 * y][at % 3] % 256;
+        ((slope * 3 + (noise >> 24) as usize) / 4) as u8
+    };
+    Rgb { size, pixels: (0..size.bytes()).map(&mut pixel).collect() }
 }
 
-/// What tract looks up of this processor once is looked up now, while files may be read.
-pub(crate) fn prepare() {
-    let _ = tract_onnx::tract_core::tract_linalg::ops();
+/// So far may two numbers that are the same be from each other, and by this part of them: hardware rounds otherwise.
+const NEAR: f32 = 0.05;
+/// See [`NEAR`].
+const NEAR_PART: f32 = 0.02;
+/// One in so many numbers may be another one.
+const OTHERS: usize = 50;
+
+/// Whether the same comes out of two who run a model. In whatever order: of two places that are as good as each other either may be
+/// the first.
+fn are_alike(one: &[Vec<f32>], other: &[Vec<f32>]) -> bool {
+    let in_order = |numbers: &[f32]| {
+        let mut all = numbers.to_vec();
+        all.sort_by(f32::total_cmp);
+        all
+    };
+    let is_near = |(a, b): (f32, f32)| (a - b).abs() <= NEAR + NEAR_PART * a.abs();
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| {
+            let far = in_order(one).into_iter().zip(in_order(other)).filter(|pair| !is_near(*pair)).count();
+            one.len() == other.len() && far <= one.len() / OTHERS
+        })
+}
+
+/// The library's own words, the innermost first, since that says what is wrong.
+pub(super) fn why(what: &str, error: &TractError) -> String {
+    let mut causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    causes.reverse();
+    format!("{what}: {}", shortened(&causes.join(" < ")))
+}
+
+/// So much of a library's words as is good for a person.
+pub(super) fn shortened(said: &str) -> String {
+    said.chars().filter(|c| !c.is_control()).take(MAX_WHY).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rounds_otherwise_or_has_another_order_is_the_same_and_rubbish_is_not() {
+        let own: Vec<f32> = (0..1_000).map(|n| (n as f32 * 0.7).sin() * 300.0).collect();
+        let alike = |other: Vec<f32>| are_alike(std::slice::from_ref(&own), &[other]);
+        assert!(alike(own.iter().map(|n| n * 1.001 + 0.01).collect()), "rounded");
+        assert!(alike(own.iter().rev().copied().collect()), "in another order");
+        for (what, other) in [
+            ("nothing", vec![0.0; 1_000]),
+            ("no numbers", vec![f32::NAN; 1_000]),
+            ("doubled", own.iter().map(|n| n * 2.0).collect()),
+            ("fewer", own[1..].to_vec()),
+            (
+                "other ones here and there",
+                own.iter().enumerate().map(|(i, n)| if i % 20 == 0 { 900.0 } else { *n }).collect(),
+            ),
+        ] {
+            assert!(!alike(other), "{what}");
+        }
+        assert!(!are_alike(&[vec![0.5], vec![0.5]], &[vec![0.5]]));
+    }
 }

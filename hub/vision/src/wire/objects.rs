@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! hub    251  0 (2)  length of the description (4)  length of the model (4)  description  model     once
-//! child  '+'  width (2)  height (2)  microseconds (4)  how many labels (2)  length (4)  the labels, a line each
+//! child  '+'  width (2)  height (2)  microseconds of the processor (4)  and in all (4)  how many labels (2)  length (4)  the labels, a line each
 //!        '-'  length (4)  why it is of no use
 //! hub    a picture in colour of that size, row after row
 //! child  how many (1)  of each: label (2)  score, left, top, width, height (2 each)
@@ -19,6 +19,7 @@ use super::watch::{part, whole};
 use super::{bad, head_of, text_of};
 use crate::motion::Bounds;
 use crate::objects::{About, MAX_LABEL_CHARS, MAX_LABELS, MAX_OBJECTS, MAX_SIDE, Model, Rgb, Seen, Size};
+use crate::runtime::Provider;
 
 /// The first byte of a request to read a model.
 pub(super) const DETECT: u8 = 251;
@@ -34,28 +35,32 @@ pub(crate) fn head(model: &Model) -> [u8; 11] {
 /// What became of the model, in the child's words.
 pub(crate) fn say_ready(to: &mut impl Write, ready: &Result<About, String>) -> io::Result<()> {
     let bytes = match ready {
-        Ok(About { labels, width, height, per_picture }) => {
+        Ok(About { labels, width, height, per_picture, took, by: _ }) => {
             let names = labels.join("\n");
-            let micros = u32::try_from(per_picture.as_micros()).unwrap_or(u32::MAX);
+            let micros = |time: &Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX).to_be_bytes();
             let sides = [*width, *height].map(u16::to_be_bytes).concat();
             let count = (labels.len() as u16).to_be_bytes(); // a thousand at most
             let len = (names.len() as u32).to_be_bytes();
-            [&b"+"[..], &sides, &micros.to_be_bytes(), &count, &len, names.as_bytes()].concat()
+            [&b"+"[..], &sides, &micros(per_picture), &micros(took), &count, &len, names.as_bytes()].concat()
         }
         Err(why) => [&b"-"[..], &(why.len() as u32).to_be_bytes(), why.as_bytes()].concat(),
     };
     to.write_all(&bytes)
 }
 
-/// The same, read in the hub.
+/// The same, read in the hub, which knows who runs it.
 ///
 /// # Errors
 /// The child has ended, or says what no child says.
-pub(crate) async fn ready(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Result<About, String>> {
+pub(crate) async fn ready(
+    from: &mut (impl AsyncRead + Unpin),
+    by: Option<Provider>,
+) -> io::Result<Result<About, String>> {
     match from.read_u8().await? {
         b'+' => {
             let (width, height) = (from.read_u16().await?, from.read_u16().await?);
             let per_picture = Duration::from_micros(from.read_u32().await?.into());
+            let took = Duration::from_micros(from.read_u32().await?.into());
             let count = usize::from(from.read_u16().await?);
             let len = from.read_u32().await? as usize;
             let names = text_of(from, len, MAX_ANSWER_BYTES).await?;
@@ -65,7 +70,7 @@ pub(crate) async fn ready(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Res
             if !sides || labels.len() != count || !(1..=MAX_LABELS).contains(&count) || !labels.iter().all(is_label) {
                 return Err(bad("the child says what no child says"));
             }
-            Ok(Ok(About { labels, width, height, per_picture }))
+            Ok(Ok(About { labels, width, height, per_picture, took, by }))
         }
         b'-' => {
             let len = from.read_u32().await? as usize;
@@ -129,7 +134,8 @@ mod tests {
     }
 
     fn about(labels: Vec<String>) -> About {
-        About { labels, width: 640, height: 384, per_picture: Duration::from_millis(125) }
+        let (per_picture, took) = (Duration::from_millis(125), Duration::from_millis(150));
+        About { labels, width: 640, height: 384, per_picture, took, by: Some(Provider::Cpu) }
     }
 
     #[test]
@@ -137,7 +143,7 @@ mod tests {
         let said = |answer: &Result<About, String>| {
             let mut bytes = Vec::new();
             say_ready(&mut bytes, answer).unwrap();
-            now(ready(&mut &bytes[..]))
+            now(ready(&mut &bytes[..], Some(Provider::Cpu)))
         };
         for answer in [Ok(about(vec!["person".into(), "dog".into()])), Err("it is none".to_owned())] {
             assert_eq!(said(&answer).unwrap(), answer);
@@ -160,7 +166,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
-            let _ = now(ready(&mut &bytes[..]));
+            let _ = now(ready(&mut &bytes[..], None));
             let all = now(seen(&mut &bytes[..])).unwrap_or_default();
             proptest::prop_assert!(all.iter().all(|s| s.bounds.left + s.bounds.width <= 1.001));
         }

@@ -305,10 +305,23 @@ export interface Objects {
   state: string;
   problem: string | null;
   labels: string[];
+  /** Who runs it, by name. */
+  run_by: string | null;
   ms_per_picture: number | null;
   pictures_per_second: number | null;
+  runtimes: Runtime[];
   model_bytes: number | null;
   description: string | null;
+}
+
+/** A library that may run the model. */
+export interface Runtime {
+  name: string;
+  library: string;
+  /** untried, trying, used, no_better or failed. */
+  state: string;
+  ms_per_picture: number | null;
+  problem: string | null;
 }
 
 /** Updates of the system: `/system/update`. */
