@@ -1,5 +1,6 @@
 """Tests an image in an emulated machine: test.py BOARD ARCH CASE. Called by scripts/test-image, in the builder."""
 
+import base64
 import json
 import re
 import sys
@@ -50,6 +51,12 @@ def online(lab):
         hub.expect(200, "PATCH", f"/api/v1/cameras/{camera}", {"motion": {}})
         until(lambda: thumbnail(hub), 300)
         tell(f"what moves is an event with its picture {time.monotonic() - began:.0f} s after motion was switched on")
+        began = time.monotonic()
+        model = base64.b64encode(Path("hub/vision/tests/models/small.onnx").read_bytes()).decode()
+        hub.expect(200, "PUT", "/api/v1/objects", {"model": model})
+        told_apart = until(lambda: by_another_library(hub), 300)
+        until(lambda: thumbnail(hub, "person"), 300)
+        tell(f"a model says that it is a person {time.monotonic() - began:.0f} s after the hub was given it; {told_apart}")
         for internet, said in (True, "on"), (False, "off"):
             hub.expect(200, "PATCH", "/api/v1/system/time", {"internet": internet})
             vm.wait_for(f"^TIME {said}", what=f"time servers {said}")
@@ -116,11 +123,18 @@ def v4l2(lab):
         tell("recorded again after a power cut")
 
 
-def thumbnail(hub):
-    """The picture of the newest event."""
-    [event] = hub.json(200, "GET", "/api/v1/events?kind=motion&limit=1")["items"]
+def thumbnail(hub, kind="motion"):
+    """The picture of the newest event of a kind."""
+    [event] = hub.json(200, "GET", f"/api/v1/events?kind={kind}&limit=1")["items"]
     jpeg = hub.expect(200, "GET", f"/api/v1/events/{event['id']}/thumbnail.jpg")[1]
     assert jpeg.startswith(b"\xff\xd8"), jpeg[:16]
+
+
+def by_another_library(hub):
+    """What the hub says of its model, once the board's own library runs it."""
+    objects = hub.json(200, "GET", "/api/v1/objects")
+    assert [runtime["state"] for runtime in objects["runtimes"]] == ["used"], objects
+    return f"{objects['run_by']}: {objects['ms_per_picture']} ms a picture"
 
 
 def looked(vm):

@@ -42,6 +42,7 @@ pub(crate) fn open(runtime: &Runtime) -> Result<(), String> {
     };
     ort::set_api(functions.clone());
     std::mem::forget(library);
+    // The environment itself is made with the first model: newer versions start a thread with it, which would not be locked in.
     ort::init().with_telemetry(false).commit();
     Ok(())
 }
