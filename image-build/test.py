@@ -133,7 +133,7 @@ def thumbnail(hub, kind="motion"):
 def by_another_library(hub):
     """What the hub says of its model, once the board's own library runs it."""
     objects = hub.json(200, "GET", "/api/v1/objects")
-    assert [runtime["state"] for runtime in objects["runtimes"]] == ["used"], objects
+    assert any(runtime["state"] == "used" for runtime in objects["runtimes"]), objects
     return f"{objects['run_by']}: {objects['ms_per_picture']} ms a picture"
 
 

@@ -2,6 +2,7 @@
 //! learnt (`scripts/make-small-model`): what is bright is a person, as is the bar in the simulated cameras' pictures.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use base::SystemClock;
@@ -93,4 +94,53 @@ async fn e2e_a_person_is_told_of_by_the_owners_model_and_without_one_there_is_mo
     owner.request(Method::DELETE, "/api/v1/objects", None).await.expect(204);
     wait_for("none", SOON, async || objects(&owner).await == none).await;
     process.stop().await;
+}
+
+/// A hub on a machine whose board names these libraries.
+async fn on_a_board(home: &Home, detectors: &str) -> HubProcess {
+    let board = format!("name = \"pc\"\ntitle = \"A PC\"\narch = \"amd64\"\ndetectors = [{detectors}]\n");
+    let share = home.scratch("share");
+    std::fs::create_dir_all(share.join("keepsight")).unwrap();
+    std::fs::write(share.join("keepsight/board.toml"), board).unwrap();
+    std::os::unix::fs::symlink(testkit::tools::onnx_runtime(), share.join("keepsight/libonnxruntime.so")).unwrap();
+    let mut command = Command::new("unshare");
+    let over = "mount -t overlay overlay -o lowerdir=\"$0\":/usr/share /usr/share && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", over]).arg(share).arg(KEEPSIGHT);
+    HubProcess::start_with(command, home).await
+}
+
+#[tokio::test]
+async fn e2e_the_library_that_the_board_names_runs_the_model_and_what_is_of_no_use_is_said() {
+    let home = Home::new();
+    let cameras = testkit::cameras(1).await;
+    let named = "{ library = \"/usr/nowhere/libonnxruntime.so\", provider = \"tensorrt\", devices = [\"/dev/null\"] }, \
+                 { library = \"/usr/share/keepsight/libonnxruntime.so\", provider = \"cpu\" }";
+    let _process = on_a_board(&home, named).await;
+    let (owner, _) = hub::claim(Path::new(KEEPSIGHT), &home).await;
+    let camera = owner.add_camera("Door", &cameras.addresses()[0].main).await;
+    owner.wait_recording(std::slice::from_ref(&camera), SOON).await;
+    let states = async || {
+        let all = objects(&owner).await["runtimes"].as_array().unwrap().clone();
+        all.iter().map(|runtime| runtime["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states().await, ["untried", "untried"], "there is no model");
+
+    put(&owner, json!({"model": model("small.onnx")})).await.expect(200);
+    wait_for("it runs the model", SOON, async || states().await == ["failed", "used"]).await;
+    let used = objects(&owner).await;
+    let [failed, runs] = &used["runtimes"].as_array().unwrap()[..] else { panic!("{used}") };
+    assert!(failed["problem"].as_str().unwrap().starts_with("Its library cannot be opened"), "{failed}");
+    assert_eq!((&failed["name"], &runs["name"]), (&json!("ONNX Runtime with TensorRT"), &json!("ONNX Runtime")));
+    assert_eq!((&used["run_by"], &used["ms_per_picture"]), (&runs["name"], &runs["ms_per_picture"]));
+    let fact = owner.get("/api/v1/system").await.expect(200).json()["machine"]["objects"].clone();
+    let said = fact["said"].as_str().unwrap();
+    assert!(fact["state"] == "ok" && said.contains("; by ONNX Runtime, "), "{fact}");
+    assert!(said.contains("Not ONNX Runtime with TensorRT: Its library cannot be opened"), "{fact}");
+
+    owner.request(Method::PATCH, &format!("/api/v1/cameras/{camera}"), Some(json!({"motion": {}}))).await.expect(200);
+    wait_for("a person is told of", SOON, async || {
+        let list = owner.get("/api/v1/events?kind=person").await.expect(200).json();
+        list["items"].as_array().is_some_and(|items| !items.is_empty())
+    })
+    .await;
 }

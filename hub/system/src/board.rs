@@ -175,12 +175,18 @@ impl Board {
         if !is_name(&board.name) {
             return Err(bad(path, text, "name", "a board's name is made of a-z, 0-9 and -"));
         }
-        let paths =
-            board.detectors.iter().flat_map(|d| d.devices.iter().map(|d| (d, "/dev")).chain([(&d.library, "/")]));
-        for (found, below) in paths {
-            let is_plain = found.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
-            if !found.starts_with(below) || !is_plain || found.to_string_lossy().chars().any(char::is_control) {
-                let why = format!("{} is no path below {below}", found.to_string_lossy().escape_debug());
+        // What lies beside a library may be read by who looks for objects: it lies where nothing else does.
+        let of = |d: &Detector| {
+            let devices = d.devices.iter().map(|device| (device.clone(), &["/dev"][..]));
+            devices.chain([(d.library.clone(), &["/usr", "/opt"][..])]).collect::<Vec<_>>()
+        };
+        for (found, folders) in board.detectors.iter().flat_map(of) {
+            let below = folders.iter().find_map(|folder| found.strip_prefix(folder).ok());
+            let is_plain = |below: &Path| below.components().all(|part| matches!(part, Component::Normal(_)));
+            let good = below.is_some_and(|below| is_plain(below) && below.components().next().is_some());
+            if !good || found.to_string_lossy().chars().any(char::is_control) {
+                let (found, folders) = (found.to_string_lossy(), folders.join(" or "));
+                let why = format!("{} does not lie below {folders}", found.escape_debug());
                 return Err(bad(path, text, "detectors", &why));
             }
         }
@@ -290,12 +296,12 @@ mod tests {
             ),
             (
                 "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"a.so\", provider = \"cpu\" }]\n",
-                "line 4: a.so is no path below /",
+                "line 4: a.so does not lie below /usr or /opt",
             ),
             (
-                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/a.so\", provider = \"cuda\", \
+                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/usr/a.so\", provider = \"cuda\", \
                  devices = [\"/dev/../etc\"] }]\n",
-                "line 4: /dev/../etc is no path below /dev",
+                "line 4: /dev/../etc does not lie below /dev",
             ),
             (
                 "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/a.so\", provider = \"npu\" }]\n",

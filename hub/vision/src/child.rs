@@ -140,7 +140,7 @@ fn tell_objects(
     let ready = runtime.and_then(|by| {
         let onnx = Onnx::load(&model, description)?;
         let onnx = match by {
-            Some(provider) => onnx.run_by(OnnxRuntime::start(provider, &model)?)?,
+            Some(provider) => onnx.run_by(|| OnnxRuntime::start(provider, &model))?,
             None => onnx,
         };
         drop(model);

@@ -8,6 +8,7 @@
 //! One child has the model, for all cameras: it is large, and a small board has room for one. It is given one part of one picture
 //! after the other, knows of no camera whose it is, keeps none, and nothing but names, numbers and places comes out of it.
 
+mod alike;
 mod description;
 mod detecting;
 mod heads;
@@ -120,8 +121,9 @@ pub(crate) trait Detector {
     fn detect(&mut self, picture: &Rgb) -> Result<Vec<Seen>, String>;
 }
 
-/// Pictures by which it is measured, after one that does not count: the first one takes longer.
-const MEASURED: u32 = 2;
+/// Pictures by which it is measured, after one that does not count: the first one takes longer. The quickest of them counts, since
+/// others want the processor too.
+const MEASURED: u32 = 3;
 
 /// A detector, with what is known of it once it has looked at a few grey pictures.
 ///
@@ -135,12 +137,14 @@ pub(crate) fn measured<D: Detector>(
     let size = detector.size();
     let grey = Rgb { size, pixels: vec![128; size.bytes()] };
     detector.detect(&grey)?;
-    let (before, began) = (processor_time(), clock.mono());
+    let mut quickest = (Duration::MAX, Duration::MAX);
     for _ in 0..MEASURED {
+        let (before, began) = (processor_time(), clock.mono());
         detector.detect(&grey)?;
+        let (per_picture, took) = (processor_time() - before, clock.mono().since(began));
+        quickest = (quickest.0.min(per_picture), quickest.1.min(took));
     }
-    let per_picture = (processor_time() - before) / MEASURED;
-    let took = clock.mono().since(began) / MEASURED;
+    let (per_picture, took) = quickest;
     let labels = detector.labels().to_vec();
     let about = About { labels, width: size.width, height: size.height, per_picture, took, by };
     Ok((detector, about))

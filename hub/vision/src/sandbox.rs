@@ -98,7 +98,8 @@ impl Needs {
     }
 }
 
-/// Where the libraries of accelerators lie, and what their drivers ask the kernel: of `/proc` neither another process nor a setting.
+/// Where the libraries of accelerators lie, and what their drivers ask the kernel: of `/proc` no other process. What there is to be
+/// learnt of the machine and its network stays in the child: nothing but names, numbers and places comes out of it.
 const LIBRARIES: [&str; 11] = [
     "/usr/lib",
     "/usr/local",
@@ -261,9 +262,14 @@ fn filters(devices: bool, libraries: bool) -> Result<[BpfProgram; 2], seccompile
         rules.insert(call, vec![when(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]);
     }
     if libraries {
-        // Code out of files that may be read, which nobody here can write; still none that is made meanwhile.
+        // Code out of files that may be read, which nobody here can write (its standard output is no file in memory); still none that
+        // is made meanwhile.
         let (code, changed) = (libc::PROT_EXEC as u64, libc::PROT_WRITE as u64);
-        rules.entry(libc::SYS_mmap).or_default().push(when(2, SeccompCmpOp::MaskedEq(code | changed), code)?);
+        let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
+        rules.entry(libc::SYS_mmap).or_default().push(SeccompRule::new(vec![
+            condition(2, SeccompCmpOp::MaskedEq(code | changed), code)?,
+            condition(3, SeccompCmpOp::MaskedEq(shared), 0)?,
+        ])?);
         rules.extend(LIBRARY_CALLS.iter().map(|call| (*call, vec![])));
     }
     // To ask for limits, but not to set them.
@@ -275,20 +281,43 @@ fn filters(devices: bool, libraries: bool) -> Result<[BpfProgram; 2], seccompile
     // To end itself (abort), but nobody else.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Eq, own)?]);
+    // What can be done with open files, but not to have the kernel send somebody signals for them.
+    let of_files = FILE_COMMANDS.iter().map(|command| when(1, SeccompCmpOp::Eq, *command as u64));
+    rules.insert(libc::SYS_fcntl, of_files.collect::<Result<_, _>>()?);
     if devices {
         rules.extend(DEVICE_CALLS.iter().map(|call| (*call, vec![])));
+        let signals = SIGNAL_REQUESTS.iter().map(|request| condition(1, SeccompCmpOp::Ne, *request));
+        rules.insert(libc::SYS_ioctl, vec![SeccompRule::new(signals.collect::<Result<_, _>>()?)?]);
     }
     let only_these = SeccompFilter::new(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow, arch)?;
     Ok([no_clone3.try_into()?, only_these.try_into()?])
 }
 
 fn when(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?])
+    SeccompRule::new(vec![condition(argument, op, value)?])
+}
+
+fn condition(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
 }
 
 fn when_long(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
     SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Qword, op, value)?])
 }
+
+/// Of `fcntl`.
+const FILE_COMMANDS: [i32; 8] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_ADD_SEALS,
+    libc::F_GET_SEALS,
+];
+/// Of `ioctl`: `FIOSETOWN`, `SIOCSPGRP` and `FIOASYNC` (`asm-generic/sockios.h`, `asm-generic/ioctls.h`).
+const SIGNAL_REQUESTS: [u64; 3] = [0x8901, 0x8902, 0x5452];
 
 /// What decoding needs, found by trying: on files that are open, on its own memory and threads, and the time.
 const CALLS: &[i64] = &[
@@ -300,7 +329,6 @@ const CALLS: &[i64] = &[
     libc::SYS_eventfd2,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_fcntl,
     libc::SYS_futex,
     libc::SYS_getpid,
     libc::SYS_getppid,

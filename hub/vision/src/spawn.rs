@@ -109,7 +109,11 @@ fn start(program: &Program, life: &Life) -> io::Result<Child> {
         ])
         .current_dir("/")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::from(OwnedFd::from(picture.try_clone()?)))
+        .stdout(match life {
+            // It gives no picture, and has no file that it could write code into.
+            Life::Objects(_) => Stdio::null(),
+            _ => Stdio::from(OwnedFd::from(picture.try_clone()?)),
+        })
         .stderr(Stdio::null()) // what an enemy could write into the log
         .kill_on_drop(true)
         .spawn()?;

@@ -31,10 +31,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 const GOOD: Duration = Duration::from_secs(20);
 /// So many children that failed, one after the other: it is told.
 const FAILED_AFTER: u32 = 3;
-/// Another library than the hub's own that takes twice as long as that, so often in a row, is of no use any more.
+/// Another library than the hub's own that takes so many times as long as either took at first, so often in a row, is of no use any more.
 const SLOW: u32 = 2;
 /// See [`SLOW`].
 const SLOW_AFTER: u32 = 5;
+/// A picture that takes no longer is looked at quickly, however quick others were: the way to the child and back is part of it.
+const SHORT: Duration = Duration::from_millis(100);
 /// A picture that waits: from most cameras one.
 const WAITING: usize = 64;
 
@@ -121,15 +123,18 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut wait = FIRST_WAIT;
-        loop {
+        let mut last = None;
+        // Until the hub stops.
+        while self.model.has_changed().is_ok() {
             let model = self.model.borrow_and_update().clone();
-            let Some(model) = model else {
-                self.tell.send_replace(Objects::None);
-                if self.model.changed().await.is_err() {
-                    return; // the hub stops
-                }
+            if model != last {
                 self.runners.forget();
                 (wait, self.failed) = (FIRST_WAIT, 0);
+                last = model.clone();
+            }
+            let Some(model) = model else {
+                self.tell.send_replace(Objects::None);
+                let _ = self.model.changed().await; // or the hub stops
                 continue;
             };
             if self.failed < FAILED_AFTER {
@@ -143,10 +148,7 @@ impl Task {
                     if self.clock.mono().since(began) >= GOOD {
                         (wait, self.failed) = (FIRST_WAIT, 0);
                     }
-                    let Err(e) = served else {
-                        (wait, self.failed) = (FIRST_WAIT, 0);
-                        continue; // another model, or none; or the hub's own is to run it again
-                    };
+                    let Err(e) = served else { continue };
                     tracing::warn!(error = &e as &dyn std::error::Error, "who tells objects apart has ended");
                     self.failed += 1;
                     (self.failed >= FAILED_AFTER).then(|| gone(&e))
@@ -162,19 +164,13 @@ impl Task {
                 self.tell.send_replace(Objects::Failed(why));
             }
             tokio::select! {
-                changed = self.model.changed() => match changed {
-                    Ok(()) => {
-                        self.runners.forget();
-                        (wait, self.failed) = (FIRST_WAIT, 0);
-                    }
-                    Err(_) => return,
-                },
+                _ = self.model.changed() => {}
                 () = self.clock.sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
             }
         }
     }
 
-    /// Until there is another model, or another library fails to which that was left.
+    /// Until there is another model, or a library of the board's fails, to which the hub's own had left it.
     ///
     /// # Errors
     /// The hub's own fails.
@@ -182,51 +178,45 @@ impl Task {
         // What waited meanwhile is old.
         while self.asked.try_recv().is_ok() {}
         let own = by.about.clone();
-        let failed = {
-            let mut better = std::pin::pin!(self.runners.better(model, own.cost()));
-            let mut slow = 0;
-            loop {
-                let ask = tokio::select! {
-                    _ = self.model.changed() => break None,
-                    runner = &mut better, if by.which.is_none() => {
-                        self.tell.send_replace(Objects::Ready(runner.about.clone()));
-                        by = runner;
-                        continue;
-                    }
-                    Some(ask) = self.asked.recv() => ask,
-                };
-                let began = self.clock.mono();
-                let seen = timeout(&*self.clock, PATIENCE, detect(&mut by.child, &ask.picture)).await;
-                match seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
-                    Ok(seen) => drop(ask.answer.send(seen)), // the camera may be gone
-                    Err(e) => break Some(e),
+        let mut trials = self.runners.look_for_better(model, &own);
+        let mut slow = 0;
+        let failed = loop {
+            let ask = tokio::select! {
+                biased;
+                _ = self.model.changed() => break None,
+                Some(runner) = trials.better.recv() => {
+                    self.tell.send_replace(Objects::Ready(runner.about.clone()));
+                    (by, slow) = (runner, 0);
+                    continue;
                 }
-                let took = self.clock.mono().since(began);
-                slow = if by.which.is_some() && took > own.took * SLOW { slow + 1 } else { 0 };
-                if slow >= SLOW_AFTER {
-                    break Some(io::Error::other("it became slow"));
-                }
-                self.clock.sleep(took).await;
+                Some(ask) = self.asked.recv() => ask,
+            };
+            let began = self.clock.mono();
+            let seen = timeout(&*self.clock, PATIENCE, detect(&mut by.child, &ask.picture)).await;
+            match seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(seen) => drop(ask.answer.send(seen)), // the camera may be gone
+                Err(e) => break Some(e),
             }
+            let took = self.clock.mono().since(began);
+            let too_long = SLOW * own.took.max(by.about.took).max(SHORT);
+            slow = if by.which.is_some() && took > too_long { slow + 1 } else { 0 };
+            if slow >= SLOW_AFTER {
+                break Some(io::Error::other("it became slow"));
+            }
+            self.clock.sleep(took).await;
         };
-        match (failed, by.which) {
-            (None, _) => self.runners.forget(),
-            (Some(e), Some(which)) => {
-                tracing::warn!(error = &e as &dyn std::error::Error, provider = ?by.about.by, "another library for models fails");
-                self.runners.fails(which, failed_later(&e));
+        trials.end(&self.runners, failed.is_some() && by.which.is_none()).await;
+        let (Some(e), which) = (failed, by.which) else { return Ok(()) };
+        let Some((which, since)) = which else { return Err(e) };
+        tracing::warn!(error = &e as &dyn std::error::Error, provider = ?by.about.by, "a library for models fails");
+        match e.kind() {
+            io::ErrorKind::TimedOut => {
+                self.runners.fails(which, "It took longer than ten seconds for a picture".into())
             }
-            (Some(e), None) => return Err(e),
+            io::ErrorKind::Other => self.runners.fails(which, "It became slow".into()),
+            _ => self.runners.ended(which, since),
         }
         Ok(())
-    }
-}
-
-/// How a library failed that was good at first.
-fn failed_later(e: &io::Error) -> String {
-    match e.kind() {
-        io::ErrorKind::TimedOut => "It took longer than ten seconds for a picture".into(),
-        io::ErrorKind::Other => "It became slow".into(),
-        _ => "It took its process with it".into(),
     }
 }
 

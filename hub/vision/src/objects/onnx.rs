@@ -3,6 +3,7 @@
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
+use super::alike::are_alike;
 use super::description::{self, Colors, Description, Values};
 use super::heads::{Head, Shape};
 use super::tract::Tract;
@@ -37,6 +38,11 @@ pub(crate) enum Pixels {
 /// A model that was read.
 pub(crate) struct Onnx {
     by: Box<dyn Runs>,
+    reading: Reading,
+}
+
+/// What goes into a model, and what its numbers mean.
+struct Reading {
     /// Colours are planes one after the other, not side by side.
     planes: bool,
     /// It wants bytes, not numbers with a point.
@@ -144,23 +150,29 @@ impl Onnx {
         let plan = model.into_runnable().map_err(|e| why("It cannot be run", &e))?;
         let values = description.values.unwrap_or(if bytes { Values::Bytes } else { Values::Parts });
         let (colors, least_score) = (description.colors, description.least_score());
-        let by = Box::new(Tract(plan));
-        Ok(Self { by, planes, bytes, size, colors, values, head, shapes, labels, least_score })
+        let reading = Reading { planes, bytes, size, colors, values, head, shapes, labels, least_score };
+        Ok(Self { by: Box::new(Tract(plan)), reading })
     }
 
-    /// Has another run it, who gives the same as tract for a picture.
+    /// Has another run it, who gives the same as tract for a picture. Tract's is gone when the other one starts: a small board has no
+    /// room for both.
     ///
     /// # Errors
     /// It does not: why, for a person.
-    pub fn run_by(mut self, mut other: impl Runs + 'static) -> Result<Self, String> {
-        let input = self.input(&some_picture(self.size));
-        if !are_alike(&self.by.run(&input)?, &other.run(&input)?) {
+    pub fn run_by<R: Runs + 'static>(self, start: impl FnOnce() -> Result<R, String>) -> Result<Self, String> {
+        let Self { mut by, reading } = self;
+        let input = reading.input(&some_picture(reading.size));
+        let own = by.run(&input)?;
+        drop(by);
+        let mut other = start()?;
+        if !are_alike(&reading.head, &reading.shapes, &own, &other.run(&input)?) {
             return Err("It gives something else than the hub's own".into());
         }
-        self.by = Box::new(other);
-        Ok(self)
+        Ok(Self { by: Box::new(other), reading })
     }
+}
 
+impl Reading {
     /// The picture as the model wants it.
     fn input(&self, picture: &Rgb) -> Input {
         let (w, h) = (usize::from(self.size.width), usize::from(self.size.height));
@@ -190,25 +202,25 @@ impl Onnx {
 
 impl Detector for Onnx {
     fn size(&self) -> Size {
-        self.size
+        self.reading.size
     }
 
     fn labels(&self) -> &[String] {
-        &self.labels
+        &self.reading.labels
     }
 
     fn detect(&mut self, picture: &Rgb) -> Result<Vec<Seen>, String> {
-        if picture.size != self.size || picture.pixels.len() != self.size.bytes() {
+        let reading = &self.reading;
+        if picture.size != reading.size || picture.pixels.len() != reading.size.bytes() {
             return Err("the picture has another size".into());
         }
-        let input = self.input(picture);
-        let outputs = self.by.run(&input)?;
-        let counts = self.shapes.iter().map(|shape| shape.sides.iter().product::<usize>());
+        let outputs = self.by.run(&reading.input(picture))?;
+        let counts = reading.shapes.iter().map(|shape| shape.sides.iter().product::<usize>());
         if !counts.eq(outputs.iter().map(Vec::len)) {
             return Err("Other numbers come out of it than it says".into());
         }
         let outputs: Vec<_> = outputs.iter().map(Vec::as_slice).collect();
-        Ok(self.head.read(&outputs, &self.shapes, self.size, self.labels.len(), self.least_score))
+        Ok(reading.head.read(&outputs, &reading.shapes, reading.size, reading.labels.len(), reading.least_score))
     }
 }
 
@@ -229,29 +241,6 @@ fn some_picture(size: Size) -> Rgb {
     Rgb { size, pixels: (0..size.bytes()).map(&mut pixel).collect() }
 }
 
-/// So far may two numbers that are the same be from each other, and by this part of them: hardware rounds otherwise.
-const NEAR: f32 = 0.05;
-/// See [`NEAR`].
-const NEAR_PART: f32 = 0.02;
-/// One in so many numbers may be another one.
-const OTHERS: usize = 50;
-
-/// Whether the same comes out of two who run a model. In whatever order: of two places that are as good as each other either may be
-/// the first.
-fn are_alike(one: &[Vec<f32>], other: &[Vec<f32>]) -> bool {
-    let in_order = |numbers: &[f32]| {
-        let mut all = numbers.to_vec();
-        all.sort_by(f32::total_cmp);
-        all
-    };
-    let is_near = |(a, b): (f32, f32)| (a - b).abs() <= NEAR + NEAR_PART * a.abs();
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| {
-            let far = in_order(one).into_iter().zip(in_order(other)).filter(|pair| !is_near(*pair)).count();
-            one.len() == other.len() && far <= one.len() / OTHERS
-        })
-}
-
 /// The library's own words, the innermost first, since that says what is wrong.
 pub(super) fn why(what: &str, error: &TractError) -> String {
     let mut causes: Vec<_> = error.chain().map(ToString::to_string).collect();
@@ -262,30 +251,4 @@ pub(super) fn why(what: &str, error: &TractError) -> String {
 /// So much of a library's words as is good for a person.
 pub(super) fn shortened(said: &str) -> String {
     said.chars().filter(|c| !c.is_control()).take(MAX_WHY).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_rounds_otherwise_or_has_another_order_is_the_same_and_rubbish_is_not() {
-        let own: Vec<f32> = (0..1_000).map(|n| (n as f32 * 0.7).sin() * 300.0).collect();
-        let alike = |other: Vec<f32>| are_alike(std::slice::from_ref(&own), &[other]);
-        assert!(alike(own.iter().map(|n| n * 1.001 + 0.01).collect()), "rounded");
-        assert!(alike(own.iter().rev().copied().collect()), "in another order");
-        for (what, other) in [
-            ("nothing", vec![0.0; 1_000]),
-            ("no numbers", vec![f32::NAN; 1_000]),
-            ("doubled", own.iter().map(|n| n * 2.0).collect()),
-            ("fewer", own[1..].to_vec()),
-            (
-                "other ones here and there",
-                own.iter().enumerate().map(|(i, n)| if i % 20 == 0 { 900.0 } else { *n }).collect(),
-            ),
-        ] {
-            assert!(!alike(other), "{what}");
-        }
-        assert!(!are_alike(&[vec![0.5], vec![0.5]], &[vec![0.5]]));
-    }
 }

@@ -84,7 +84,7 @@ impl Runs for OnnxRuntime {
         let outputs = input.and_then(|input| self.0.run([input])).map_err(|e| failed("It fails", &e))?;
         outputs
             .values()
-            .map(|output| numbers(&output).ok_or_else(|| "It gives something that is no number".into()))
+            .map(|output| numbers(&output).ok_or_else(|| "It gives numbers of a kind that is not known here".into()))
             .collect()
     }
 }

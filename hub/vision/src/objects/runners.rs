@@ -1,15 +1,17 @@
 //! Who runs the model: of the libraries that the board names the first that is quicker than the hub's own.
 //!
-//! Nothing is believed of one but its numbers, which must be those that the hub's own gives. Each is tried in a child of its own, while
-//! the hub's own is at work; what fails, at once or later, is tried again ever less often.
+//! Each is tried in a child of its own, while the hub's own is at work: it must give the same numbers, and say the same of the model.
+//! What fails, at once or later, is tried again ever less often.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base::Mono;
 use base::clock::SharedClock;
 use base::element::{Away, FIRST_WAIT};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::detecting::begin;
 use super::{About, Model};
@@ -17,6 +19,8 @@ use crate::runtime::Runtime;
 use crate::spawn::Child;
 use crate::watch::Starts;
 
+/// A child that lived so long was a good one: it ends when it has used up the processor time that it is given, too.
+const GOOD: Duration = Duration::from_secs(600);
 /// So long a library on the processor may take until it is ready, as the hub's own may.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The same of hardware: TensorRT makes a program of the model first.
@@ -41,7 +45,7 @@ pub enum Outcome {
     Trying,
     /// It runs the model, and a picture costs it this much.
     Used(Duration),
-    /// It works, and costs no less than the hub's own.
+    /// It works, and cost no less than the hub's own. It is tried again later: something else may have wanted the machine.
     NoBetter(Duration),
     /// It is of no use: why, for a person. It is tried again later.
     Failed(String),
@@ -51,23 +55,30 @@ pub enum Outcome {
 pub(super) struct Runner {
     pub child: Child,
     pub about: About,
-    /// Which of the board's; `None`: the hub's own.
-    pub which: Option<usize>,
+    /// Which of the board's, and since when; `None`: the hub's own.
+    pub which: Option<(usize, Mono)>,
 }
 
-/// The board's, and what is known of them.
+/// The board's, and what is known of them. Clones share it.
+#[derive(Clone)]
 pub(super) struct Runners {
     starts: Arc<Starts>,
     clock: SharedClock,
-    away: Away<usize>,
-    told: watch::Sender<Vec<Tried>>,
+    away: Arc<Mutex<Away<usize>>>,
+    told: Arc<watch::Sender<Vec<Tried>>>,
+}
+
+/// Those that were tried and are better come one after the other, each better than the one before. Dropped, nothing is tried any more.
+pub(super) struct Trials {
+    pub better: mpsc::Receiver<Runner>,
+    task: JoinSet<()>,
 }
 
 impl Runners {
     pub fn new(runtimes: Vec<Runtime>, starts: Arc<Starts>, clock: SharedClock) -> Self {
         let tried = |runtime| Tried { runtime, outcome: Outcome::Untried };
         let told = watch::Sender::new(runtimes.into_iter().map(tried).collect());
-        Self { starts, clock, away: Away::default(), told }
+        Self { starts, clock, away: Arc::default(), told: Arc::new(told) }
     }
 
     /// What is known of them, now and later.
@@ -75,49 +86,117 @@ impl Runners {
         self.told.subscribe()
     }
 
-    /// There is another model: what was found out with the last one counts no more.
-    pub fn forget(&mut self) {
-        self.away = Away::default();
+    /// There is another model, or none: what was found out with the last one counts no more.
+    pub fn forget(&self) {
+        *self.away() = Away::default();
         self.told.send_modify(|all| all.iter_mut().for_each(|tried| tried.outcome = Outcome::Untried));
     }
 
-    /// Waits for one that runs the model at less than this cost; for ever if there is none.
-    pub async fn better(&mut self, model: &Model, than: Duration) -> Runner {
-        loop {
-            let all = self.told.borrow().clone();
-            for (which, Tried { runtime, outcome }) in all.into_iter().enumerate() {
-                let away = self.away.how(|is| *is == which, self.clock.mono()).is_some();
-                if away || matches!(outcome, Outcome::NoBetter(_)) {
-                    continue;
+    /// Looks for one that runs the model at less than it costs the hub's own. In a task of its own: pictures do not wait for it, nor it
+    /// for them.
+    pub fn look_for_better(&self, model: &Model, own: &About) -> Trials {
+        let (found, better) = mpsc::channel(1);
+        let (runners, model, own) = (self.clone(), model.clone(), own.clone());
+        let mut task = JoinSet::new();
+        task.spawn(async move { runners.find(&model, &own, &found).await });
+        Trials { better, task }
+    }
+
+    async fn find(&self, model: &Model, own: &About, found: &mpsc::Sender<Runner>) {
+        let mut best = self.told.borrow().len();
+        while best > 0 {
+            if let Some((which, runner)) = self.first_of(best, model, own).await {
+                if best < self.told.borrow().len() {
+                    self.tell(best, Outcome::Untried);
                 }
-                self.tell(which, Outcome::Trying);
-                let patience = if runtime.provider.is_hardware() { PATIENCE_OF_HARDWARE } else { PATIENCE };
-                let began = begin(&self.starts, model, Some(&runtime), patience).await;
-                tracing::info!(provider = %runtime.provider, library = %runtime.library.display(), "a library for models was tried");
-                match began {
-                    Ok((child, Ok(about))) if about.cost() < than => {
-                        self.tell(which, Outcome::Used(about.cost()));
-                        return Runner { child, about, which: Some(which) };
-                    }
-                    Ok((_, Ok(about))) => self.tell(which, Outcome::NoBetter(about.cost())),
-                    Ok((_, Err(why))) => self.fails(which, why),
-                    Err(e) if e.kind() == io::ErrorKind::TimedOut => {
-                        self.fails(which, "It was not ready in time".into())
-                    }
-                    Err(_) => self.fails(which, "It took its process with it".into()),
+                best = which;
+                if found.send(runner).await.is_err() {
+                    return;
                 }
             }
             self.clock.sleep(FIRST_WAIT).await;
         }
     }
 
+    /// The first of so many that is better than the hub's own.
+    async fn first_of(&self, count: usize, model: &Model, own: &About) -> Option<(usize, Runner)> {
+        for which in 0..count {
+            let is_away = self.away().how(|is| *is == which, self.clock.mono()).is_some();
+            if !is_away && let Some(runner) = self.attempt(which, model, own).await {
+                return Some((which, runner));
+            }
+        }
+        None
+    }
+
+    /// Tries one. `None`: it is not better.
+    async fn attempt(&self, which: usize, model: &Model, own: &About) -> Option<Runner> {
+        let runtime = self.told.borrow()[which].runtime.clone();
+        self.tell(which, Outcome::Trying);
+        let patience = if runtime.provider.is_hardware() { PATIENCE_OF_HARDWARE } else { PATIENCE };
+        let began = begin(&self.starts, model, Some(&runtime), patience).await;
+        tracing::info!(provider = %runtime.provider, library = %runtime.library.display(), "a library for models was tried");
+        match began {
+            Ok((_, Ok(about)))
+                if (&about.labels, about.width, about.height) != (&own.labels, own.width, own.height) =>
+            {
+                self.fails(which, "It says something else of the model than the hub's own".into());
+            }
+            Ok((child, Ok(about))) if about.cost() < own.cost() => {
+                self.tell(which, Outcome::Used(about.cost()));
+                return Some(Runner { child, about, which: Some((which, self.clock.mono())) });
+            }
+            Ok((_, Ok(about))) => self.set_aside(which, Outcome::NoBetter(about.cost())),
+            Ok((_, Err(why))) => self.fails(which, why),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => self.fails(which, "It was not ready in time".into()),
+            Err(_) => {
+                self.fails(which, "Its process ended: it fell over the model, or wanted more than it may have".into())
+            }
+        }
+        None
+    }
+
     /// It is of no use for now: how it failed, for a person.
-    pub fn fails(&mut self, which: usize, how: String) {
-        self.away.fails(which, &how, self.clock.mono());
-        self.tell(which, Outcome::Failed(how));
+    pub fn fails(&self, which: usize, how: String) {
+        self.set_aside(which, Outcome::Failed(how));
+    }
+
+    /// Its process ended, which had done well since then: that of one that did for long may, and it is tried again at once.
+    pub fn ended(&self, which: usize, since: Mono) {
+        match self.clock.mono().since(since) >= GOOD {
+            true => self.tell(which, Outcome::Untried),
+            false => self.fails(which, "It took its process with it".into()),
+        }
+    }
+
+    fn set_aside(&self, which: usize, outcome: Outcome) {
+        self.away().fails(which, "", self.clock.mono());
+        self.tell(which, outcome);
+    }
+
+    fn away(&self) -> MutexGuard<'_, Away<usize>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, which: usize, outcome: Outcome) {
         self.told.send_modify(|all| all[which].outcome = outcome);
+    }
+}
+
+impl Trials {
+    /// Ends what is being tried. Where the hub's own has ended meanwhile, both may have wanted more memory than there is: then what was
+    /// tried is set aside for a while.
+    pub async fn end(mut self, runners: &Runners, own_ended: bool) {
+        self.task.shutdown().await;
+        let all = runners.told.borrow().clone();
+        for (which, _) in all.iter().enumerate().filter(|(_, tried)| tried.outcome == Outcome::Trying) {
+            match own_ended {
+                true => runners.fails(
+                    which,
+                    "The hub's own ended while it was tried: there may be too little memory for both".into(),
+                ),
+                false => runners.tell(which, Outcome::Untried),
+            }
+        }
     }
 }
