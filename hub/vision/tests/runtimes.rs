@@ -106,7 +106,7 @@ async fn what_is_of_no_use_from_the_beginning_is_said_and_the_hubs_own_runs_the_
         ("without CUDA", onnx_runtime(), Provider::Cuda, "It cannot be started"),
         ("without TensorRT", onnx_runtime(), Provider::TensorRt, "It cannot be started"),
         ("garbage", wrong("GARBAGE"), Provider::Cpu, "It gives something else than the hub's own"),
-        ("a crash", wrong("CRASHES"), Provider::Cpu, "It took its process with it"),
+        ("a crash", wrong("CRASHES"), Provider::Cpu, "Its process ended"),
     ] {
         let eyes = eyes(vec![by(library, provider)]);
         ready(&eyes, model("small.onnx", "")).await;
