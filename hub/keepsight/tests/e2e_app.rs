@@ -40,6 +40,7 @@ async fn e2e_the_app_from_the_claim_to_a_film() {
     take_away(&browser, &home).await;
     motion(&browser, &owner, &ids[0]).await;
     rules(&browser, &owner, &ids[0]).await;
+    objects(&browser, &owner).await;
     second_member(&browser, &home, &ids[0]).await;
     is_installable(&browser).await;
     nothing_is_wrong(&browser, &home).await;
@@ -293,6 +294,30 @@ async fn rules(browser: &Browser, owner: &Client, camera: &str) {
         owner.get("/api/v1/rules").await.expect(200).json()[0]["enabled"] == false
     })
     .await;
+}
+
+/// The owner gives the hub a model, sees what runs it, and forgets it.
+async fn objects(browser: &Browser, owner: &Client) {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vision/tests/models").canonicalize().expect("models");
+    let file = |name: &str| models.join(name).to_string_lossy().into_owned();
+    browser.run("location.hash = '#/settings'").await;
+    browser.click("a[href='#/objects']").await;
+    let state =
+        |state: &str| format!("return document.querySelector('[data-testid=objects]')?.dataset.state === '{state}'");
+    browser.wait("there is no model", SOON, &state("none")).await;
+    browser.fill("[type=file]", &file("small-ssd.onnx")).await;
+    browser.click("form button.primary").await;
+    let refused = "return document.body.innerText.includes('give labels in the description')";
+    browser.wait("what is missing is said", SOON, refused).await;
+    browser.fill("textarea", "labels = [\"somebody\", \"a car\"]").await;
+    browser.click("form button.primary").await;
+    browser.wait("it is used", SOON, &state("ok")).await;
+    let runs = "const said = document.querySelector('[data-testid=objects]').innerText; \
+                return said.includes('somebody, a car') && said.includes('tract looks: ')";
+    browser.wait("what it tells apart, and what runs it", SOON, runs).await;
+    assert_eq!(owner.get("/api/v1/objects").await.expect(200).json()["run_by"], "tract");
+    browser.click("[data-testid=objects] button").await;
+    browser.wait("it is forgotten", SOON, &state("none")).await;
 }
 
 /// A zone is drawn on what the camera shows, with keys as well.
