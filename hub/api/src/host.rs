@@ -25,7 +25,9 @@ impl HostPort {
             None => {
                 let end = text.find(':').unwrap_or(text.len());
                 let name = text[..end].strip_suffix('.').unwrap_or(&text[..end]).to_ascii_lowercase();
+                // One dot at the end is the root of all names; a second one is none.
                 let good = (1..=253).contains(&name.len())
+                    && !name.ends_with('.')
                     && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
                 (good.then_some(name)?, &text[end..])
             }
@@ -137,7 +139,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_host_is_refused() {
-        for bad in ["", ":443", "a b", "a/b", "a@b", "::1", "[::1", "[::1]x", "a:b", "a:+1", "a:65536", "[a]:1", "."] {
+        for bad in [
+            "", ":443", "a b", "a/b", "a@b", "::1", "[::1", "[::1]x", "a:b", "a:+1", "a:65536", "[a]:1", ".", "..",
+            "a..",
+        ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
         assert_eq!(parsed(&"a".repeat(254)), None);

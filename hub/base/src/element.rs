@@ -72,9 +72,14 @@ impl<K: PartialEq> Away<K> {
 
     /// It failed. One that did well for longer than it was kept away begins anew.
     pub fn fails(&mut self, what: K, how: &str, now: Mono) {
+        self.fails_after(what, how, now, now);
+    }
+
+    /// The same, of an attempt that began then: one that takes long to fail did not do well meanwhile.
+    pub fn fails_after(&mut self, what: K, how: &str, began: Mono, now: Mono) {
         match self.0.iter_mut().find(|failed| failed.what == what) {
             Some(failed) => {
-                let did_well = now > failed.until + failed.wait;
+                let did_well = began > failed.until + failed.wait;
                 failed.wait = if did_well { FIRST_WAIT } else { (failed.wait * 2).min(LONGEST_WAIT) };
                 (failed.until, failed.how) = (now + failed.wait, how.to_owned());
             }
@@ -118,6 +123,16 @@ mod tests {
             let until = now + Duration::from_secs(wait);
             assert_eq!(away.how(|what| *what == "hard", Mono(until.0 - 1)), Some("it hung"));
             now = until;
+        }
+        // What takes long until it fails is kept away as long.
+        let (mut away, mut now) = (Away::default(), Mono(1));
+        for wait in [600, 1_200, 2_400, 4_800] {
+            let began = now;
+            now = now + Duration::from_secs(3_000);
+            away.fails_after("slow", "it hung", began, now);
+            assert!(away.how(|_| true, Mono((now + Duration::from_secs(wait)).0 - 1)).is_some(), "{wait}");
+            now = now + Duration::from_secs(wait);
+            assert!(away.how(|_| true, now).is_none(), "{wait}");
         }
         let later = now + LONGEST_WAIT * 2;
         away.fails("hard", "it hung", later);

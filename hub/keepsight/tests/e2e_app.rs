@@ -444,7 +444,8 @@ async fn nothing_is_wrong(browser: &Browser, home: &Home) {
         // Whoever opens the app is asked who they are: the browser notes the 401 that says that nobody is signed in.
         let expected = message.contains("/api/v1/me - ") && message.contains("401");
         // What the hub refuses is an answer, and the browser notes it too.
-        let refused = message.contains("/api/v1/claim - ") && message.contains("422");
+        let refusals = ["/api/v1/claim - ", "/api/v1/objects - "];
+        let refused = refusals.iter().any(|at| message.contains(at)) && message.contains("422");
         // One form for both streams of a camera, each with its password, is as it should be.
         let advice = entry["source"] == "recommendation";
         assert!(expected || refused || advice, "on the console: {entry}");

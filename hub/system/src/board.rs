@@ -183,10 +183,12 @@ impl Board {
         for (found, folders) in board.detectors.iter().flat_map(of) {
             let below = folders.iter().find_map(|folder| found.strip_prefix(folder).ok());
             let is_plain = |below: &Path| below.components().all(|part| matches!(part, Component::Normal(_)));
-            let good = below.is_some_and(|below| is_plain(below) && below.components().next().is_some());
+            // A library in a folder there, a device.
+            let least = if folders.contains(&"/dev") { 1 } else { 2 };
+            let good = below.is_some_and(|below| is_plain(below) && below.components().count() >= least);
             if !good || found.to_string_lossy().chars().any(char::is_control) {
                 let (found, folders) = (found.to_string_lossy(), folders.join(" or "));
-                let why = format!("{} does not lie below {folders}", found.escape_debug());
+                let why = format!("{} is not in a folder below {folders}", found.escape_debug());
                 return Err(bad(path, text, "detectors", &why));
             }
         }
@@ -296,12 +298,12 @@ mod tests {
             ),
             (
                 "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"a.so\", provider = \"cpu\" }]\n",
-                "line 4: a.so does not lie below /usr or /opt",
+                "line 4: a.so is not in a folder below /usr or /opt",
             ),
             (
-                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/usr/a.so\", provider = \"cuda\", \
+                "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/usr/lib/a.so\", provider = \"cuda\", \
                  devices = [\"/dev/../etc\"] }]\n",
-                "line 4: /dev/../etc does not lie below /dev",
+                "line 4: /dev/../etc is not in a folder below /dev",
             ),
             (
                 "name = \"pc\"\ntitle = \"A\"\narch = \"arm64\"\ndetectors = [{ library = \"/a.so\", provider = \"npu\" }]\n",

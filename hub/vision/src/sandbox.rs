@@ -262,8 +262,8 @@ fn filters(devices: bool, libraries: bool) -> Result<[BpfProgram; 2], seccompile
         rules.insert(call, vec![when(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]);
     }
     if libraries {
-        // Code out of files that may be read, which nobody here can write (its standard output is no file in memory); still none that
-        // is made meanwhile.
+        // Code out of files that may be read, which nobody here can write (its standard output is no file in memory), and whatever its
+        // devices let be mapped; still none in memory of its own.
         let (code, changed) = (libc::PROT_EXEC as u64, libc::PROT_WRITE as u64);
         let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
         rules.entry(libc::SYS_mmap).or_default().push(SeccompRule::new(vec![
@@ -306,7 +306,7 @@ fn when_long(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, 
 }
 
 /// Of `fcntl`.
-const FILE_COMMANDS: [i32; 8] = [
+const FILE_COMMANDS: [i32; 9] = [
     libc::F_DUPFD,
     libc::F_DUPFD_CLOEXEC,
     libc::F_GETFD,
@@ -315,6 +315,7 @@ const FILE_COMMANDS: [i32; 8] = [
     libc::F_SETFL,
     libc::F_ADD_SEALS,
     libc::F_GET_SEALS,
+    1_027, // F_DUPFD_QUERY: whether two are the same file; newer Mesa asks
 ];
 /// Of `ioctl`: `FIOSETOWN`, `SIOCSPGRP` and `FIOASYNC` (`asm-generic/sockios.h`, `asm-generic/ioctls.h`).
 const SIGNAL_REQUESTS: [u64; 3] = [0x8901, 0x8902, 0x5452];
@@ -368,6 +369,7 @@ const CALLS: &[i64] = &[
 
 /// What a hardware decoder needs beyond that: Landlock says of which files.
 const DEVICE_CALLS: &[i64] = &[
+    libc::SYS_dup, // GStreamer's V4L2 decoders that keep state have their device twice
     libc::SYS_fstat,
     libc::SYS_getdents64,
     libc::SYS_ioctl,
@@ -383,7 +385,6 @@ const DEVICE_CALLS: &[i64] = &[
 /// What an accelerator's driver may want beyond that: by what libraries of its kind are known to call, since none is here to try.
 /// None of it leads out of the child.
 const LIBRARY_CALLS: &[i64] = &[
-    libc::SYS_dup,
     libc::SYS_dup3,
     libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,

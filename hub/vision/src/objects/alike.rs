@@ -7,6 +7,8 @@ use super::heads::{Head, Shape};
 
 /// So far from each other may two numbers be, as a part of the largest of their kind: hardware rounds otherwise.
 const NEAR: f32 = 0.05;
+/// And so far in any case: what makes a certainty of a number rounds to some ten millionths, however small it is.
+const LEAST: f32 = 1e-6;
 /// One in so many of a kind may be another one.
 const OTHERS: usize = 50;
 
@@ -48,8 +50,9 @@ fn in_order(mut numbers: Vec<f32>) -> Vec<f32> {
 /// Of one kind.
 fn is_alike(own: Vec<f32>, other: Vec<f32>) -> bool {
     let largest = own.iter().fold(0f32, |largest, n| largest.max(n.abs()));
+    let bound = (NEAR * largest).max(LEAST);
     // What is no number is not near.
-    let near = own.iter().zip(&other).filter(|(a, b)| (**a - **b).abs() <= NEAR * largest).count();
+    let near = own.iter().zip(&other).filter(|(a, b)| bound.is_finite() && (**a - **b).abs() <= bound).count();
     own.len() == other.len() && own.len() - near <= own.len() / OTHERS
 }
 
@@ -91,6 +94,11 @@ mod tests {
             change(&mut other);
             other
         };
+        // A label that is next to nothing everywhere rounds otherwise, too.
+        let tiny = |by: f32| changed(&|all| all[5].iter_mut().for_each(|n| *n = 1e-7 + by));
+        assert!(alike(&Head::Yolov8, &tiny(0.0), &tiny(2e-7)));
+        let endless = changed(&|all| all[0][3] = f32::INFINITY);
+        assert!(!alike(&Head::Yolov8, &endless, &own));
         let rounded = changed(&|all| all.iter_mut().flatten().for_each(|n| *n *= 1.01));
         for head in [Head::Yolov8, Head::Yolov5, Head::Yolox] {
             assert!(alike(&head, &own, &own) && alike(&head, &own, &rounded), "{head:?}");

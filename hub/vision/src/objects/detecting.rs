@@ -12,7 +12,7 @@ use base::clock::{SharedClock, timeout};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::runners::{Runner, Runners, Tried};
+use super::runners::{GOOD as LONG_LIVED, Runner, Runners, Tried};
 use super::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Rgb, Seen};
 use crate::runtime::Runtime;
 use crate::sandbox::Life;
@@ -170,6 +170,15 @@ impl Task {
         }
     }
 
+    /// It runs the model from now on.
+    fn left_to(&self, runner: Runner) -> Runner {
+        self.tell.send_replace(Objects::Ready(runner.about.clone()));
+        if let Some((which, _)) = runner.which {
+            self.runners.uses(which, runner.about.cost());
+        }
+        runner
+    }
+
     /// Until there is another model, or a library of the board's fails, to which the hub's own had left it.
     ///
     /// # Errors
@@ -177,7 +186,7 @@ impl Task {
     async fn serve(&mut self, mut by: Runner, model: &Model) -> io::Result<()> {
         // What waited meanwhile is old.
         while self.asked.try_recv().is_ok() {}
-        let own = by.about.clone();
+        let (own, start) = (by.about.clone(), self.clock.mono());
         let mut trials = self.runners.look_for_better(model, &own);
         let mut slow = 0;
         let failed = loop {
@@ -185,8 +194,7 @@ impl Task {
                 biased;
                 _ = self.model.changed() => break None,
                 Some(runner) = trials.better.recv() => {
-                    self.tell.send_replace(Objects::Ready(runner.about.clone()));
-                    (by, slow) = (runner, 0);
+                    (by, slow) = (self.left_to(runner), 0);
                     continue;
                 }
                 Some(ask) = self.asked.recv() => ask,
@@ -195,7 +203,13 @@ impl Task {
             let seen = timeout(&*self.clock, PATIENCE, detect(&mut by.child, &ask.picture)).await;
             match seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(seen) => drop(ask.answer.send(seen)), // the camera may be gone
-                Err(e) => break Some(e),
+                Err(e) => match trials.better.try_recv() {
+                    Ok(runner) if by.which.is_none() => {
+                        (by, slow) = (self.left_to(runner), 0);
+                        continue;
+                    }
+                    _ => break Some(e),
+                },
             }
             let took = self.clock.mono().since(began);
             let too_long = SLOW * own.took.max(by.about.took).max(SHORT);
@@ -205,7 +219,8 @@ impl Task {
             }
             self.clock.sleep(took).await;
         };
-        trials.end(&self.runners, failed.is_some() && by.which.is_none()).await;
+        let soon = self.clock.mono().since(start) < LONG_LIVED;
+        trials.end(&self.runners, failed.is_some() && by.which.is_none() && soon).await;
         let (Some(e), which) = (failed, by.which) else { return Ok(()) };
         let Some((which, since)) = which else { return Err(e) };
         tracing::warn!(error = &e as &dyn std::error::Error, provider = ?by.about.by, "a library for models fails");

@@ -20,7 +20,7 @@ use crate::spawn::Child;
 use crate::watch::Starts;
 
 /// A child that lived so long was a good one: it ends when it has used up the processor time that it is given, too.
-const GOOD: Duration = Duration::from_secs(600);
+pub(super) const GOOD: Duration = Duration::from_secs(600);
 /// So long a library on the processor may take until it is ready, as the hub's own may.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The same of hardware: TensorRT makes a program of the model first.
@@ -106,9 +106,6 @@ impl Runners {
         let mut best = self.told.borrow().len();
         while best > 0 {
             if let Some((which, runner)) = self.first_of(best, model, own).await {
-                if best < self.told.borrow().len() {
-                    self.tell(best, Outcome::Untried);
-                }
                 best = which;
                 if found.send(runner).await.is_err() {
                     return;
@@ -131,7 +128,8 @@ impl Runners {
 
     /// Tries one. `None`: it is not better.
     async fn attempt(&self, which: usize, model: &Model, own: &About) -> Option<Runner> {
-        let runtime = self.told.borrow()[which].runtime.clone();
+        let (runtime, start) = (self.told.borrow()[which].runtime.clone(), self.clock.mono());
+        let fails = |how: &str| self.set_aside(which, Outcome::Failed(how.to_owned()), start);
         self.tell(which, Outcome::Trying);
         let patience = if runtime.provider.is_hardware() { PATIENCE_OF_HARDWARE } else { PATIENCE };
         let began = begin(&self.starts, model, Some(&runtime), patience).await;
@@ -140,25 +138,36 @@ impl Runners {
             Ok((_, Ok(about)))
                 if (&about.labels, about.width, about.height) != (&own.labels, own.width, own.height) =>
             {
-                self.fails(which, "It says something else of the model than the hub's own".into());
+                fails("It says something else of the model than the hub's own");
             }
             Ok((child, Ok(about))) if about.cost() < own.cost() => {
-                self.tell(which, Outcome::Used(about.cost()));
+                // It is told of when it is used.
                 return Some(Runner { child, about, which: Some((which, self.clock.mono())) });
             }
-            Ok((_, Ok(about))) => self.set_aside(which, Outcome::NoBetter(about.cost())),
-            Ok((_, Err(why))) => self.fails(which, why),
-            Err(e) if e.kind() == io::ErrorKind::TimedOut => self.fails(which, "It was not ready in time".into()),
-            Err(_) => {
-                self.fails(which, "Its process ended: it fell over the model, or wanted more than it may have".into())
-            }
+            Ok((_, Ok(about))) => self.set_aside(which, Outcome::NoBetter(about.cost()), start),
+            Ok((_, Err(why))) => fails(&why),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => fails("It was not ready in time"),
+            Err(_) => fails("Its process ended: it fell over the model, or wanted more than it may have"),
         }
         None
     }
 
+    /// From now on this one runs the model, at this cost.
+    pub fn uses(&self, which: usize, cost: Duration) {
+        self.told.send_modify(|all| {
+            for (n, tried) in all.iter_mut().enumerate() {
+                match &tried.outcome {
+                    _ if n == which => tried.outcome = Outcome::Used(cost),
+                    Outcome::Used(_) => tried.outcome = Outcome::Untried,
+                    _ => {}
+                }
+            }
+        });
+    }
+
     /// It is of no use for now: how it failed, for a person.
     pub fn fails(&self, which: usize, how: String) {
-        self.set_aside(which, Outcome::Failed(how));
+        self.set_aside(which, Outcome::Failed(how), self.clock.mono());
     }
 
     /// Its process ended, which had done well since then: that of one that did for long may, and it is tried again at once.
@@ -169,8 +178,9 @@ impl Runners {
         }
     }
 
-    fn set_aside(&self, which: usize, outcome: Outcome) {
-        self.away().fails(which, "", self.clock.mono());
+    /// After an attempt that began then.
+    fn set_aside(&self, which: usize, outcome: Outcome, began: Mono) {
+        self.away().fails_after(which, "", began, self.clock.mono());
         self.tell(which, outcome);
     }
 
@@ -184,18 +194,19 @@ impl Runners {
 }
 
 impl Trials {
-    /// Ends what is being tried. Where the hub's own has ended meanwhile, both may have wanted more memory than there is: then what was
-    /// tried is set aside for a while.
-    pub async fn end(mut self, runners: &Runners, own_ended: bool) {
+    /// Ends what is being tried, and what is used. Where the hub's own has ended soon, both may have wanted more memory than there is:
+    /// then what was tried is set aside for a while.
+    pub async fn end(mut self, runners: &Runners, own_ended_soon: bool) {
         self.task.shutdown().await;
         let all = runners.told.borrow().clone();
-        for (which, _) in all.iter().enumerate().filter(|(_, tried)| tried.outcome == Outcome::Trying) {
-            match own_ended {
-                true => runners.fails(
-                    which,
-                    "The hub's own ended while it was tried: there may be too little memory for both".into(),
-                ),
-                false => runners.tell(which, Outcome::Untried),
+        for (which, Tried { outcome, .. }) in all.into_iter().enumerate() {
+            match outcome {
+                Outcome::Trying if own_ended_soon => {
+                    let how = "The hub's own ended while it was tried: there may be too little memory for both";
+                    runners.fails(which, how.into());
+                }
+                Outcome::Trying | Outcome::Used(_) => runners.tell(which, Outcome::Untried),
+                Outcome::Untried | Outcome::NoBetter(_) | Outcome::Failed(_) => {}
             }
         }
     }
