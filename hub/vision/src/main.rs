@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     let life = match args.next().as_deref() {
         Some(child::WATCH) => child::Life::Watch,
         Some(child::HARDWARE) => child::Life::Hardware,
-        Some(child::OBJECTS) => child::Life::Objects(args.nth(1).and_then(|runtime| runtime.parse().ok())),
+        // `--runtime` and which.
+        Some(child::OBJECTS) => match args.nth(1).map(|runtime| runtime.parse()).transpose() {
+            Ok(runtime) => child::Life::Objects(runtime),
+            Err(_) => return ExitCode::from(2), // else a test would be of the hub's own library
+        },
         _ => child::Life::Picture,
     };
     match (command.as_deref(), parent) {

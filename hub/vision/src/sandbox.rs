@@ -25,7 +25,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-use crate::runtime::{Provider, Runtime};
+use crate::runtime::Runtime;
 use crate::wire::MAX_JPEG_BYTES;
 
 /// Bytes of memory that a child may write to. A 4K picture in H.265 with its reference pictures takes about 200 MB.
@@ -67,7 +67,7 @@ pub enum Life {
 impl Life {
     /// Its model is run by hardware, whose driver wants much of the machine.
     fn has_accelerator(&self) -> bool {
-        matches!(self, Life::Objects(Some(Runtime { provider: Provider::Cuda | Provider::TensorRt, .. })))
+        matches!(self, Life::Objects(Some(runtime)) if runtime.provider.is_hardware())
     }
 }
 

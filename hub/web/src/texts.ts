@@ -276,9 +276,7 @@ export const T = {
     more: (count: number) => ` and ${count} more`,
     speed: (by: string, ms: number, perSecond: number) => `${by} looks: ${ms} ms a picture, ${perSecond} a second. It is used half of the time at most, and only while something moves.`,
     runtimes: {
-      untried: () => '',
-      trying: (name: string) => `${name} is being tried, which may take minutes. Until then the hub’s own is used.`,
-      used: () => '',
+      trying: (name: string) => `${name} is being tried, which may take minutes.`,
       no_better: (name: string, ms: number) => `${name} works, but costs no less: ${ms} ms a picture.`,
       failed: (name: string, _: number, why: string) => `${name} is of no use, and is tried again later. ${why}.`,
     } as Record<string, (name: string, ms: number, why: string) => string>,
