@@ -10,6 +10,7 @@ use system::Fact;
 use tokio::sync::{Mutex, watch};
 use vision::{About, Eyes, Model, Objects, Outcome, Tried};
 
+/// Whatever its format is.
 const MODEL: &str = "model.onnx";
 const DESCRIPTION: &str = "model.toml";
 
@@ -78,20 +79,20 @@ impl Keeper {
     ///
     /// # Errors
     /// `bad-model`; or it cannot be written.
-    pub(crate) async fn change(&self, onnx: Option<bytes::Bytes>, description: String) -> Result<About, Problem> {
+    pub(crate) async fn change(&self, file: Option<bytes::Bytes>, description: String) -> Result<About, Problem> {
         let _one = self.changing.lock().await;
-        let onnx = match onnx {
-            Some(onnx) => onnx,
-            None => self.model().await?.ok_or_else(|| Problem::with(ProblemKind::BadModel, "There is none"))?.onnx,
+        let file = match file {
+            Some(file) => file,
+            None => self.model().await?.ok_or_else(|| Problem::with(ProblemKind::BadModel, "There is none"))?.file,
         };
-        let model = Model { onnx, description };
+        let model = Model { file, description };
         let about = self.eyes.try_model(&model).await.map_err(|why| Problem::with(ProblemKind::BadModel, why))?;
         let (folder, kept) = (self.folder.clone(), model.clone());
         on_disk(move || {
             base::fs::create_dir(&folder, 0o700)?;
             // Between the two a power cut leaves a new description with an old model: that is told, and nothing is lost.
             base::fs::write_atomic(&folder.join(DESCRIPTION), kept.description.as_bytes(), 0o600)?;
-            base::fs::write_atomic(&folder.join(MODEL), &kept.onnx, 0o600)
+            base::fs::write_atomic(&folder.join(MODEL), &kept.file, 0o600)
         })
         .await?;
         self.eyes.tell_objects(Some(model));
@@ -182,8 +183,8 @@ pub(crate) fn pictures_per_second(about: &About) -> f64 {
 }
 
 fn read(folder: &Path) -> Result<Option<Model>, FsError> {
-    let Some(onnx) = file(folder, MODEL)? else { return Ok(None) };
-    Ok(Some(Model { onnx: onnx.into(), description: description(folder)? }))
+    let Some(model) = file(folder, MODEL)? else { return Ok(None) };
+    Ok(Some(Model { file: model.into(), description: description(folder)? }))
 }
 
 fn description(folder: &Path) -> Result<String, FsError> {

@@ -9,6 +9,7 @@ pub mod fs;
 mod hardware;
 pub mod id;
 pub mod problem;
+pub mod runtime;
 pub mod shutdown;
 pub mod state;
 mod transport;

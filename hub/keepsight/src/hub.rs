@@ -119,8 +119,7 @@ impl Hub {
         let children = Program::own().in_group(children);
         // A board that cannot be read is told as such.
         let board = system::Board::of(Path::new("/")).ok().flatten();
-        let (decoders, detectors) = board.map(|board| (board.decoders, board.detectors)).unwrap_or_default();
-        let runtimes = detectors.into_iter().map(runtime).collect();
+        let (decoders, runtimes) = board.map(|board| (board.decoders, board.detectors)).unwrap_or_default();
         let eyes = vision::Eyes::start_with(runtimes, children.clone(), clock.clone(), shutdown.clone())
             .map_err(|e| Problem::with(ProblemKind::Internal, e))?;
         let decoders = api::decoders::Decoders { tried: eyes.decoders(), expected: decoders };
@@ -358,16 +357,6 @@ fn reached(address: SocketAddr) -> SocketAddr {
         other => other,
     };
     SocketAddr::new(own, address.port())
-}
-
-/// A library that the board names to run models.
-fn runtime(system::Detector { library, provider, devices }: system::Detector) -> vision::Runtime {
-    let provider = match provider {
-        system::Provider::Cpu => vision::Provider::Cpu,
-        system::Provider::Cuda => vision::Provider::Cuda,
-        system::Provider::TensorRt => vision::Provider::TensorRt,
-    };
-    vision::Runtime { library, provider, devices }
 }
 
 /// Cameras of which there is footage of the last hour in which the hub ran. Not of the last hour: it may have been off.

@@ -167,7 +167,7 @@ mod camera {
                     return gst::PadProbeReturn::Ok;
                 }
                 match (kind.as_str(), weak.upgrade()) {
-                    ("stops", _) => gst::PadProbeReturn::Drop,
+                    ("stops", _) => gst::PadProbeReturn::Handled,
                     ("leaves", Some(camera)) => {
                         gst::element_error!(camera, gst::ResourceError::Read, ("The device was unplugged."));
                         gst::PadProbeReturn::Remove
@@ -225,7 +225,7 @@ mod encoder {
                         if let Some(encoder) = weak.upgrade() {
                             gst::element_error!(encoder, gst::StreamError::Encode, ("The hardware is stuck."));
                         }
-                        gst::PadProbeReturn::Drop
+                        gst::PadProbeReturn::Handled
                     }
                     "slow-later" if number >= LATER => {
                         std::thread::park_timeout(Duration::from_millis(250));

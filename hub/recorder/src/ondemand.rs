@@ -12,6 +12,7 @@ use base::footage::{AccessUnit, Fragment, InitSegment, Track};
 use base::{CameraId, Mono, Problem, Shutdown};
 use media::{EndReason, Ingest, IngestEnd};
 use store::StreamSource;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -51,10 +52,10 @@ struct Trouble(Mutex<Option<Problem>>);
 impl OnDemand {
     /// Starts to wait for viewers. Must be called inside a tokio runtime.
     pub(crate) fn start(
-        camera: CameraId,
         ring: Arc<LiveRing>,
         watching: Arc<Watching>,
         plan: SubPlan,
+        reader: Handle,
         encoders: media::Encoders,
         clock: SharedClock,
         stop: Shutdown,
@@ -62,9 +63,10 @@ impl OnDemand {
         let trouble = Arc::<Trouble>::default();
         let (plan, plan_of_task) = watch::channel(plan);
         let connector = Connector {
-            camera,
+            camera: watching.camera,
             ring: ring.clone(),
             watching,
+            reader,
             plan: plan_of_task,
             trouble: trouble.clone(),
             encoders,
@@ -109,6 +111,8 @@ struct Connector {
     camera: CameraId,
     ring: Arc<LiveRing>,
     watching: Arc<Watching>,
+    /// Reads from all cameras.
+    reader: Handle,
     plan: watch::Receiver<SubPlan>,
     trouble: Arc<Trouble>,
     encoders: media::Encoders,
@@ -200,7 +204,8 @@ impl Connector {
             trouble: self.trouble.clone(),
             showed: tell,
         };
-        let runtime = tokio::runtime::Handle::current();
+        // What is connected to for as long as the hub looks is read with the rest; a person's first picture does not wait for that.
+        let runtime = if self.watching.holds_sub() { self.reader.clone() } else { Handle::current() };
         let ingest =
             match Ingest::start(known.source(), &runtime, self.clock.clone(), options.clone(), Box::new(intake)) {
                 Ok(ingest) => ingest,

@@ -149,7 +149,7 @@ pub(crate) struct Wanted {
 
 /// Noticing what moves at one camera.
 pub(crate) struct Watching {
-    camera: CameraId,
+    pub(crate) camera: CameraId,
     watchers: Watchers,
     shutdown: Shutdown,
     /// Held while the hub looks, so that the camera's small stream is connected to.
@@ -299,6 +299,11 @@ impl Watching {
     /// How many pictures were looked at since this was last set, and how many did not fit.
     pub(crate) fn looked(&self) -> Option<(u64, u64)> {
         self.lock().watched.as_ref()?.notices.looked()
+    }
+
+    /// The hub looks, and has the small stream connected to for that.
+    pub(crate) fn holds_sub(&self) -> bool {
+        self.lock().watched.as_ref().is_some_and(|watched| watched.wanted.told_at.is_none())
     }
 
     /// What its pictures are decoded with.

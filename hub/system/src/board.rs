@@ -6,6 +6,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use base::fs::FsError;
+use base::runtime::Runtime;
 use base::{Problem, ProblemKind, Timestamp};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub struct Board {
     pub decoders: Vec<Decoder>,
     /// What it should look for objects with, best first, besides the hub's own library.
     #[serde(default)]
-    pub detectors: Vec<Detector>,
+    pub detectors: Vec<Runtime>,
     /// Names in `/sys/class/leds` that the hub may use.
     #[serde(default)]
     pub leds: Vec<String>,
@@ -90,31 +91,6 @@ pub struct Decoder {
     pub codec: String,
     /// GStreamer's element, such as `v4l2h264dec`.
     pub element: String,
-}
-
-/// A library that runs models which tell objects apart: ONNX Runtime.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Detector {
-    /// Where it lies: an absolute path.
-    pub library: PathBuf,
-    /// What of it runs them.
-    pub provider: Provider,
-    /// Device files, and folders of them, that it needs.
-    #[serde(default)]
-    pub devices: Vec<PathBuf>,
-}
-
-/// ONNX Runtime's execution providers that the hub knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// The processor.
-    Cpu,
-    /// A GPU of NVIDIA's.
-    Cuda,
-    /// The same, by TensorRT.
-    TensorRt,
 }
 
 /// `[limits]`
@@ -176,7 +152,7 @@ impl Board {
             return Err(bad(path, text, "name", "a board's name is made of a-z, 0-9 and -"));
         }
         // What lies beside a library may be read by who looks for objects: it lies where nothing else does.
-        let of = |d: &Detector| {
+        let of = |d: &Runtime| {
             let devices = d.devices.iter().map(|device| (device.clone(), &["/dev"][..]));
             devices.chain([(d.library.clone(), &["/usr", "/opt"][..])]).collect::<Vec<_>>()
         };
@@ -253,6 +229,8 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base::runtime::Provider;
+
     use super::*;
     use proptest::prelude::*;
 

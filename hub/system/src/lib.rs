@@ -15,9 +15,7 @@ mod turn;
 pub mod update;
 mod wifi;
 
-pub use board::{
-    Arch, BOARD_FILE, Board, BoardError, BoardLimits, Decoder, Detector, Flavour, IMAGE_FILE, Image, Kernel, Provider,
-};
+pub use board::{Arch, BOARD_FILE, Board, BoardError, BoardLimits, Decoder, Flavour, IMAGE_FILE, Image, Kernel};
 pub use clock::HubClock;
 pub use disks::{DiskFacts, Disks, SystemDisks};
 pub use doctor::{Doctor, Fact, Machine};

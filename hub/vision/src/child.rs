@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use base::SystemClock;
+use base::runtime::{Provider, Runtime};
 
 use crate::decode::{self, Failure};
 use crate::motion::{Motion, Moving, Settings};
-use crate::objects::{self, Detector, Onnx, OnnxRuntime};
+use crate::objects::{self, Detector, Hailo, Onnx, OnnxRuntime};
 use crate::pictures::Pictures;
-use crate::runtime::Provider;
 pub use crate::sandbox::Life;
 use crate::wire::trial;
 use crate::wire::watch::{self, Looked, MAX_BEST_BYTES};
@@ -52,11 +52,13 @@ fn serve(parent: i32, life: &Life, more: impl FnOnce()) -> io::Result<()> {
     let picture = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let nothing = decode::Decoders { devices: Vec::new(), lacks: String::new() };
     // What is wrong with a library is told once there is a model.
-    let mut runtime = None;
+    let (mut by, mut opened) = (None, Ok(()));
     let loaded = match life {
-        Life::Objects(by) => {
+        Life::Objects(runtime) => {
             objects::prepare();
-            runtime = by.as_ref().map(|by| objects::open(by).map(|()| by.provider));
+            by = runtime.as_ref();
+            // HailoRT's starts a thread when it is opened, which would not be locked in.
+            opened = by.filter(|by| by.provider != Provider::Hailo).map_or(Ok(()), objects::open);
             Ok(nothing)
         }
         _ => decode::load(*life == Life::Hardware),
@@ -72,7 +74,7 @@ fn serve(parent: i32, life: &Life, more: impl FnOnce()) -> io::Result<()> {
         None => return Ok(()),
         Some(Request::Watch { settings, first }) => return watch_camera(&mut hub, &picture, settings, first),
         Some(Request::Detect { description, model }) => {
-            return tell_objects(&mut hub, &description, model, runtime.transpose());
+            return tell_objects(&mut hub, &description, model, opened.map(|()| by));
         }
         Some(Request::Candidates) => Reply::Text(trial::list(&crate::trial::candidates())),
         Some(Request::Try { codec, name }) => {
@@ -135,16 +137,20 @@ fn tell_objects(
     hub: &mut File,
     description: &str,
     model: Vec<u8>,
-    runtime: Result<Option<Provider>, String>,
+    by: Result<Option<&Runtime>, String>,
 ) -> io::Result<()> {
-    let ready = runtime.and_then(|by| {
-        let onnx = Onnx::load(&model, description)?;
-        let onnx = match by {
-            Some(provider) => onnx.run_by(|| OnnxRuntime::start(provider, &model))?,
-            None => onnx,
+    let ready = by.and_then(|by| {
+        let provider = by.map(|by| by.provider);
+        let detector: Box<dyn Detector> = match by {
+            None => Box::new(Onnx::load(&model, description)?),
+            Some(Runtime { provider: Provider::Hailo, library, .. }) => {
+                Box::new(Hailo::start(library, model, description)?)
+            }
+            Some(Runtime { provider, .. }) => {
+                Box::new(Onnx::load(&model, description)?.run_by(|| OnnxRuntime::start(*provider, &model))?)
+            }
         };
-        drop(model);
-        objects::measured(onnx, by, &SystemClock)
+        objects::measured(detector, provider, &SystemClock)
     });
     let mut detector = match ready {
         Ok((detector, about)) => {

@@ -31,13 +31,14 @@ mod motion;
 mod objects;
 mod pictures;
 mod planner;
-mod runtime;
 mod sandbox;
 mod spawn;
 mod stills;
 mod trial;
 mod watch;
 mod wire;
+
+pub use base::runtime::{Provider, Runtime};
 
 pub use attention::{Attention, Look};
 pub use choice::Using;
@@ -47,7 +48,6 @@ pub use grey::Grey;
 pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
 pub use objects::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Outcome, Tried};
 pub use planner::{Decoder, Decoders};
-pub use runtime::{Provider, Runtime};
 pub use sandbox::Sandbox;
 pub use spawn::Program;
 pub use stills::{Limits, StillError, Stills};

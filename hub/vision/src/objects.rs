@@ -11,6 +11,7 @@
 mod alike;
 mod description;
 mod detecting;
+mod hailo;
 mod heads;
 mod looking;
 mod onnx;
@@ -21,6 +22,7 @@ mod tracks;
 mod tract;
 
 pub(crate) use detecting::{Detecting, start};
+pub(crate) use hailo::Hailo;
 pub(crate) use looking::{Looking, Told};
 pub(crate) use onnx::Onnx;
 pub(crate) use onnx_runtime::{OnnxRuntime, open};
@@ -35,7 +37,7 @@ use base::element::processor_time;
 use bytes::Bytes;
 
 use crate::motion::Bounds;
-use crate::runtime::Provider;
+use base::runtime::Provider;
 
 /// The largest model, in bytes. A small one of the usual families has 6 to 25 MB.
 pub const MAX_MODEL_BYTES: usize = 64 << 20;
@@ -53,10 +55,17 @@ pub(crate) const MAX_SIDE: u16 = 1_280;
 /// A model, as its owner supplies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
-    /// An ONNX file.
-    pub onnx: Bytes,
+    /// An ONNX file, or one that was compiled for an accelerator of Hailo's (HEF).
+    pub file: Bytes,
     /// What it does not say itself, as TOML; may be empty. `docs/objects.md` has its words.
     pub description: String,
+}
+
+impl Model {
+    /// What it runs on: `None`: on whatever the hub has.
+    pub(crate) fn only_on(&self) -> Option<Provider> {
+        hailo::is_hef(&self.file).then_some(Provider::Hailo)
+    }
 }
 
 /// Whether objects are told apart.
@@ -129,11 +138,11 @@ const MEASURED: u32 = 3;
 ///
 /// # Errors
 /// It cannot: why, for a person.
-pub(crate) fn measured<D: Detector>(
-    mut detector: D,
+pub(crate) fn measured(
+    mut detector: Box<dyn Detector>,
     by: Option<Provider>,
     clock: &dyn Clock,
-) -> Result<(D, About), String> {
+) -> Result<(Box<dyn Detector>, About), String> {
     let size = detector.size();
     let grey = Rgb { size, pixels: vec![128; size.bytes()] };
     detector.detect(&grey)?;

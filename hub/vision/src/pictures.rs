@@ -181,7 +181,7 @@ impl Chain {
             let (at, mut last) = (buffer.pts(), lock(&passed));
             let since = at.zip(*last).and_then(|(at, last)| at.checked_sub(last));
             if since.is_some_and(|since| Duration::from(since) < every) {
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled; // after `Drop`, GStreamer would complain that somebody freed it already
             }
             *last = at;
             if let Some(caps) = pad.current_caps() {
@@ -317,4 +317,38 @@ fn size(caps: &gst::Caps) -> Option<(usize, usize)> {
 
 fn lock<T>(out: &Mutex<T>) -> MutexGuard<'_, T> {
     out.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clip;
+
+    #[test]
+    fn what_comes_sooner_is_passed_over_and_gstreamer_has_no_complaint() {
+        let lacks = decode::load(false).unwrap().lacks;
+        assert_eq!(lacks, "");
+        let complaints = Arc::new(Mutex::new(Vec::<String>::new()));
+        let into = complaints.clone();
+        let levels = gst::glib::LogLevels::LEVEL_CRITICAL | gst::glib::LogLevels::LEVEL_WARNING;
+        gst::glib::log_set_handler(Some("GStreamer"), levels, false, false, move |_, _, what| {
+            lock(&into).push(what.to_owned());
+        });
+
+        let decoder = decode::decoders(Codec::H264).remove(0);
+        let caps =
+            gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
+        // Every second picture comes so late after the one before it that it is passed on.
+        let every = clip::at(2);
+        let chain = Chain::new(&decoder, Codec::H264, &caps, every).unwrap();
+        let coded = clip::coded(Codec::H264);
+        let pushed = coded.iter().enumerate().map(|(number, data)| chain.push(data.to_vec(), clip::at(number), false));
+        let mut out: Vec<Out> = pushed.flat_map(Result::unwrap).collect();
+        out.extend(chain.end().unwrap());
+
+        let numbers = (0..clip::PICTURES).step_by(2);
+        assert_eq!(out.iter().map(|out| out.at).collect::<Vec<_>>(), numbers.clone().map(clip::at).collect::<Vec<_>>());
+        assert!(numbers.zip(&out).all(|(number, out)| clip::is_picture(number, &out.grey)));
+        assert!(lock(&complaints).is_empty(), "{complaints:?}");
+    }
 }

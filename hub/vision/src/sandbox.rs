@@ -25,8 +25,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-use crate::runtime::Runtime;
 use crate::wire::MAX_JPEG_BYTES;
+use base::runtime::Runtime;
 
 /// Bytes of memory that a child may write to. A 4K picture in H.265 with its reference pictures takes about 200 MB.
 const MAX_MEMORY_BYTES: u64 = 512 << 20;

@@ -92,7 +92,7 @@ fn start(program: &Program, life: &Life) -> io::Result<Child> {
     let process = Command::new(&program.path)
         .args([OsString::from(child::COMMAND), std::process::id().to_string().into()])
         .args(match life {
-            Life::Picture => vec![],
+            Life::Picture => Vec::<String>::new(),
             Life::Watch => vec![child::WATCH.into()],
             Life::Hardware => vec![child::HARDWARE.into()],
             Life::Objects(None) => vec![child::OBJECTS.into()],
@@ -104,7 +104,8 @@ fn start(program: &Program, life: &Life) -> io::Result<Child> {
         .envs([
             ("GST_REGISTRY_DISABLE", "yes"), // see `decode`
             ("GST_DEBUG", "0"),
-            ("ORC_CODE", "backup"), // no code is made at run time: it could not be executed
+            ("HAILORT_LOGGER_PATH", "NONE"), // or it makes a file wherever it is
+            ("ORC_CODE", "backup"),          // no code is made at run time: it could not be executed
             ("LC_ALL", "C"),
         ])
         .current_dir("/")

@@ -20,12 +20,12 @@ use crate::feed::{Feed, Sent, Waiting};
 use crate::motion::{Moving, Settings};
 use crate::objects::{self, About, Detecting, Looking, Model, Objects, Rgb, Size, Told, Tried};
 use crate::planner::{Decoders, Planner};
-use crate::runtime::Runtime;
 use crate::sandbox::Life;
 use crate::spawn::{Child, Program, Spawner};
 use crate::stills::is_jpeg;
 use crate::wire::watch::{Looked, MAX_BEST_BYTES, head, watch as to_watch};
 use crate::wire::{self, Attempt, Hello, Reply};
+use base::runtime::Runtime;
 
 /// A child that takes longer for a picture, or says nothing for so long when it starts, is ended. The first is short: a child
 /// that hangs is to cost five seconds of detection at most, with its start and what it has to learn again.

@@ -19,7 +19,7 @@ use ort::sys::OrtApi;
 use street::{model, painted, ready, shown};
 use tools::onnx_runtime;
 use vision::child::Life;
-use vision::{Eyes, MotionSettings, Objects, Outcome, Program, Provider, Runtime};
+use vision::{Eyes, Model, MotionSettings, Objects, Outcome, Program, Provider, Runtime};
 
 const CHILD: &str = env!("CARGO_BIN_EXE_vision");
 
@@ -193,12 +193,128 @@ async fn one_that_becomes_slow_gives_way() {
     fails_later("WAITS", "It became slow").await;
 }
 
+/// An accelerator of Hailo's, with something wrong after so many pictures: a library in place of HailoRT, and a file for the device.
+fn hailo(folder: &Path, wrong: &str, after: u32) -> Runtime {
+    let (library, device) = (folder.join(format!("{wrong}-{after}.so")), folder.join("hailo0"));
+    std::fs::write(&device, [0; 4_096]).unwrap();
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-pthread", "-o"])
+        .arg(&library)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runtimes/hailo.c"))
+        .args([format!("-DDEVICE={device:?}"), format!("-DMADE_UP={wrong}"), format!("-DAFTER={after}")])
+        .status();
+    assert!(made.unwrap().success());
+    Runtime { library, provider: Provider::Hailo, devices: vec![device] }
+}
+
+/// A model for it. What is in it only Hailo's own compiler knows.
+fn compiled(description: &str) -> Model {
+    Model { file: b"\x01HEFgood, and more".to_vec().into(), description: description.into() }
+}
+
+const LABELS: &str = "labels = [\"Person\", \"car\"]";
+
+#[tokio::test]
+async fn what_was_compiled_for_an_accelerator_is_run_by_that_and_everything_else_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let eyes = eyes(vec![by(onnx_runtime(), Provider::Cpu), hailo(folder.path(), "NOTHING", 0)]);
+    ready(&eyes, compiled(LABELS)).await;
+    assert_eq!(runs_it(&eyes), Some(Provider::Hailo));
+    let told = shown(&mut eyes.watch(MotionSettings::default()), &painted(16, street::street)).await;
+    assert!(!told.is_empty() && told.iter().all(|(_, object)| object == "person"), "{told:?}");
+    let tried = eyes.runtimes().borrow().clone();
+    assert!(matches!(tried[1].outcome, Outcome::Used(_)) && tried[0].outcome == Outcome::Untried, "{tried:?}");
+
+    // Another one can be tried though the accelerator does for one process at a time; what it did before it does again.
+    let about = eyes.try_model(&compiled("labels = [\"a\", \"b\"]")).await.unwrap();
+    assert_eq!((about.labels, about.by), (vec!["a".to_owned(), "b".into()], Some(Provider::Hailo)));
+    let mut state = eyes.objects();
+    let again = state.wait_for(|state| matches!(state, Objects::Ready(about) if about.labels[0] == "person"));
+    assert!(base::clock::timeout(&SystemClock, BOUND, again).await.is_some(), "{:?}", eyes.objects().borrow());
+
+    ready(&eyes, model("small.onnx", "")).await;
+    outcome(&eyes, |outcome| matches!(outcome, Outcome::Used(_))).await;
+    assert_eq!((runs_it(&eyes), &eyes.runtimes().borrow()[1].outcome), (Some(Provider::Cpu), &Outcome::Untried));
+}
+
+#[tokio::test]
+async fn what_an_accelerator_cannot_run_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |file: &[u8]| Model { file: file.to_vec().into(), description: LABELS.into() };
+    let board = |runtime: Runtime| vec![runtime];
+    let made = |wrong| board(hailo(folder.path(), wrong, 0));
+    let elsewhere = Runtime { library: folder.path().join("none.so"), ..hailo(folder.path(), "NOTHING", 0) };
+    let closed = Runtime { devices: vec![], ..hailo(folder.path(), "NOTHING", 0) };
+    for (runtimes, model, said) in [
+        (vec![], compiled(LABELS), "the board's file names no HailoRT"),
+        (board(by(onnx_runtime(), Provider::Cpu)), compiled(LABELS), "the board's file names no HailoRT"),
+        (board(elsewhere), compiled(LABELS), "Its library cannot be opened"),
+        (
+            board(closed),
+            compiled(LABELS),
+            "no accelerator that can be used: HailoRT says 74 HAILO_OUT_OF_PHYSICAL_DEVICES",
+        ),
+        (board(by(onnx_runtime(), Provider::Hailo)), compiled(LABELS), "Its library cannot be opened"),
+        (made("GONE"), compiled(LABELS), "no accelerator that can be used"),
+        (made("NOTHING"), file(b"\x01HEF"), "no HEF file, or a damaged one: HailoRT says 26"),
+        (made("NOTHING"), file(&[b"\x01HEF", &[7; 100_000][..]].concat()), "no HEF file, or a damaged one"),
+        (made("NOTHING"), compiled(""), "give labels in the description"),
+        (made("NOTHING"), compiled("labels = [\"a\"]"), "It tells 2 things apart, and there are 1 labels"),
+        (made("NOTHING"), compiled("family = \"yolov8\""), "family is not of a model that was compiled"),
+        (made("TWO_OUTPUTS"), compiled(LABELS), "compile it with non-maximum suppression"),
+        (made("NO_BOXES"), compiled(LABELS), "compile it with non-maximum suppression"),
+        (made("LARGER"), compiled(LABELS), "172 bytes come out of it"),
+        (made("GREY"), compiled(LABELS), "Its picture is 320×320×1"),
+        (made("FAILS"), compiled(LABELS), "It fails: HailoRT says 4 HAILO_TIMEOUT"),
+        (made("GARBAGE"), compiled(LABELS), "Other numbers come out of it"),
+        (made("CRASHES"), compiled(LABELS), "Its process ended"),
+    ] {
+        let eyes = eyes(runtimes);
+        let why = eyes.try_model(&model).await.unwrap_err();
+        assert!(why.contains(said), "{why}, and not {said}");
+        // One that was kept before is told of likewise, and motion goes on.
+        eyes.tell_objects(Some(model));
+        let mut state = eyes.objects();
+        let failed = state.wait_for(|state| matches!(state, Objects::Failed(why) if why.contains(said)));
+        assert!(base::clock::timeout(&SystemClock, BOUND, failed).await.is_some(), "{:?}", eyes.objects().borrow());
+    }
+}
+
+#[tokio::test]
+async fn an_accelerator_that_fails_later_is_started_again() {
+    for wrong in ["CRASHES", "HANGS", "FAILS", "GARBAGE"] {
+        let folder = tempfile::tempdir().unwrap();
+        // Four pictures are looked at until it is ready.
+        let eyes = eyes(vec![hailo(folder.path(), wrong, 8)]);
+        ready(&eyes, compiled(LABELS)).await;
+        let walks = painted(30, |t| {
+            let walker = (t >= 5.0).then(|| (((t - 5.0) % 12.0 * 55.0) as i32 - 30, 220, 30, 90, 245));
+            walker.into_iter().collect()
+        });
+        let mut watch = eyes.watch(MotionSettings::default());
+        let mut state = eyes.objects();
+        state.mark_unchanged();
+        let mut rounds = 0;
+        while !state.has_changed().unwrap() {
+            shown(&mut watch, &walks).await;
+            rounds += 1;
+            assert!(rounds < 6, "{wrong}");
+        }
+        let again = state.wait_for(|state| matches!(state, Objects::Ready(_)));
+        assert!(
+            base::clock::timeout(&SystemClock, BOUND, again).await.is_some(),
+            "{wrong}: {:?}",
+            eyes.objects().borrow()
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_child_with_another_library_can_touch_nothing_either() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "the hub's").unwrap();
-    for provider in [Provider::Cpu, Provider::Cuda] {
+    for provider in [Provider::Cpu, Provider::Cuda, Provider::Hailo] {
         // Where the library lies is read by who may load more of it; the hub's files are not there.
         let life = Life::Objects(Some(by(onnx_runtime(), provider)));
         let attempts = eyes(vec![]).attempts(life, secret.to_str().unwrap()).await.unwrap();

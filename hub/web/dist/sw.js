@@ -1,6 +1,6 @@
 // Keeps the shell (the app's own files) so that the app opens when the hub does not answer, and says so.
 // Never an answer of /api: what the hub says is for one person at one time.
-const VERSION = "fbd20033b7dbef46";
+const VERSION = "9b63871aa28cb2c8";
 const FILES = ["/app.css","/app.js","/icon-192.png","/icon-512.png","/icon-maskable-512.png","/icon.svg","/","/manifest.webmanifest"];
 const CACHE = `shell-${VERSION}`;
 

@@ -85,7 +85,7 @@ struct RuntimeJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ModelJson {
-    /// An ONNX file in base64, 64 MiB at most. Absent: the one that is kept.
+    /// An ONNX file, or one that was compiled for Hailo's accelerators (HEF), in base64, 64 MiB at most. Absent: the one that is kept.
     #[serde(default)]
     model: Option<String>,
     /// What the model does not say itself, as TOML: docs/objects.md.

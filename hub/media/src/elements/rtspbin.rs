@@ -304,7 +304,7 @@ mod imp {
         fn stamp(&self, pad: &gst::Pad, track: Track) {
             let weak = self.obj().downgrade();
             pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                let Some(bin) = weak.upgrade() else { return gst::PadProbeReturn::Drop };
+                let Some(bin) = weak.upgrade() else { return gst::PadProbeReturn::Handled };
                 let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
                 let stamped = match buffer.map_readable() {
                     Ok(packet) => bin.imp().flow().packet(track, &packet),
@@ -317,10 +317,10 @@ mod imp {
                         buffer.set_dts(gst::ClockTime::NONE);
                         gst::PadProbeReturn::Ok
                     }
-                    Ok(None) => gst::PadProbeReturn::Drop,
+                    Ok(None) => gst::PadProbeReturn::Handled,
                     Err(end) => {
                         bin.imp().end(end);
-                        gst::PadProbeReturn::Drop
+                        gst::PadProbeReturn::Handled
                     }
                 }
             });

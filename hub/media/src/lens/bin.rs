@@ -247,12 +247,12 @@ mod imp {
             let weak = self.obj().downgrade();
             let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
             pad.add_probe(kinds, move |_, info| {
-                let Some(bin) = weak.upgrade() else { return gst::PadProbeReturn::Drop };
+                let Some(bin) = weak.upgrade() else { return gst::PadProbeReturn::Handled };
                 let imp = bin.imp();
                 match &mut info.data {
                     Some(gst::PadProbeData::Buffer(buffer)) => match imp.picture(buffer) {
                         true => gst::PadProbeReturn::Ok,
-                        false => gst::PadProbeReturn::Drop,
+                        false => gst::PadProbeReturn::Handled,
                     },
                     Some(gst::PadProbeData::Event(event)) => {
                         match event.view() {
@@ -260,7 +260,7 @@ mod imp {
                             gst::EventView::Segment(_) => *event = segment(),
                             gst::EventView::Eos(_) => {
                                 imp.end(IngestEnd::new(EndReason::Closed, "It gives no more pictures"));
-                                return gst::PadProbeReturn::Drop;
+                                return gst::PadProbeReturn::Handled;
                             }
                             _ => {}
                         }

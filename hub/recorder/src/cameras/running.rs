@@ -114,8 +114,9 @@ impl Inner {
         };
         self.tell(Told::Begun { camera: id, end, open_gaps });
         let task = Mutex::new(Some(tokio::spawn(supervisor.run())));
-        let (plan_of_sub, encoders, clock) = (self.sub_plan(camera), self.encoders.clone(), self.clock.clone());
-        let sub = OnDemand::start(id, sub, watching.clone(), plan_of_sub, encoders, clock, stop.clone());
+        let (reader, encoders, clock) = (self.reader.handle(), self.encoders.clone(), self.clock.clone());
+        let plan_of_sub = self.sub_plan(camera);
+        let sub = OnDemand::start(sub, watching.clone(), plan_of_sub, reader, encoders, clock, stop.clone());
         self.lock().insert(id, Arc::new(Running { shared, writer, sub, watching, plan, stop, task }));
         Ok(())
     }

@@ -99,6 +99,17 @@ impl Description {
         Ok(description)
     }
 
+    /// A word that only an ONNX file needs: one that was compiled for an accelerator says so much itself.
+    pub fn only_of_onnx(&self) -> Option<&'static str> {
+        let of = [
+            ("family", self.family.is_some()),
+            ("width", self.width.is_some()),
+            ("height", self.height.is_some()),
+            ("values", self.values.is_some()),
+        ];
+        of.into_iter().find(|(_, said)| *said).map(|(word, _)| word)
+    }
+
     /// The least certainty that counts.
     pub fn least_score(&self) -> f32 {
         self.score.unwrap_or(LEAST_SCORE)
@@ -180,6 +191,19 @@ mod tests {
             let said = Description::read(bad).unwrap_err();
             assert!(said.starts_with("Its description: ") && said.contains(word), "{bad}: {said}");
         }
+    }
+
+    #[test]
+    fn the_description_that_is_in_the_documents_is_one() {
+        let document = include_str!("../../../../docs/objects.md");
+        let coco = document.split("```toml\n").find(|part| part.starts_with("labels = [")).unwrap();
+        let read = Description::read(coco.split("```").next().unwrap()).unwrap();
+        let labels = read.labels.as_ref().unwrap();
+        assert_eq!((labels.len(), &labels[79][..], read.only_of_onnx()), (80, "toothbrush", None));
+        let mut once = labels.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), 80);
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! The hub's side of the child that has the model: one picture after the other, from whichever camera asked first.
 //!
 //! It takes half a core at most: after each picture it rests as long as that took. A camera asks anew only when it was answered, so
-//! each gets its turn. The hub's own library runs the model at first, and whenever another fails that the board names.
+//! each gets its turn. The hub's own library runs the model at first, and whenever another fails that the board names; a model that only an
+//! accelerator can run is run by that or not at all.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::Shutdown;
 use base::clock::{SharedClock, timeout};
+use base::{Clock, Shutdown};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::runners::{GOOD as LONG_LIVED, Runner, Runners, Tried};
+use super::runners::{GOOD as LONG_LIVED, Runner, Runners, Tried, first_for};
 use super::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Rgb, Seen};
-use crate::runtime::Runtime;
 use crate::sandbox::Life;
 use crate::spawn::Child;
 use crate::watch::Starts;
 use crate::wire::objects as wire;
+use base::runtime::{Provider, Runtime};
 
 /// A large model on a small board takes so long until it is ready.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ const SLOW: u32 = 2;
 const SLOW_AFTER: u32 = 5;
 /// A picture that takes no longer is looked at quickly, however quick others were: the way to the child and back is part of it.
 const SHORT: Duration = Duration::from_millis(100);
+/// A process that is ended is gone in this time.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// A picture that waits: from most cameras one.
 const WAITING: usize = 64;
 
@@ -72,23 +75,55 @@ impl Detecting {
         self.runtimes.clone()
     }
 
-    /// Tries a model, in a child of its own, with the hub's own library.
+    /// Tries a model, in a child of its own, with the hub's own library, or with the one that alone can run it.
     ///
     /// # Errors
     /// Why it is of no use, for a person.
     pub async fn attempt(&self, model: &Model) -> Result<About, String> {
-        match begin(&self.starts, model, None, START_PATIENCE).await {
-            Ok((_, about)) => about,
+        let first = first_for(&self.runtimes.borrow(), model)?.map(|(_, runtime)| runtime);
+        let _rest = self.rest_for(model).await;
+        match begin(&self.starts, model, first.as_ref(), START_PATIENCE).await {
+            Ok(Ok((child, about))) => {
+                give_back(child, &about, &*self.starts.clock).await;
+                Ok(about)
+            }
+            Ok(Err(why)) => Err(why),
             Err(e) => Err(gone(&e)),
         }
     }
+
+    /// An accelerator does for one process at a time: what runs on the one that this model needs rests meanwhile.
+    async fn rest_for(&self, model: &Model) -> Option<Rest<'_>> {
+        let only_on = model.only_on()?;
+        let now = self.model.borrow().clone().filter(|now| now.only_on() == Some(only_on))?;
+        let rest = Rest { detecting: self, model: Some(now) };
+        self.set(None);
+        let _ = self.state().wait_for(|state| *state == Objects::None).await; // or the hub stops
+        Some(rest)
+    }
 }
 
-/// A process that ended without a word: it took more memory than it may, or fell over the model.
+/// Dropped, the model is used again that rested.
+struct Rest<'a> {
+    detecting: &'a Detecting,
+    model: Option<Model>,
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.detecting.set(self.model.take());
+    }
+}
+
+/// Why there is no answer.
 fn gone(e: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof};
     match e.kind() {
-        io::ErrorKind::TimedOut => "It was not ready in a minute, or took longer than ten seconds for a picture".into(),
-        _ => "Its process ended: it takes more than a gigabyte of memory, or is damaged".into(),
+        TimedOut => "It was not ready in a minute, or took longer than ten seconds for a picture".into(),
+        UnexpectedEof | BrokenPipe | ConnectionReset => {
+            "Its process ended: it takes more memory than it may have, or is damaged".into()
+        }
+        _ => format!("Its process cannot be used: {e}"),
     }
 }
 
@@ -140,8 +175,19 @@ impl Task {
             if self.failed < FAILED_AFTER {
                 self.tell.send_replace(Objects::Starting);
             }
-            let refused = match begin(&self.starts, &model, None, START_PATIENCE).await {
-                Ok((child, Ok(about))) => {
+            let first = self.runners.first_for(&model);
+            let began = match &first {
+                Ok(first) => {
+                    let runtime = first.as_ref().map(|(_, runtime)| runtime);
+                    begin(&self.starts, &model, runtime, START_PATIENCE).await
+                }
+                Err(why) => Ok(Err(why.clone())),
+            };
+            let refused = match began {
+                Ok(Ok((child, about))) => {
+                    if let Ok(Some((which, _))) = &first {
+                        self.runners.uses(*which, about.cost());
+                    }
                     self.tell.send_replace(Objects::Ready(about.clone()));
                     let began = self.clock.mono();
                     let served = self.serve(Runner { child, about, which: None }, &model).await;
@@ -154,13 +200,16 @@ impl Task {
                     (self.failed >= FAILED_AFTER).then(|| gone(&e))
                 }
                 // As long as it is this model.
-                Ok((_, Err(why))) => Some(why),
+                Ok(Err(why)) => Some(why),
                 Err(e) => {
                     self.failed += 1;
                     (self.failed >= FAILED_AFTER).then(|| gone(&e))
                 }
             };
             if let Some(why) = refused {
+                if let Ok(Some((which, _))) = &first {
+                    self.runners.fails(*which, why.clone());
+                }
                 self.tell.send_replace(Objects::Failed(why));
             }
             tokio::select! {
@@ -219,6 +268,7 @@ impl Task {
             }
             self.clock.sleep(took).await;
         };
+        give_back(by.child, &by.about, &*self.clock).await;
         let soon = self.clock.mono().since(start) < LONG_LIVED;
         trials.end(&self.runners, failed.is_some() && by.which.is_none() && soon).await;
         let (Some(e), which) = (failed, by.which) else { return Ok(()) };
@@ -235,26 +285,33 @@ impl Task {
     }
 }
 
+/// Ends a child, and waits for that where it has hardware: the next one wants the same. A driver that hangs holds nobody up.
+async fn give_back(mut child: Child, about: &About, clock: &dyn Clock) {
+    if about.by.is_some_and(Provider::is_hardware) {
+        let _ = timeout(clock, ENDS_WITHIN, child.process.kill()).await;
+    }
+}
+
 /// A child that has read the model, and has it run by the hub's own library or another; or why it is of no use.
 pub(super) async fn begin(
     starts: &Starts,
     model: &Model,
     runtime: Option<&Runtime>,
     patience: Duration,
-) -> io::Result<(Child, Result<About, String>)> {
-    if model.onnx.len() > MAX_MODEL_BYTES || model.description.len() > MAX_DESCRIPTION_BYTES {
+) -> io::Result<Result<(Child, About), String>> {
+    if model.file.len() > MAX_MODEL_BYTES || model.description.len() > MAX_DESCRIPTION_BYTES {
         return Err(io::Error::other("a model larger than any that is kept"));
     }
     let mut child = starts.child(Life::Objects(runtime.cloned())).await?;
     let ready = async {
         child.socket.write_all(&wire::head(model)).await?;
         child.socket.write_all(model.description.as_bytes()).await?;
-        child.socket.write_all(&model.onnx).await?;
+        child.socket.write_all(&model.file).await?;
         wire::ready(&mut child.socket, runtime.map(|runtime| runtime.provider)).await
     };
     let ready = timeout(&*starts.clock, patience, ready).await;
     let ready = ready.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
-    Ok((child, ready))
+    Ok(ready.map(|about| (child, about)))
 }
 
 async fn detect(child: &mut Child, picture: &Rgb) -> io::Result<Vec<Seen>> {

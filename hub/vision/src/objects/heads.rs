@@ -197,7 +197,7 @@ fn around([x, y, w, h]: [f32; 4]) -> Option<[f32; 4]> {
 }
 
 /// Corners in the picture, if there is anything between them.
-fn between(corners: [f32; 4]) -> Option<[f32; 4]> {
+pub(super) fn between(corners: [f32; 4]) -> Option<[f32; 4]> {
     if corners.iter().any(|corner| !corner.is_finite()) {
         return None;
     }
@@ -205,14 +205,14 @@ fn between(corners: [f32; 4]) -> Option<[f32; 4]> {
     (right > left && bottom > top).then_some([left, top, right, bottom])
 }
 
-fn seen(label: usize, score: f32, corners: Option<[f32; 4]>, least: f32) -> Option<Seen> {
+pub(super) fn seen(label: usize, score: f32, corners: Option<[f32; 4]>, least: f32) -> Option<Seen> {
     let [left, top, right, bottom] = corners.filter(|_| score.is_finite() && score >= least)?;
     let bounds = Bounds { left, top, width: right - left, height: bottom - top };
     Some(Seen { label, score: score.min(1.0), bounds })
 }
 
 /// Each thing once: of boxes of a label that lie on one another the most certain.
-fn apart(mut found: Vec<Seen>) -> Vec<Seen> {
+pub(super) fn apart(mut found: Vec<Seen>) -> Vec<Seen> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     found.truncate(MAX_CANDIDATES);
     let mut kept: Vec<Seen> = Vec::new();

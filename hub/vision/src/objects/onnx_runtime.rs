@@ -10,7 +10,7 @@ use ort::sys::OrtApiBase;
 use ort::value::{DynValue, TensorRef};
 
 use super::onnx::{Input, Pixels, Runs, shortened};
-use crate::runtime::{Provider, Runtime};
+use base::runtime::{Provider, Runtime};
 
 /// A model that is ready to be run.
 pub(crate) struct OnnxRuntime(Session);
@@ -56,6 +56,7 @@ impl OnnxRuntime {
         let providers = match provider {
             Provider::Cpu => vec![must(ep::CPU::default().build())],
             Provider::Cuda => vec![must(ep::CUDA::default().build())],
+            Provider::Hailo => return Err("That is no provider of ONNX Runtime".into()),
             // What TensorRT cannot do of a model CUDA does.
             Provider::TensorRt => vec![must(ep::TensorRT::default().build()), must(ep::CUDA::default().build())],
         };

@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 
 use super::detecting::begin;
 use super::{About, Model};
-use crate::runtime::Runtime;
 use crate::spawn::Child;
 use crate::watch::Starts;
+use base::runtime::{Provider, Runtime};
 
 /// A child that lived so long was a good one: it ends when it has used up the processor time that it is given, too.
 pub(super) const GOOD: Duration = Duration::from_secs(600);
@@ -86,6 +86,11 @@ impl Runners {
         self.told.subscribe()
     }
 
+    /// See [`first_for`].
+    pub fn first_for(&self, model: &Model) -> Result<Option<(usize, Runtime)>, String> {
+        first_for(&self.told.borrow(), model)
+    }
+
     /// There is another model, or none: what was found out with the last one counts no more.
     pub fn forget(&self) {
         *self.away() = Away::default();
@@ -103,7 +108,8 @@ impl Runners {
     }
 
     async fn find(&self, model: &Model, own: &About, found: &mpsc::Sender<Runner>) {
-        let mut best = self.told.borrow().len();
+        // What only one can run that one runs.
+        let mut best = if model.only_on().is_some() { 0 } else { self.told.borrow().len() };
         while best > 0 {
             if let Some((which, runner)) = self.first_of(best, model, own).await {
                 best = which;
@@ -119,7 +125,11 @@ impl Runners {
     async fn first_of(&self, count: usize, model: &Model, own: &About) -> Option<(usize, Runner)> {
         for which in 0..count {
             let is_away = self.away().how(|is| *is == which, self.clock.mono()).is_some();
-            if !is_away && let Some(runner) = self.attempt(which, model, own).await {
+            let is_for_others = self.told.borrow()[which].runtime.provider == Provider::Hailo;
+            if !is_away
+                && !is_for_others
+                && let Some(runner) = self.attempt(which, model, own).await
+            {
                 return Some((which, runner));
             }
         }
@@ -133,19 +143,18 @@ impl Runners {
         self.tell(which, Outcome::Trying);
         let patience = if runtime.provider.is_hardware() { PATIENCE_OF_HARDWARE } else { PATIENCE };
         let began = begin(&self.starts, model, Some(&runtime), patience).await;
-        tracing::info!(provider = %runtime.provider, library = %runtime.library.display(), "a library for models was tried");
         match began {
-            Ok((_, Ok(about)))
+            Ok(Ok((_, about)))
                 if (&about.labels, about.width, about.height) != (&own.labels, own.width, own.height) =>
             {
                 fails("It says something else of the model than the hub's own");
             }
-            Ok((child, Ok(about))) if about.cost() < own.cost() => {
+            Ok(Ok((child, about))) if about.cost() < own.cost() => {
                 // It is told of when it is used.
                 return Some(Runner { child, about, which: Some((which, self.clock.mono())) });
             }
-            Ok((_, Ok(about))) => self.set_aside(which, Outcome::NoBetter(about.cost()), start),
-            Ok((_, Err(why))) => fails(&why),
+            Ok(Ok((_, about))) => self.set_aside(which, Outcome::NoBetter(about.cost()), start),
+            Ok(Err(why)) => fails(&why),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => fails("It was not ready in time"),
             Err(_) => fails("Its process ended: it fell over the model, or wanted more than it may have"),
         }
@@ -189,7 +198,23 @@ impl Runners {
     }
 
     fn tell(&self, which: usize, outcome: Outcome) {
+        tracing::info!(runtime = %self.told.borrow()[which].runtime.provider, ?outcome, "a library for models");
         self.told.send_modify(|all| all[which].outcome = outcome);
+    }
+}
+
+/// Who runs a model at first: the hub's own library (`None`), or the one of the board's that alone can.
+///
+/// # Errors
+/// The board names none that can: for a person.
+pub(super) fn first_for(tried: &[Tried], model: &Model) -> Result<Option<(usize, Runtime)>, String> {
+    let Some(provider) = model.only_on() else { return Ok(None) };
+    let mut all = tried.iter().enumerate();
+    match all.find(|(_, Tried { runtime, .. })| runtime.provider == provider) {
+        Some((which, Tried { runtime, .. })) => Ok(Some((which, runtime.clone()))),
+        None => Err(format!(
+            "It was compiled for an accelerator, and the board's file names no {provider}: it is not used here"
+        )),
     }
 }
 

@@ -19,7 +19,7 @@ use super::watch::{part, whole};
 use super::{bad, head_of, text_of};
 use crate::motion::Bounds;
 use crate::objects::{About, MAX_LABEL_CHARS, MAX_LABELS, MAX_OBJECTS, MAX_SIDE, Model, Rgb, Seen, Size};
-use crate::runtime::Provider;
+use base::runtime::Provider;
 
 /// The first byte of a request to read a model.
 pub(super) const DETECT: u8 = 251;
@@ -29,7 +29,7 @@ const OBJECT_BYTES: usize = 12;
 
 /// The head of a request to read a model; description and model follow.
 pub(crate) fn head(model: &Model) -> [u8; 11] {
-    head_of(DETECT, 0, model.description.len(), model.onnx.len())
+    head_of(DETECT, 0, model.description.len(), model.file.len())
 }
 
 /// What became of the model, in the child's words.

@@ -16,7 +16,7 @@ pub fn models() -> PathBuf {
 }
 
 pub fn model(name: &str, description: &str) -> Model {
-    Model { onnx: std::fs::read(models().join(name)).unwrap().into(), description: description.into() }
+    Model { file: std::fs::read(models().join(name)).unwrap().into(), description: description.into() }
 }
 
 /// A rectangle in pixels, and how bright.
