@@ -86,7 +86,9 @@ impl Keeper {
             None => self.model().await?.ok_or_else(|| Problem::with(ProblemKind::BadModel, "There is none"))?.file,
         };
         let model = Model { file, description };
-        let about = self.eyes.try_model(&model).await.map_err(|why| Problem::with(ProblemKind::BadModel, why))?;
+        // What rests meanwhile rests until the new one takes its place.
+        let tried = self.eyes.try_model(&model).await;
+        let (about, _rest) = tried.map_err(|why| Problem::with(ProblemKind::BadModel, why))?;
         let (folder, kept) = (self.folder.clone(), model.clone());
         on_disk(move || {
             base::fs::create_dir(&folder, 0o700)?;

@@ -6,8 +6,8 @@
 //! keeps it for so long (a camera of 20 Mbit/s sends 100 KB in that time, a socket holds more), and every picture is
 //! late by half of it on average, which nobody sees.
 //!
-//! So are small streams read that the hub looks at; one that a person opens is not, whose first picture would wait for a nap
-//! with each of the camera's answers.
+//! So are small streams read that the hub looked at when they were connected to; one that a person opened is not, whose first picture
+//! would wait for a nap with each of the camera's answers.
 //!
 //! A runtime of its own also keeps reading from waiting for anything else that the hub does: a request that computes for
 //! too long delays requests.

@@ -22,7 +22,7 @@ async fn measured(program: &str, library: &str, path: &str) -> io::Result<()> {
     let other = Runtime { library: PathBuf::from(library), provider: Provider::Cpu, devices: vec![] };
     let eyes = Eyes::start_with(vec![other], Program::at(program), Arc::new(SystemClock), Shutdown::new())?;
     let model = Model { file: std::fs::read(path)?.into(), description: String::new() };
-    let own = eyes.try_model(&model).await.map_err(io::Error::other)?;
+    let (own, _) = eyes.try_model(&model).await.map_err(io::Error::other)?;
     let (mut state, mut objects) = (eyes.runtimes(), eyes.objects());
     eyes.tell_objects(Some(model));
     let gone = |_| io::Error::other("nobody looks any more");

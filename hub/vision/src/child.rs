@@ -69,6 +69,9 @@ fn serve(parent: i32, life: &Life, more: impl FnOnce()) -> io::Result<()> {
     };
     more();
     let sandbox = sandbox::lock(&sandbox::Needs::of(life, decoders.devices))?;
+    if by.is_some_and(|by| by.provider.is_hardware()) && !sandbox.files {
+        opened = Err("The kernel has no Landlock, and without it no hardware runs a model".into());
+    }
     Hello { sandbox, lacks: decoders.lacks }.write(&mut hub)?;
     let reply = match wire::request(&mut hub)? {
         None => return Ok(()),
@@ -142,12 +145,18 @@ fn tell_objects(
     let ready = by.and_then(|by| {
         let provider = by.map(|by| by.provider);
         let detector: Box<dyn Detector> = match by {
-            None => Box::new(Onnx::load(&model, description)?),
+            None => {
+                let onnx = Onnx::load(&model, description)?;
+                drop(model); // it is large
+                Box::new(onnx)
+            }
             Some(Runtime { provider: Provider::Hailo, library, .. }) => {
                 Box::new(Hailo::start(library, model, description)?)
             }
             Some(Runtime { provider, .. }) => {
-                Box::new(Onnx::load(&model, description)?.run_by(|| OnnxRuntime::start(*provider, &model))?)
+                let onnx = Onnx::load(&model, description)?.run_by(|| OnnxRuntime::start(*provider, &model))?;
+                drop(model);
+                Box::new(onnx)
             }
         };
         objects::measured(detector, provider, &SystemClock)

@@ -46,7 +46,7 @@ pub use coded::{Codec, Coded};
 pub use feed::Feed;
 pub use grey::Grey;
 pub use motion::{Bounds, Motion, Moving, Polygon, Seen, Sensitivity, Settings as MotionSettings};
-pub use objects::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Outcome, Tried};
+pub use objects::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Outcome, Rest, Tried};
 pub use planner::{Decoder, Decoders};
 pub use sandbox::Sandbox;
 pub use spawn::Program;

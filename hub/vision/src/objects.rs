@@ -13,6 +13,8 @@ mod description;
 mod detecting;
 mod hailo;
 mod heads;
+mod library;
+mod loaded;
 mod looking;
 mod onnx;
 mod onnx_runtime;
@@ -21,6 +23,7 @@ mod runners;
 mod tracks;
 mod tract;
 
+pub use detecting::Rest;
 pub(crate) use detecting::{Detecting, start};
 pub(crate) use hailo::Hailo;
 pub(crate) use looking::{Looking, Told};

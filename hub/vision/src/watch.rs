@@ -18,7 +18,7 @@ use crate::choice::{Choice, Using};
 use crate::coded::Codec;
 use crate::feed::{Feed, Sent, Waiting};
 use crate::motion::{Moving, Settings};
-use crate::objects::{self, About, Detecting, Looking, Model, Objects, Rgb, Size, Told, Tried};
+use crate::objects::{self, About, Detecting, Looking, Model, Objects, Rest, Rgb, Size, Told, Tried};
 use crate::planner::{Decoders, Planner};
 use crate::sandbox::Life;
 use crate::spawn::{Child, Program, Spawner};
@@ -122,7 +122,7 @@ impl Eyes {
         shutdown: Shutdown,
     ) -> io::Result<Self> {
         let spawner = Spawner::start(program, tokio::runtime::Handle::current())?;
-        let starts = Arc::new(Starts { spawner, clock: clock.clone() });
+        let starts = Arc::new(Starts { spawner, accelerator: Arc::default(), clock: clock.clone() });
         let (told, decoders) = watch::channel(Decoders::default());
         let planner = Planner { starts: starts.clone(), clock: clock.clone(), shutdown: shutdown.clone(), told };
         tokio::spawn(planner.run());
@@ -150,11 +150,12 @@ impl Eyes {
         self.0.detecting.runtimes()
     }
 
-    /// Tries a model, in a child of its own.
+    /// Tries a model, in a child of its own. What runs on the accelerator that it needs rests until [`Rest`] is dropped: until the model
+    /// that is used from now on is known.
     ///
     /// # Errors
     /// Why it is of no use, for a person.
-    pub async fn try_model(&self, model: &Model) -> Result<About, String> {
+    pub async fn try_model(&self, model: &Model) -> Result<(About, Option<Rest>), String> {
         self.0.detecting.attempt(model).await
     }
 
@@ -202,6 +203,8 @@ impl Eyes {
 /// Starts children that do more than one picture.
 pub(crate) struct Starts {
     spawner: Spawner,
+    /// Who has the accelerator that does for one process at a time.
+    pub(crate) accelerator: Arc<tokio::sync::Mutex<()>>,
     pub(crate) clock: SharedClock,
 }
 

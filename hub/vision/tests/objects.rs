@@ -44,7 +44,7 @@ async fn a_model_of_the_other_family_with_names_of_its_owners_tells_the_same() {
     let film = painted(16, street);
     let eyes = eyes();
     let described = model("small-ssd.onnx", "labels = [\"Somebody\", \"A car\"]\nscore = 0.3");
-    let about = eyes.try_model(&described).await.unwrap();
+    let (about, _) = eyes.try_model(&described).await.unwrap();
     assert_eq!((about.labels, about.width, about.height), (vec!["somebody".into(), "a car".into()], 64, 64));
     ready(&eyes, described).await;
     let told = shown(&mut eyes.watch(MotionSettings::default()), &film).await;
@@ -82,10 +82,10 @@ async fn what_is_no_model_is_refused_in_words_and_nothing_else_ends() {
         ),
         ("with a typing error", Model { description: "lables = []".into(), ..good.clone() }, "unknown field `lables`"),
     ] {
-        let why = eyes.try_model(&bad).await.expect_err(what);
+        let why = eyes.try_model(&bad).await.err().expect(what);
         assert!(why.contains(word), "{what}: {why}");
     }
-    let about = eyes.try_model(&good).await.unwrap();
+    let (about, _) = eyes.try_model(&good).await.unwrap();
     assert_eq!(about.labels, ["person", "car"]);
     assert!(about.per_picture < Duration::from_secs(1));
 
@@ -104,7 +104,7 @@ async fn a_model_that_wants_more_memory_than_there_is_costs_itself_and_nothing_e
     let made = Command::new("python3").arg(maker()).arg(folder.path()).arg("huge").status().unwrap();
     assert!(made.success());
     let onnx = std::fs::read(folder.path().join("huge.onnx")).unwrap();
-    let why = eyes().try_model(&Model { file: onnx.into(), description: String::new() }).await.unwrap_err();
+    let why = eyes().try_model(&Model { file: onnx.into(), description: String::new() }).await.err().unwrap();
     assert!(why.contains("more memory than it may have"), "{why}");
 }
 

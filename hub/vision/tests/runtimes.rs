@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use base::{Shutdown, SystemClock};
-use coded::BOUND;
+use coded::{BOUND, wait_for};
 use ort::sys::OrtApi;
 use street::{model, painted, ready, shown};
 use tools::onnx_runtime;
@@ -225,16 +225,68 @@ async fn what_was_compiled_for_an_accelerator_is_run_by_that_and_everything_else
     let tried = eyes.runtimes().borrow().clone();
     assert!(matches!(tried[1].outcome, Outcome::Used(_)) && tried[0].outcome == Outcome::Untried, "{tried:?}");
 
-    // Another one can be tried though the accelerator does for one process at a time; what it did before it does again.
-    let about = eyes.try_model(&compiled("labels = [\"a\", \"b\"]")).await.unwrap();
-    assert_eq!((about.labels, about.by), (vec!["a".to_owned(), "b".into()], Some(Provider::Hailo)));
-    let mut state = eyes.objects();
-    let again = state.wait_for(|state| matches!(state, Objects::Ready(about) if about.labels[0] == "person"));
-    assert!(base::clock::timeout(&SystemClock, BOUND, again).await.is_some(), "{:?}", eyes.objects().borrow());
-
     ready(&eyes, model("small.onnx", "")).await;
     outcome(&eyes, |outcome| matches!(outcome, Outcome::Used(_))).await;
     assert_eq!((runs_it(&eyes), &eyes.runtimes().borrow()[1].outcome), (Some(Provider::Cpu), &Outcome::Untried));
+}
+
+/// Waits until the model tells these apart first.
+async fn tells(eyes: &Eyes, label: &str) {
+    let mut state = eyes.objects();
+    let is_ready = state.wait_for(|state| matches!(state, Objects::Ready(about) if about.labels[0] == label));
+    assert!(base::clock::timeout(&SystemClock, BOUND, is_ready).await.is_some(), "{:?}", eyes.objects().borrow());
+}
+
+/// It does for one process at a time: what runs on it rests while another file is tried, whatever it was doing, and is there again, without
+/// a word of failure, unless the other one takes its place.
+#[tokio::test]
+async fn another_file_is_tried_whatever_the_one_before_does_and_that_comes_back() {
+    const OTHER: &str = "labels = [\"a\", \"b\"]";
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = hailo(folder.path(), "SLOW_START", 0);
+    let device = runtime.devices[0].clone();
+    let taken = || u32::from_le_bytes(std::fs::read(&device).unwrap()[4..8].try_into().unwrap());
+    let eyes = eyes(vec![runtime]);
+    let mut states = eyes.objects();
+    let failures = tokio::spawn(async move {
+        let failed = states.wait_for(|state| matches!(state, Objects::Failed(_))).await;
+        failed.map(|state| state.clone()).ok()
+    });
+
+    // While it is being started, which takes two seconds.
+    eyes.tell_objects(Some(compiled(LABELS)));
+    wait_for("the accelerator is taken", || taken() == 1).await;
+    let (about, rest) = eyes.try_model(&compiled(OTHER)).await.unwrap();
+    assert_eq!((&about.labels[0][..], about.by), ("a", Some(Provider::Hailo)));
+    drop(rest);
+    tells(&eyes, "person").await;
+
+    // Refused, and given up halfway.
+    assert!(eyes.try_model(&Model { file: b"\x01HEF".to_vec().into(), ..compiled(OTHER) }).await.is_err());
+    tells(&eyes, "person").await;
+    let before = taken();
+    let other = compiled(OTHER);
+    tokio::select! {
+        _ = eyes.try_model(&other) => panic!("it takes two seconds"),
+        () = wait_for("the accelerator is taken", || taken() > before) => {}
+    }
+    tells(&eyes, "person").await;
+
+    // The other one takes its place, and this one is not started in between.
+    let (_, rest) = eyes.try_model(&other).await.unwrap();
+    let before = taken();
+    eyes.tell_objects(Some(other.clone()));
+    drop(rest);
+    tells(&eyes, "a").await;
+    assert_eq!(taken(), before + 1);
+
+    // Removed while it is being started.
+    eyes.tell_objects(Some(compiled(LABELS)));
+    wait_for("the accelerator is taken", || taken() > before + 1).await;
+    eyes.tell_objects(None);
+    drop(eyes.try_model(&other).await.unwrap());
+    failures.abort();
+    assert!(failures.await.is_err_and(|e| e.is_cancelled()), "it was never told as failed");
 }
 
 #[tokio::test]
@@ -261,7 +313,7 @@ async fn what_an_accelerator_cannot_run_is_refused_in_words() {
         (made("NOTHING"), compiled(""), "give labels in the description"),
         (made("NOTHING"), compiled("labels = [\"a\"]"), "It tells 2 things apart, and there are 1 labels"),
         (made("NOTHING"), compiled("family = \"yolov8\""), "family is not of a model that was compiled"),
-        (made("TWO_OUTPUTS"), compiled(LABELS), "compile it with non-maximum suppression"),
+        (made("TWO_OUTPUTS"), compiled(LABELS), "non-maximum suppression: HailoRT says 5 HAILO_INSUFFICIENT_BUFFER"),
         (made("NO_BOXES"), compiled(LABELS), "compile it with non-maximum suppression"),
         (made("LARGER"), compiled(LABELS), "172 bytes come out of it"),
         (made("GREY"), compiled(LABELS), "Its picture is 320×320×1"),
@@ -270,7 +322,7 @@ async fn what_an_accelerator_cannot_run_is_refused_in_words() {
         (made("CRASHES"), compiled(LABELS), "Its process ended"),
     ] {
         let eyes = eyes(runtimes);
-        let why = eyes.try_model(&model).await.unwrap_err();
+        let why = eyes.try_model(&model).await.err().unwrap();
         assert!(why.contains(said), "{why}, and not {said}");
         // One that was kept before is told of likewise, and motion goes on.
         eyes.tell_objects(Some(model));

@@ -131,6 +131,30 @@ pub(super) fn are_labels(labels: &[String]) -> Result<(), String> {
     }
 }
 
+/// Labels in small letters: events and rules have words in one spelling, whoever made the model.
+///
+/// # Errors
+/// They are none.
+pub(super) fn in_small_letters(labels: Option<Vec<String>>) -> Result<Option<Vec<String>>, String> {
+    let labels = labels.map(|all| all.iter().map(|label| label.to_lowercase()).collect::<Vec<_>>());
+    labels.as_deref().map_or(Ok(()), are_labels)?;
+    Ok(labels)
+}
+
+/// The labels of a model that tells so many things apart, where it says how many.
+///
+/// # Errors
+/// There are none, or not so many.
+pub(super) fn fitting(labels: Option<Vec<String>>, count: Option<usize>) -> Result<Vec<String>, String> {
+    let labels = labels.ok_or("It does not say what it tells apart: give labels in the description")?;
+    match count {
+        Some(count) if labels.len() != count => {
+            Err(format!("It tells {count} things apart, and there are {} labels", labels.len()))
+        }
+        _ => Ok(labels),
+    }
+}
+
 /// The names that Ultralytics writes into a model: `{0: 'person', 1: "dog's bed"}`, a Python dictionary. `None` if it is
 /// something else.
 pub(super) fn names(text: &str) -> Option<Vec<String>> {

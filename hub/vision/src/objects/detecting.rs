@@ -8,18 +8,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::Shutdown;
 use base::clock::{SharedClock, timeout};
-use base::{Clock, Shutdown};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::loaded::begin;
 use super::runners::{GOOD as LONG_LIVED, Runner, Runners, Tried, first_for};
-use super::{About, MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES, Model, Objects, Rgb, Seen};
-use crate::sandbox::Life;
-use crate::spawn::Child;
+use super::{About, Model, Objects, Rgb, Seen};
 use crate::watch::Starts;
-use crate::wire::objects as wire;
-use base::runtime::{Provider, Runtime};
+use base::runtime::Runtime;
 
 /// A large model on a small board takes so long until it is ready.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -38,8 +35,6 @@ const SLOW: u32 = 2;
 const SLOW_AFTER: u32 = 5;
 /// A picture that takes no longer is looked at quickly, however quick others were: the way to the child and back is part of it.
 const SHORT: Duration = Duration::from_millis(100);
-/// A process that is ended is gone in this time.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// A picture that waits: from most cameras one.
 const WAITING: usize = 64;
 
@@ -57,6 +52,8 @@ pub(crate) struct Detecting {
     runtimes: watch::Receiver<Vec<Tried>>,
     model: Arc<watch::Sender<Option<Model>>>,
     starts: Arc<Starts>,
+    /// How many want what runs on an accelerator to rest.
+    resting: Arc<watch::Sender<usize>>,
 }
 
 impl Detecting {
@@ -75,53 +72,51 @@ impl Detecting {
         self.runtimes.clone()
     }
 
-    /// Tries a model, in a child of its own, with the hub's own library, or with the one that alone can run it.
+    /// Tries a model, in a child of its own, with the hub's own library, or with the one that alone can run it: then what runs on its
+    /// accelerator rests, until what comes with the answer is dropped.
     ///
     /// # Errors
     /// Why it is of no use, for a person.
-    pub async fn attempt(&self, model: &Model) -> Result<About, String> {
+    pub async fn attempt(&self, model: &Model) -> Result<(About, Option<Rest>), String> {
         let first = first_for(&self.runtimes.borrow(), model)?.map(|(_, runtime)| runtime);
-        let _rest = self.rest_for(model).await;
+        let rest = model.only_on().map(|_| Rest::new(self.resting.clone()));
         match begin(&self.starts, model, first.as_ref(), START_PATIENCE).await {
-            Ok(Ok((child, about))) => {
-                give_back(child, &about, &*self.starts.clock).await;
-                Ok(about)
-            }
-            Ok(Err(why)) => Err(why),
-            Err(e) => Err(gone(&e)),
+            Ok(ready) => ready.map(|(_, about)| (about, rest)),
+            Err(e) => Err(gone(&e, model)),
         }
     }
+}
 
-    /// An accelerator does for one process at a time: what runs on the one that this model needs rests meanwhile.
-    async fn rest_for(&self, model: &Model) -> Option<Rest<'_>> {
-        let only_on = model.only_on()?;
-        let now = self.model.borrow().clone().filter(|now| now.only_on() == Some(only_on))?;
-        let rest = Rest { detecting: self, model: Some(now) };
-        self.set(None);
-        let _ = self.state().wait_for(|state| *state == Objects::None).await; // or the hub stops
-        Some(rest)
+/// While this is there, nothing runs on an accelerator but what is tried.
+#[must_use]
+pub struct Rest(Arc<watch::Sender<usize>>);
+
+impl Rest {
+    fn new(resting: Arc<watch::Sender<usize>>) -> Self {
+        resting.send_modify(|count| *count += 1);
+        Self(resting)
     }
 }
 
-/// Dropped, the model is used again that rested.
-struct Rest<'a> {
-    detecting: &'a Detecting,
-    model: Option<Model>,
-}
-
-impl Drop for Rest<'_> {
+impl Drop for Rest {
     fn drop(&mut self) {
-        self.detecting.set(self.model.take());
+        self.0.send_modify(|count| *count -= 1);
     }
+}
+
+/// Waits until there are so many who want others to rest, or the hub stops.
+async fn reaches(resting: &mut watch::Receiver<usize>, wanted: fn(&usize) -> bool) {
+    let _ = resting.wait_for(wanted).await;
 }
 
 /// Why there is no answer.
-fn gone(e: &io::Error) -> String {
+fn gone(e: &io::Error, model: &Model) -> String {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof};
+    let or_hardware = model.only_on().map_or("", |_| ", or its accelerator failed");
     match e.kind() {
         TimedOut => "It was not ready in a minute, or took longer than ten seconds for a picture".into(),
         UnexpectedEof | BrokenPipe | ConnectionReset => {
-            "Its process ended: it takes more memory than it may have, or is damaged".into()
+            format!("Its process ended: it takes more memory than it may have, or is damaged{or_hardware}")
         }
         _ => format!("Its process cannot be used: {e}"),
     }
@@ -132,22 +127,24 @@ pub(crate) fn start(runtimes: Vec<Runtime>, starts: Arc<Starts>, clock: SharedCl
     let (asks, asked) = mpsc::channel(WAITING);
     let (tell, state) = watch::channel(Objects::None);
     let (set, model) = watch::channel(None);
+    let (rest, resting) = watch::channel(0);
     let runners = Runners::new(runtimes, starts.clone(), clock.clone());
     let runtimes = runners.state();
-    let task = Task { starts: starts.clone(), clock, model, asked, tell, runners, failed: 0 };
+    let task = Task { starts: starts.clone(), clock, model, resting, asked, tell, runners, failed: 0 };
     tokio::spawn(async move {
         tokio::select! {
             () = task.run() => {}
             () = shutdown.wait() => {}
         }
     });
-    Detecting { asks, state, runtimes, model: Arc::new(set), starts }
+    Detecting { asks, state, runtimes, model: Arc::new(set), starts, resting: Arc::new(rest) }
 }
 
 struct Task {
     starts: Arc<Starts>,
     clock: SharedClock,
     model: watch::Receiver<Option<Model>>,
+    resting: watch::Receiver<usize>,
     asked: mpsc::Receiver<Ask>,
     tell: watch::Sender<Objects>,
     runners: Runners,
@@ -165,22 +162,34 @@ impl Task {
             if model != last {
                 self.runners.forget();
                 (wait, self.failed) = (FIRST_WAIT, 0);
+                self.tell.send_replace(if model.is_some() { Objects::Starting } else { Objects::None });
                 last = model.clone();
             }
             let Some(model) = model else {
-                self.tell.send_replace(Objects::None);
                 let _ = self.model.changed().await; // or the hub stops
                 continue;
             };
-            if self.failed < FAILED_AFTER {
+            let rests = model.only_on().is_some();
+            if rests && *self.resting.borrow() > 0 {
+                // Another one is tried on its accelerator.
+                self.tell.send_replace(Objects::Starting);
+                tokio::select! {
+                    _ = self.model.changed() => {}
+                    () = reaches(&mut self.resting, |count| *count == 0) => {}
+                }
+                continue;
+            }
+            // What failed has failed until it does not.
+            if !matches!(*self.tell.borrow(), Objects::Failed(_)) {
                 self.tell.send_replace(Objects::Starting);
             }
             let first = self.runners.first_for(&model);
             let began = match &first {
-                Ok(first) => {
-                    let runtime = first.as_ref().map(|(_, runtime)| runtime);
-                    begin(&self.starts, &model, runtime, START_PATIENCE).await
-                }
+                Ok(first) => tokio::select! {
+                    began = begin(&self.starts, &model, first.as_ref().map(|(_, runtime)| runtime), START_PATIENCE) => began,
+                    _ = self.model.changed() => continue,
+                    () = reaches(&mut self.resting, |count| *count > 0), if rests => continue,
+                },
                 Err(why) => Ok(Err(why.clone())),
             };
             let refused = match began {
@@ -197,13 +206,13 @@ impl Task {
                     let Err(e) = served else { continue };
                     tracing::warn!(error = &e as &dyn std::error::Error, "who tells objects apart has ended");
                     self.failed += 1;
-                    (self.failed >= FAILED_AFTER).then(|| gone(&e))
+                    (self.failed >= FAILED_AFTER).then(|| gone(&e, &model))
                 }
                 // As long as it is this model.
                 Ok(Err(why)) => Some(why),
                 Err(e) => {
                     self.failed += 1;
-                    (self.failed >= FAILED_AFTER).then(|| gone(&e))
+                    (self.failed >= FAILED_AFTER).then(|| gone(&e, &model))
                 }
             };
             if let Some(why) = refused {
@@ -228,7 +237,7 @@ impl Task {
         runner
     }
 
-    /// Until there is another model, or a library of the board's fails, to which the hub's own had left it.
+    /// Until there is another model, this one is to rest, or a library of the board's fails, to which the hub's own had left it.
     ///
     /// # Errors
     /// The hub's own fails.
@@ -242,6 +251,7 @@ impl Task {
             let ask = tokio::select! {
                 biased;
                 _ = self.model.changed() => break None,
+                () = reaches(&mut self.resting, |count| *count > 0), if model.only_on().is_some() => break None,
                 Some(runner) = trials.better.recv() => {
                     (by, slow) = (self.left_to(runner), 0);
                     continue;
@@ -249,7 +259,7 @@ impl Task {
                 Some(ask) = self.asked.recv() => ask,
             };
             let began = self.clock.mono();
-            let seen = timeout(&*self.clock, PATIENCE, detect(&mut by.child, &ask.picture)).await;
+            let seen = timeout(&*self.clock, PATIENCE, by.child.detect(&ask.picture)).await;
             match seen.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(seen) => drop(ask.answer.send(seen)), // the camera may be gone
                 Err(e) => match trials.better.try_recv() {
@@ -268,7 +278,6 @@ impl Task {
             }
             self.clock.sleep(took).await;
         };
-        give_back(by.child, &by.about, &*self.clock).await;
         let soon = self.clock.mono().since(start) < LONG_LIVED;
         trials.end(&self.runners, failed.is_some() && by.which.is_none() && soon).await;
         let (Some(e), which) = (failed, by.which) else { return Ok(()) };
@@ -283,38 +292,4 @@ impl Task {
         }
         Ok(())
     }
-}
-
-/// Ends a child, and waits for that where it has hardware: the next one wants the same. A driver that hangs holds nobody up.
-async fn give_back(mut child: Child, about: &About, clock: &dyn Clock) {
-    if about.by.is_some_and(Provider::is_hardware) {
-        let _ = timeout(clock, ENDS_WITHIN, child.process.kill()).await;
-    }
-}
-
-/// A child that has read the model, and has it run by the hub's own library or another; or why it is of no use.
-pub(super) async fn begin(
-    starts: &Starts,
-    model: &Model,
-    runtime: Option<&Runtime>,
-    patience: Duration,
-) -> io::Result<Result<(Child, About), String>> {
-    if model.file.len() > MAX_MODEL_BYTES || model.description.len() > MAX_DESCRIPTION_BYTES {
-        return Err(io::Error::other("a model larger than any that is kept"));
-    }
-    let mut child = starts.child(Life::Objects(runtime.cloned())).await?;
-    let ready = async {
-        child.socket.write_all(&wire::head(model)).await?;
-        child.socket.write_all(model.description.as_bytes()).await?;
-        child.socket.write_all(&model.file).await?;
-        wire::ready(&mut child.socket, runtime.map(|runtime| runtime.provider)).await
-    };
-    let ready = timeout(&*starts.clock, patience, ready).await;
-    let ready = ready.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
-    Ok(ready.map(|about| (child, about)))
-}
-
-async fn detect(child: &mut Child, picture: &Rgb) -> io::Result<Vec<Seen>> {
-    child.socket.write_all(&picture.pixels).await?;
-    wire::seen(&mut child.socket).await
 }

@@ -1,18 +1,17 @@
 //! A model that was compiled for an accelerator of Hailo's is run by HailoRT, whose library the board names.
 //!
-//! By HailoRT's interface for C (`hailo/hailort.h`), which was compared in its versions 4.18 to 5.2. As little of it as there can be:
+//! By HailoRT's interface for C (`hailo/hailort.h`), which was compared in its versions 4.18 to 4.23 (5 has the same functions, and does not
+//! serve them). As little of it as there can be:
 //! what it fills in for itself is room that nobody here looks into, since those structures differ between versions.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr;
 
-use libloading::Library;
-
-use super::description::{Colors, Description};
-use super::heads;
+use super::description::{self, Colors, Description};
 use super::onnx::shortened;
 use super::{Detector, MAX_SIDE, Rgb, Seen, Size};
+use super::{heads, library};
 
 /// How such a file begins (`hef_internal.hpp`).
 const BEGINS: &[u8] = b"\x01HEF";
@@ -76,17 +75,11 @@ struct HailoRt {
 
 impl HailoRt {
     fn open(path: &Path) -> Result<Self, String> {
-        // A name alone would be looked for wherever the system has libraries.
-        if !path.is_absolute() {
-            return Err("Its library has no absolute path".into());
-        }
-        let closed = |e: libloading::Error| format!("Its library cannot be opened: {}", shortened(&e.to_string()));
-        // SAFETY: what the board names as HailoRT is believed to be that, and this process is locked in.
-        let library = unsafe { Library::new(path) }.map_err(closed)?;
+        let library = library::open(path)?;
         macro_rules! function {
             // SAFETY: in all versions that were compared, the functions of these names have these types.
             ($name:literal) => {
-                *unsafe { library.get(concat!("hailo_", $name, "\0").as_bytes()) }.map_err(closed)?
+                *unsafe { library.get(concat!("hailo_", $name, "\0").as_bytes()) }.map_err(library::closed)?
             };
         }
         let all = Self {
@@ -183,11 +176,7 @@ impl Hailo {
         let size = picture_of(order_and_shape(&of_input), input_bytes)?;
         let (count, most) = boxes_of(order_and_shape(&of_output), output_bytes)?;
         let least_score = description.least_score();
-        let labels = description.labels.ok_or("It does not say what it tells apart: give labels in the description")?;
-        if labels.len() != count {
-            return Err(format!("It tells {count} things apart, and there are {} labels", labels.len()));
-        }
-        let labels = labels.iter().map(|label| label.to_lowercase()).collect();
+        let labels = description::fitting(description::in_small_letters(description.labels)?, Some(count))?;
         let numbers = vec![0.0; output_bytes / size_of::<f32>()];
         let colors = description.colors;
         Ok(Self { library: all, input, output, _hef: hef, size, colors, labels, most, least_score, numbers })

@@ -66,12 +66,8 @@ impl Onnx {
             framework.proto_model_for_read(&mut &onnx[..]).map_err(|_| "It is no ONNX file, or a damaged one")?;
         let said = |key: &str| proto.metadata_props.iter().find(|prop| prop.key == key).map(|prop| prop.value.clone());
         let (names, size) = (said("names"), said("imgsz"));
-        // Events and rules have words in one spelling, whoever made the model.
         let labels = description.labels.clone().or_else(|| description::names(&names?));
-        let labels = labels.map(|all| all.iter().map(|label| label.to_lowercase()).collect::<Vec<_>>());
-        if let Some(labels) = &labels {
-            description::are_labels(labels)?;
-        }
+        let labels = description::in_small_letters(labels)?;
         let graph = proto.graph.as_mut().ok_or("It is no ONNX file, or an empty one")?;
         // What it says of sizes between is for one size, or for all.
         graph.value_info.clear();
@@ -140,13 +136,7 @@ impl Onnx {
             shapes.push(Shape { name, sides: sides.to_vec() });
         }
         let (head, count) = Head::of(&shapes, description.family, labels.as_ref().map(Vec::len), size)?;
-        let labels = match (labels, count) {
-            (None, _) => return Err("It does not say what it tells apart: give labels in the description".into()),
-            (Some(labels), Some(count)) if labels.len() != count => {
-                return Err(format!("It tells {count} things apart, and there are {} labels", labels.len()));
-            }
-            (Some(labels), _) => labels,
-        };
+        let labels = description::fitting(labels, count)?;
         let plan = model.into_runnable().map_err(|e| why("It cannot be run", &e))?;
         let values = description.values.unwrap_or(if bytes { Values::Bytes } else { Values::Parts });
         let (colors, least_score) = (description.colors, description.least_score());

@@ -2,13 +2,13 @@
 
 use std::ffi::CStr;
 
-use libloading::Library;
 use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::builder::SessionBuilder;
 use ort::session::{Session, SessionInputValue};
 use ort::sys::OrtApiBase;
 use ort::value::{DynValue, TensorRef};
 
+use super::library;
 use super::onnx::{Input, Pixels, Runs, shortened};
 use base::runtime::{Provider, Runtime};
 
@@ -20,16 +20,10 @@ pub(crate) struct OnnxRuntime(Session);
 /// # Errors
 /// It is not there, is no such library, or too old a one: why, for a person.
 pub(crate) fn open(runtime: &Runtime) -> Result<(), String> {
-    // A name alone would be looked for wherever the system has libraries.
-    if !runtime.library.is_absolute() {
-        return Err("Its library has no absolute path".into());
-    }
-    let closed = |e: libloading::Error| format!("Its library cannot be opened: {}", shortened(&e.to_string()));
-    // SAFETY: what the board names as ONNX Runtime is believed to be that; this process has nothing yet that it could harm.
-    let library = unsafe { Library::new(&runtime.library) }.map_err(closed)?;
+    let library = library::open(&runtime.library)?;
     // SAFETY: by this name every version has a function of this type (`onnxruntime_c_api.h`).
-    let base =
-        unsafe { library.get::<unsafe extern "C" fn() -> *const OrtApiBase>(b"OrtGetApiBase") }.map_err(closed)?;
+    let base = unsafe { library.get::<unsafe extern "C" fn() -> *const OrtApiBase>(b"OrtGetApiBase") }
+        .map_err(library::closed)?;
     // SAFETY: as above; what it leads to lasts as long as the library, which is never closed (below).
     let (version, functions) = unsafe {
         let Some(base) = base().as_ref() else { return Err("Its library is not ready".into()) };

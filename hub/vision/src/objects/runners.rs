@@ -13,9 +13,8 @@ use base::element::{Away, FIRST_WAIT};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::detecting::begin;
+use super::loaded::{Loaded, begin};
 use super::{About, Model};
-use crate::spawn::Child;
 use crate::watch::Starts;
 use base::runtime::{Provider, Runtime};
 
@@ -53,7 +52,7 @@ pub enum Outcome {
 
 /// Somebody who runs the model.
 pub(super) struct Runner {
-    pub child: Child,
+    pub child: Loaded,
     pub about: About,
     /// Which of the board's, and since when; `None`: the hub's own.
     pub which: Option<(usize, Mono)>,
@@ -163,6 +162,7 @@ impl Runners {
 
     /// From now on this one runs the model, at this cost.
     pub fn uses(&self, which: usize, cost: Duration) {
+        self.log(which, &Outcome::Used(cost));
         self.told.send_modify(|all| {
             for (n, tried) in all.iter_mut().enumerate() {
                 match &tried.outcome {
@@ -198,8 +198,13 @@ impl Runners {
     }
 
     fn tell(&self, which: usize, outcome: Outcome) {
-        tracing::info!(runtime = %self.told.borrow()[which].runtime.provider, ?outcome, "a library for models");
+        self.log(which, &outcome);
         self.told.send_modify(|all| all[which].outcome = outcome);
+    }
+
+    fn log(&self, which: usize, outcome: &Outcome) {
+        let Runtime { provider, library, .. } = &self.told.borrow()[which].runtime;
+        tracing::info!(%provider, library = %library.display(), ?outcome, "a library for models");
     }
 }
 

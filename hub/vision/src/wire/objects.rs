@@ -26,6 +26,8 @@ pub(super) const DETECT: u8 = 251;
 /// The longest answer: a thousand names, of letters that take four bytes.
 const MAX_ANSWER_BYTES: usize = MAX_LABELS * (4 * MAX_LABEL_CHARS + 1);
 const OBJECT_BYTES: usize = 12;
+/// As much of why a model is of no use is told, and logged.
+const MAX_WHY_CHARS: usize = 500;
 
 /// The head of a request to read a model; description and model follow.
 pub(crate) fn head(model: &Model) -> [u8; 11] {
@@ -74,7 +76,8 @@ pub(crate) async fn ready(
         }
         b'-' => {
             let len = from.read_u32().await? as usize;
-            Ok(Err(text_of(from, len, MAX_ANSWER_BYTES).await?))
+            let why = text_of(from, len, MAX_ANSWER_BYTES).await?;
+            Ok(Err(why.chars().filter(|c| !c.is_control()).take(MAX_WHY_CHARS).collect()))
         }
         _ => Err(bad("the child says what no child says")),
     }

@@ -3,7 +3,7 @@
  *
  * MADE_UP  what is wrong: one of below, and from which picture on (AFTER)
  *
- * Its structures are those of `hailo/hailort.h`, 4.20 to 5.2. Like the real one it starts a thread when it is opened, asks the kernel what
+ * Its structures are those of `hailo/hailort.h`, 4.20 to 4.23. Like the real one it starts a thread when it is opened, asks the kernel what
  * accelerators there are, opens a device file, and does for one process at a time.
  */
 #define _GNU_SOURCE
@@ -19,8 +19,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { NOTHING, GONE, CRASHES, HANGS, FAILS, GARBAGE, TWO_OUTPUTS, NO_BOXES, LARGER, GREY };
-enum { SUCCESS = 0, INSUFFICIENT_BUFFER = 3, TIMEOUT = 4, INVALID_HEF = 26, IN_USE = 74 };
+enum { NOTHING, GONE, CRASHES, HANGS, FAILS, GARBAGE, TWO_OUTPUTS, NO_BOXES, LARGER, GREY, SLOW_START };
+enum { SUCCESS = 0, INSUFFICIENT_BUFFER = 5, TIMEOUT = 4, INVALID_HEF = 26, IN_USE = 74 };
 enum { SIDE = 320, LABELS = 2, MOST = 4, AS_FLOATS = 3 };
 
 struct format {
@@ -67,7 +67,7 @@ const char *hailo_get_status_message(int status) {
 /* Whether this process has it now: a lock in a file that stands for the device, which the kernel takes from whoever ends. */
 static bool takes(int device) {
     struct {
-        bool ready;
+        uint32_t ready, taken; /* the tests read how often it was */
         pthread_mutex_t lock;
     } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, device, 0);
     pthread_mutexattr_t robust;
@@ -80,11 +80,11 @@ static bool takes(int device) {
         pthread_mutex_init(&shared->lock, &robust);
         shared->ready = true;
     }
-    switch (pthread_mutex_trylock(&shared->lock)) {
-    case 0: return true;
-    case EOWNERDEAD: return !pthread_mutex_consistent(&shared->lock);
-    default: return false;
-    }
+    int busy = pthread_mutex_trylock(&shared->lock);
+    if (busy && (busy != EOWNERDEAD || pthread_mutex_consistent(&shared->lock)))
+        return false;
+    shared->taken++;
+    return true;
 }
 
 int hailo_create_vdevice(void *params, void **device) {
@@ -93,6 +93,8 @@ int hailo_create_vdevice(void *params, void **device) {
     if (params || !all || MADE_UP == GONE || file < 0 || !takes(file))
         return IN_USE;
     closedir(all);
+    if (MADE_UP == SLOW_START)
+        sleep(2);
     *device = &thread;
     return SUCCESS;
 }
